@@ -1,0 +1,35 @@
+"""The Celery app: worker and beat start from here, each app's `tasks` module is found by name.
+
+Promise: a worker or beat without REDIS_URL refuses to start, in one sentence, and never waits on a broker
+that exists only in its own memory (`tests/config/test_celery.py`).
+"""
+
+import logging.config
+import os
+from typing import Any
+
+from celery import Celery, signals
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("suitewatch")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@signals.celeryd_init.connect
+@signals.beat_init.connect
+def refuse_without_broker(**_: Any) -> None:
+    """Say what is missing before anything waits for messages that can never come."""
+    from django.conf import settings
+
+    if not settings.REDIS_URL:
+        raise SystemExit("suitewatch: REDIS_URL is missing: run `make up`, or set it to redis://host:6379/0.")
+
+
+@signals.setup_logging.connect
+def use_our_logging(**_: Any) -> None:
+    """Being connected keeps Celery from installing its own format."""
+    from django.conf import settings
+
+    logging.config.dictConfig(settings.LOGGING)

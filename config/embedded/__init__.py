@@ -1,0 +1,1 @@
+"""PostgreSQL, Valkey and our own processes as supervised children. Pure: no Django."""

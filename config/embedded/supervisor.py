@@ -1,0 +1,260 @@
+"""Starts children in order, waits until each is ready, shows their lines, restarts them, stops them in reverse.
+
+Called by `config.launch` and, for the servers alone, by the test session.
+Promise: whatever was started is gone after `stop`, and no child is left behind by a second Ctrl-C
+(`tests/config/test_supervisor.py`).
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from config.embedded.service import EmbeddedError, Service
+from config.embedded.state import ProcessId
+
+PATIENCE = 0.05
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 30.0
+# A child that ran this long was healthy: its next failure is a new story.
+HEALTHY_SECONDS = 60.0
+KEPT_LINES = 20
+COLOURS = ("36", "33", "32", "35", "34", "31")
+NAME_WIDTH = 10
+
+
+class StopAsked(Exception):
+    """Somebody pressed Ctrl-C, or sent SIGTERM."""
+
+
+@dataclass
+class _Child:
+    service: Service
+    process: subprocess.Popen[str]
+    reader: threading.Thread
+    last_lines: deque[str]
+    said_ready: threading.Event
+    began: float = field(default_factory=time.monotonic)
+    pause: float = FIRST_PAUSE
+    again_at: float | None = None
+
+
+class Supervisor:
+    """The parent of all our processes; used from the main thread only."""
+
+    def __init__(self, *, out: TextIO = sys.stdout, on_change: Callable[[dict[str, ProcessId]], None] | None = None) -> None:
+        self._out = out
+        self._coloured = out.isatty() and "NO_COLOR" not in os.environ
+        self._on_change = on_change
+        self._children: dict[str, _Child] = {}
+        self._names: list[str] = []
+        self._signals = 0
+        self._lock = threading.Lock()
+
+    # --- Signals ---------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def signals(self) -> Iterator[None]:
+        """Take SIGINT, SIGTERM and SIGHUP as a wish to stop; a second one hurries."""
+        wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {number: signal.signal(number, self._note_signal) for number in wanted}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _note_signal(self, number: int, frame: object) -> None:
+        self._signals += 1
+
+    def check_stop(self) -> None:
+        """Leave the work at hand when somebody wants to stop."""
+        if self._signals:
+            raise StopAsked
+
+    # --- Starting --------------------------------------------------------------------------------------------------
+
+    def start(self, service: Service) -> None:
+        """Start a child and wait until it is ready; raises EmbeddedError when it ends or takes too long."""
+        self._launch(service)
+        deadline = time.monotonic() + service.ready_seconds
+        child = self._children[service.name]
+        while not (child.said_ready.is_set() and service.is_ready()):
+            self.check_stop()
+            if child.process.poll() is not None:
+                child.reader.join(1)
+                raise EmbeddedError(f"{service.name} ended at once ({_describe(child.process)}):\n" + "".join(child.last_lines))
+            if time.monotonic() > deadline:
+                raise EmbeddedError(f"{service.name} was not ready after {service.ready_seconds:.0f} s.")
+            time.sleep(PATIENCE)
+
+    def run(self, service: Service) -> tuple[int, str]:
+        """Run a child to its end; its exit status and its last lines. Ctrl-C ends it."""
+        child = self._launch(service)
+        try:
+            while child.process.poll() is None:
+                self.check_stop()
+                time.sleep(PATIENCE)
+        finally:
+            self._stop_child(self._children.pop(service.name))
+            self._tell()
+        return child.process.returncode, "".join(child.last_lines)
+
+    def _launch(self, service: Service) -> _Child:
+        process = subprocess.Popen(
+            service.argv,
+            env=dict(service.environment),
+            cwd=service.directory,
+            user=None if service.account is None else service.account.pw_uid,
+            group=None if service.account is None else service.account.pw_gid,
+            extra_groups=None if service.account is None else [],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            # Its own group, so that Ctrl-C reaches us alone and we stop it in our order.
+            start_new_session=True,
+        )
+        lines: deque[str] = deque(maxlen=KEPT_LINES)
+        said_ready = threading.Event()
+        reader = threading.Thread(target=self._read, args=(service, process, lines, said_ready), daemon=True)
+        child = _Child(service, process, reader, lines, said_ready)
+        self._children[service.name] = child
+        reader.start()
+        self._tell()
+        return child
+
+    def _tell(self) -> None:
+        if self._on_change:
+            alive = {name: child for name, child in self._children.items() if child.process.poll() is None}
+            self._on_change({name: ProcessId.of(child.process.pid) for name, child in alive.items()})
+
+    # --- Watching --------------------------------------------------------------------------------------------------
+
+    def watch(self) -> None:
+        """Keep every child running until somebody wants to stop (raises StopAsked)."""
+        while True:
+            self.check_stop()
+            for child in list(self._children.values()):
+                self._look_after(child)
+            time.sleep(PATIENCE * 4)
+
+    def _look_after(self, child: _Child) -> None:
+        now = time.monotonic()
+        if child.process.poll() is None:
+            return
+        if child.again_at is None:
+            child.pause = FIRST_PAUSE if now - child.began > HEALTHY_SECONDS else child.pause
+            child.again_at = now + child.pause
+            self.say(f"{child.service.name} ended ({_describe(child.process)}); starting it again in {child.pause:.0f} s.")
+            # What it left running in its group would be in the way of its successor.
+            _signal_group(child.process.pid, signal.SIGKILL)
+        elif now >= child.again_at:
+            again = self._launch(child.service)
+            again.pause = min(child.pause * 2, LONGEST_PAUSE)
+
+    # --- Stopping --------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Stop all children, the last one first; a further signal kills what is left."""
+        while self._children:
+            _, child = self._children.popitem()
+            self._stop_child(child)
+            self._tell()
+
+    def stop_one(self, name: str, *, number: signal.Signals | None = None) -> None:
+        """Stop one child, in its own way or by the signal given."""
+        child = self._children.pop(name)
+        self._stop_child(child, number)
+        self._tell()
+
+    def kill_one(self, name: str) -> None:
+        """SIGKILL one child with its whole group."""
+        child = self._children.pop(name)
+        _signal_group(child.process.pid, signal.SIGKILL)
+        self._stop_child(child)
+        self._tell()
+
+    def is_running(self, name: str) -> bool:
+        """Whether a child was started and has not ended."""
+        return name in self._children and self._children[name].process.poll() is None
+
+    def pid(self, name: str) -> int:
+        """The process number of a child."""
+        return self._children[name].process.pid
+
+    def _stop_child(self, child: _Child, number: signal.Signals | None = None) -> None:
+        process = child.process
+        deadline = time.monotonic() + child.service.stop_seconds
+        asked = self._signals
+        if process.poll() is None:
+            # The parent of a group passes the wish on to its own children.
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(number or child.service.stop_signal)
+        while process.poll() is None and time.monotonic() < deadline and self._signals <= max(asked, 1):
+            time.sleep(PATIENCE)
+        _signal_group(process.pid, signal.SIGKILL)
+        process.wait()
+        child.reader.join(2)
+        if process.stdout is not None and not child.reader.is_alive():
+            process.stdout.close()
+
+    # --- Lines -----------------------------------------------------------------------------------------------------
+
+    def say(self, text: str, *, name: str = "suitewatch") -> None:
+        """Show lines under a name."""
+        for line in text.splitlines():
+            self._show(name, line)
+
+    def _read(self, service: Service, process: subprocess.Popen[str], lines: deque[str], said_ready: threading.Event) -> None:
+        if not service.ready_line:
+            said_ready.set()
+        # With stdout=PIPE there is one; the type does not know.
+        for line in process.stdout or ():
+            lines.append(line)
+            self._show(service.name, line.rstrip("\n"))
+            if service.ready_line in line:
+                said_ready.set()
+
+    def _show(self, name: str, line: str) -> None:
+        with self._lock:
+            if name not in self._names:
+                self._names.append(name)
+            label = f"{name:<{NAME_WIDTH}} │"
+            if self._coloured:
+                label = f"\033[{COLOURS[self._names.index(name) % len(COLOURS)]}m{label}\033[0m"
+            # A terminal that is gone must not stop us from stopping the others.
+            with contextlib.suppress(OSError, ValueError):
+                print(f"{label} {line}", file=self._out, flush=True)
+
+
+def end_leftovers(children: Mapping[str, ProcessId], *, seconds: float = 10) -> list[str]:
+    """End what a dirty stop left running, by its recorded identity; the names of those that still ran."""
+    left = {name: child for name, child in children.items() if child.is_alive()}
+    # The last one started depends on those before it.
+    for name in reversed(left):
+        child = left[name]
+        _signal_group(child.pid, signal.SIGINT if name == "postgres" else signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        while child.is_alive() and time.monotonic() < deadline:
+            time.sleep(PATIENCE)
+        _signal_group(child.pid, signal.SIGKILL)
+    return list(left)
+
+
+def _signal_group(leader: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)
+
+
+def _describe(process: subprocess.Popen[str]) -> str:
+    code = process.returncode
+    return f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit status {code}"

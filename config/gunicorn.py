@@ -1,0 +1,25 @@
+"""How gunicorn serves: read by `python -m gunicorn --config python:config.gunicorn config.wsgi:application`.
+
+The names below are gunicorn's own. Threads, because an upload may be slow without being work.
+"""
+
+from config.env import environment as env
+from config.logs import logging_settings
+
+bind = f"{env.text('SUITEWATCH_HOST', default='127.0.0.1')}:{env.number('SUITEWATCH_PORT', default=8000, least=1, most=65_535)}"
+worker_class = "gthread"
+workers = env.number("SUITEWATCH_WEB_PROCESSES", default=2, least=1, most=64)
+threads = env.number("SUITEWATCH_WEB_THREADS", default=16, least=1, most=256)
+timeout = 60
+graceful_timeout = 30
+keepalive = 5
+# A process is replaced now and then, so that a slow leak stays small.
+max_requests = 2000
+max_requests_jitter = 200
+limit_request_line = 8190
+# Only a trusted proxy may say who and how the client is; Django decides by the same variable.
+forwarded_allow_ips = "*" if env.flag("SUITEWATCH_TRUSTED_PROXY", default=False) else ""
+logconfig_dict = logging_settings(
+    form=env.text("SUITEWATCH_LOG_FORMAT", default="text", allowed=("text", "json")),
+    level=env.text("SUITEWATCH_LOG_LEVEL", default="INFO", allowed=("DEBUG", "INFO", "WARNING", "ERROR")),
+)

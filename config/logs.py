@@ -1,0 +1,79 @@
+"""How a log line looks: readable text, or one JSON object, both on standard error.
+
+Called by `config.settings` and `config.gunicorn`. Pure.
+Promise: one record is one line, whatever an upload's names contain (`tests/config/test_logs.py`).
+"""
+
+import json
+import logging
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+# Set for the length of a request, so that each of its lines can be found.
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+# What every record carries; anything else was given by the caller as `extra`.
+_PLAIN_FIELDS = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request", "data"}
+
+
+class TextFormatter(logging.Formatter):
+    """`12:00:01 INFO health: words [request …]`: for people; control characters are escaped."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line; a traceback follows as one more, with its line ends escaped."""
+        at = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
+        line = f"{at} {record.levelname} {record.name}: {record.getMessage()}"
+        if request_id.get():
+            line += f" [request {request_id.get()}]"
+        line = _escape(line)
+        if record.exc_info:
+            trace = "\n".join(_escape(part) for part in self.formatException(record.exc_info).splitlines())
+            line = f"{line}\n{trace}"
+        return line
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: for machines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record's words, its request, and whatever `extra` added."""
+        entry: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, tz=UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if request_id.get():
+            entry["request_id"] = request_id.get()
+        entry |= {name: value for name, value in vars(record).items() if name not in _PLAIN_FIELDS}
+        if record.exc_info:
+            entry["trace"] = self.formatException(record.exc_info)
+        return json.dumps(entry, default=str, ensure_ascii=True)
+
+
+def logging_settings(*, form: str, level: str) -> dict[str, Any]:
+    """The `dictConfig` of every process, gunicorn and Celery included."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "text": {"()": "config.logs.TextFormatter"},
+            "json": {"()": "config.logs.JsonFormatter"},
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": form}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            # Django's own handlers would print each line a second time.
+            "django": {"handlers": [], "level": "INFO", "propagate": True},
+            "django.server": {"handlers": [], "level": "INFO", "propagate": True},
+            "gunicorn.error": {"handlers": [], "level": "WARNING", "propagate": True},
+            "gunicorn.access": {"handlers": [], "level": "WARNING", "propagate": True},
+            # One line for each reconnection attempt is noise: the first and last are enough.
+            "psycopg.pool": {"level": "ERROR"},
+        },
+    }
+
+
+def _escape(text: str) -> str:
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -1,0 +1,50 @@
+"""What surrounds each request: a name for its log lines, and an answer when the database is in trouble.
+
+Named in `config.settings`; the answers are those of `config.trouble`.
+"""
+
+import re
+import uuid
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from config.logs import request_id
+from config.trouble import answer_database_trouble
+
+Respond = Callable[[HttpRequest], HttpResponseBase]
+# A proxy in front may have named the request; anything else is not repeated in logs.
+_GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+def name_request(get_response: Respond) -> Respond:
+    """Give each request an id: on the request, in its log lines, in the X-Request-ID of the answer."""
+
+    def respond(request: HttpRequest) -> HttpResponseBase:
+        given = request.headers.get("X-Request-ID", "")
+        name = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+        request.request_id = name  # type: ignore[attr-defined]
+        token = request_id.set(name)
+        try:
+            response = get_response(request)
+        finally:
+            request_id.reset(token)
+        response["X-Request-ID"] = name
+        return response
+
+    return respond
+
+
+class DatabaseTroubleMiddleware:
+    """Answers 503 with Retry-After where a view met a database in trouble; all else goes on as an error."""
+
+    def __init__(self, get_response: Respond) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Nothing to do unless a view raises."""
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Called by Django with what a view raised."""
+        return answer_database_trouble(request, exception)

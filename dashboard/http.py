@@ -1,0 +1,197 @@
+"""What every page's view needs between URL and template.
+
+Called by `dashboard.views`. Promise: a project somebody is no member of does not exist for them (404), a panel
+never answers as a page, and an unchanged page is answered by 304 before its queries run
+(`tests/dashboard/test_http.py`).
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, cast
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render, resolve_url
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.cache import get_conditional_response, patch_cache_control
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+from health.models import Membership, Project
+
+Role = Membership.Role
+P = ParamSpec("P")
+
+_RANK: Final = {Role.VIEWER: 0, Role.MAINTAINER: 1, Role.OWNER: 2}
+_REVEAL_COOKIE: Final = "sw_shown_once"
+_REVEAL_SECONDS: Final = 120
+_SIGNED_IN_AT: Final = "signed_in_at"
+_FRESH_SECONDS: Final = 12 * 3600
+
+
+class HtmxRequest(HttpRequest):
+    """A request as views behind `require_login` see it: signed in, and with what htmx said."""
+
+    user: User
+    htmx: HtmxDetails
+    membership: Membership
+
+
+def require_login(
+    view: Callable[Concatenate[HtmxRequest, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """Send strangers to the login page, and back afterwards; also from inside a panel, where a plain
+    redirect would be swapped into the page.
+    """
+
+    @wraps(view)
+    def inner(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if request.user.is_authenticated:
+            return view(cast(HtmxRequest, request), *args, **kwargs)
+        details = cast(HtmxRequest, request).htmx
+        if not details:
+            return redirect_to_login(request.get_full_path())
+        back_to = details.current_url_abs_path or "/"
+        return HttpResponseClientRedirect(redirect_to_login(back_to).url)
+
+    return inner
+
+
+def note_sign_in(request: HttpRequest) -> None:
+    """Remember when this session began; called at every sign-in."""
+    request.session[_SIGNED_IN_AT] = int(time.time())
+
+
+def ask_to_sign_in_again(request: HtmxRequest, *, back_to: str) -> HttpResponse | None:
+    """A way to the login page when the session is older than half a day, else None.
+
+    For what a found, still open browser should not be able to do: new tokens, deleting a project.
+    """
+    if time.time() - request.session.get(_SIGNED_IN_AT, 0) <= _FRESH_SECONDS:
+        return None
+    messages.info(request, "This needs a fresh sign-in. Sign in again, then repeat it.")
+    return redirect_to_login(back_to)
+
+
+def get_project_or_404(request: HtmxRequest, slug: str, *, role: str = Role.VIEWER) -> Project:
+    """The project, when this person may act as `role` in it.
+
+    No member of it: 404, as if it did not exist. A member with too small a role: also 404, so that
+    an address tells nothing.
+    """
+    membership = (
+        Membership.objects.select_related("project").filter(user=request.user, project__slug=slug).first()
+    )
+    if membership is None or _RANK[Role(membership.role)] < _RANK[Role(role)]:
+        raise Http404
+    request.membership = membership
+    return membership.project
+
+
+def has_role(request: HtmxRequest, role: str) -> bool:
+    """Whether the member `get_project_or_404` found may act as `role`."""
+    return _RANK[Role(request.membership.role)] >= _RANK[Role(role)]
+
+
+def render_page(
+    request: HtmxRequest,
+    template: str,
+    *,
+    project: Project | None = None,
+    current: str = "",
+    status: int = 200,
+    **facts: Any,
+) -> HttpResponse:
+    """A whole page. `current` is the page's URL name, for the masthead; dates show in the project's zone."""
+    facts |= {"project": project, "current": current}
+    if project is not None:
+        facts["may_maintain"] = has_role(request, Role.MAINTAINER)
+        facts["may_own"] = has_role(request, Role.OWNER)
+    with timezone.override(project.time_zone if project else None):
+        return render(request, template, facts, status=status)
+
+
+def render_panel(
+    request: HtmxRequest, template: str, *, page_url: str, project: Project | None = None, **facts: Any
+) -> HttpResponse:
+    """A fragment for htmx. Opened directly, in a tab of its own, it leads to its page instead."""
+    if not request.htmx:
+        return HttpResponseRedirect(page_url)
+    with timezone.override(project.time_zone if project else None):
+        html = render_to_string(template, facts | {"project": project}, request=request)
+    return HttpResponse(html, headers={"Cache-Control": "no-store"})
+
+
+def answer_conditionally(
+    request: HtmxRequest, *, project: Project, build: Callable[[], HttpResponse], also: str = ""
+) -> HttpResponse:
+    """Answer 304 when neither the project's facts nor the address changed since the browser last asked.
+
+    The address holds every filter, so it is the key. `also` names what a page shows beside the facts.
+    """
+    if len(messages.get_messages(request)):
+        return build()  # what an action said must be shown once, whatever the browser holds
+    etag = _make_etag(request, project, also)
+    unchanged = get_conditional_response(request, etag=etag)
+    if unchanged is not None and unchanged.status_code == 304:
+        return cast(HttpResponse, unchanged)
+    response = build()
+    if response.status_code == 200:
+        response["ETag"] = etag
+        patch_cache_control(response, private=True, no_cache=True)
+    return response
+
+
+def reveal_once(response: HttpResponse, secret: str, *, path: str) -> HttpResponse:
+    """Let the page at `path` show a secret once: it travels in a signed cookie and is kept nowhere."""
+    response.set_signed_cookie(
+        _REVEAL_COOKIE,
+        secret,
+        salt=f"suitewatch.reveal:{path}",
+        max_age=_REVEAL_SECONDS,
+        path=path,
+        httponly=True,
+        samesite="Strict",
+        secure=settings.SESSION_COOKIE_SECURE,
+    )
+    return response
+
+
+def read_revealed(request: HttpRequest) -> str:
+    """The secret `reveal_once` sent to this path, or nothing."""
+    return request.get_signed_cookie(
+        _REVEAL_COOKIE, default="", salt=f"suitewatch.reveal:{request.path}", max_age=_REVEAL_SECONDS
+    )
+
+
+def forget_revealed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Take the secret back after it was shown, and keep the page that shows it out of every cache."""
+    if _REVEAL_COOKIE in request.COOKIES:
+        response.delete_cookie(_REVEAL_COOKIE, path=request.path, samesite="Strict")
+        response["Cache-Control"] = "no-store"
+    return response
+
+
+def address_of(path: str) -> str:
+    """A path as CI or a mail must write it: from the configured base address, never from `Host`."""
+    return settings.BASE_URL.rstrip("/") + resolve_url(path)
+
+
+def _make_etag(request: HtmxRequest, project: Project, also: str) -> str:
+    parts = (
+        getattr(settings, "VERSION", ""),
+        project.pk,
+        project.revision,
+        request.get_full_path(),
+        request.user.pk,
+        request.membership.role,
+        request.session.session_key,  # the page carries a CSRF token, which a new login makes useless
+        also,
+    )
+    return f'"{hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()}"'

@@ -1,0 +1,1 @@
+"""One module per page: health's tables become frozen dataclasses, with a fixed number of queries."""

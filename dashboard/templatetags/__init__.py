@@ -1,0 +1,1 @@
+"""Template tags: how values look. Never a query."""

@@ -1,0 +1,33 @@
+"""One line per page and one per panel; `config.urls` includes this at the root."""
+
+from django.urls import path
+
+from dashboard.views import login, onboarding, projects, settings
+
+app_name = "dashboard"
+
+urlpatterns = [
+    path("", projects.page, name="projects"),
+    path("projects/new/", projects.create, name="project-create"),
+    # Signing in and out.
+    path("login/", login.page, name="login"),
+    path("login/link/<uidb64>/<token>/", login.link, name="login-link"),
+    path("logout/", login.logout, name="logout"),
+    # The first upload.
+    path("p/<slug:slug>/start/", onboarding.page, name="start"),
+    path("p/<slug:slug>/start/token/", onboarding.issue_token, name="start-token"),
+    path("p/<slug:slug>/start/progress/", onboarding.progress, name="start-progress"),
+    # Settings.
+    path("p/<slug:slug>/settings/", settings.page, name="settings"),
+    path("p/<slug:slug>/settings/project/", settings.change_project, name="settings-project"),
+    path("p/<slug:slug>/settings/delete/", settings.delete_project, name="settings-delete"),
+    path("p/<slug:slug>/settings/tokens/", settings.issue_token, name="settings-token-issue"),
+    path("p/<slug:slug>/settings/tokens/<int:pk>/revoke/", settings.revoke_token, name="settings-token-revoke"),
+    path("p/<slug:slug>/settings/members/", settings.add_member, name="settings-member-add"),
+    path("p/<slug:slug>/settings/members/<int:pk>/", settings.change_member, name="settings-member-change"),
+    # --- PAGES: overview ---
+    # --- PAGES: trends ---
+    # --- PAGES: runs and run ---
+    # --- PAGES: case ---
+    # --- PAGES: uploads and upload ---
+]

@@ -1,0 +1,1 @@
+"""One module per page: HTTP in, page or panel out. Pages never import each other."""

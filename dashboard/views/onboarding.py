@@ -1,0 +1,70 @@
+"""The first upload: token, step, and a line that tells how far it is.
+
+Called by `dashboard.urls`. Promise: the token is shown once and kept nowhere; the panel stops asking when there
+is a run to open (`tests/dashboard/test_onboarding_views.py`).
+"""
+
+from django.conf import settings
+from django.http import HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from dashboard.http import (
+    HtmxRequest,
+    Role,
+    ask_to_sign_in_again,
+    forget_revealed,
+    get_project_or_404,
+    read_revealed,
+    render_page,
+    render_panel,
+    require_login,
+    reveal_once,
+)
+from dashboard.queries.onboarding import read_progress
+from dashboard.queries.snippets import write_snippets
+from health.models import UploadToken
+
+
+@require_GET
+@require_login
+def page(request: HtmxRequest, slug: str) -> HttpResponse:
+    """Three steps on one page."""
+    project = get_project_or_404(request, slug, role=Role.MAINTAINER)
+    token = read_revealed(request)
+    response = render_page(
+        request,
+        "dashboard/onboarding.html",
+        project=project,
+        current="start",
+        token=token,
+        snippets=write_snippets(address=settings.BASE_URL, token=token),
+        progress=read_progress(project),
+    )
+    return forget_revealed(request, response)
+
+
+@require_POST
+@require_login
+def issue_token(request: HtmxRequest, slug: str) -> HttpResponse:
+    """Another token, when the first one was not copied in time."""
+    project = get_project_or_404(request, slug, role=Role.MAINTAINER)
+    start = reverse("dashboard:start", kwargs={"slug": slug})
+    if project.uploads.exists() and (again := ask_to_sign_in_again(request, back_to=start)):
+        return again
+    _, token = UploadToken.issue(project, name="made while setting up", created_by_id=request.user.pk)
+    return reveal_once(HttpResponseRedirect(start), token, path=start)
+
+
+@require_GET
+@require_login
+def progress(request: HtmxRequest, slug: str) -> HttpResponse:
+    """The live line."""
+    project = get_project_or_404(request, slug, role=Role.MAINTAINER)
+    return render_panel(
+        request,
+        "dashboard/onboarding/_progress.html",
+        page_url=reverse("dashboard:start", kwargs={"slug": slug}),
+        project=project,
+        progress=read_progress(project),
+    )

@@ -1,0 +1,108 @@
+"""All projects, and making a new one.
+
+Called by `dashboard.urls`. Promise: the maker of a project owns it, and its first token is shown once, on the
+page that says what to do with it (`tests/dashboard/test_projects_views.py`).
+"""
+
+from typing import Final
+from urllib.parse import urlencode
+
+from django import forms
+from django.db import transaction
+from django.http import HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.text import slugify
+from django.views.decorators.http import require_GET, require_http_methods
+
+from dashboard.http import HtmxRequest, Role, render_page, require_login, reveal_once
+from dashboard.queries import projects
+from dashboard.queries.projects import ProjectLine, Severity
+from health.models import Membership, Project, UploadToken
+
+_SHOWN: Final = {"all": "all", "attention": "needing attention", "runs": "with runs"}
+_SORTED: Final = {"worst": "worst", "name": "name", "last": "last run"}
+
+
+class NewProjectForm(forms.ModelForm[Project]):
+    """A name is all it takes."""
+
+    class Meta:
+        model = Project
+        fields = ("name",)
+
+
+@require_GET
+@require_login
+def page(request: HtmxRequest) -> HttpResponse:
+    """One line a project, worst first."""
+    shown = _choose(request.GET.get("show"), _SHOWN)
+    order = _choose(request.GET.get("sort"), _SORTED)
+    lines = projects.read_lines(request.user)
+    return render_page(
+        request,
+        "dashboard/projects.html",
+        current="projects",
+        today=timezone.now(),
+        n_all=len(lines),
+        sentence=projects.write_sentence(lines),
+        lines=_sort(_filter(lines, shown), order),
+        groups=[
+            {"title": "Show", "choices": _offer(_SHOWN, "show", shown, {"sort": order})},
+            {"title": "Sort by", "choices": _offer(_SORTED, "sort", order, {"show": shown})},
+        ],
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@require_login
+def create(request: HtmxRequest) -> HttpResponse:
+    """Ask for a name; then the project, its owner and its first token exist, and the way leads to the first upload."""
+    form = NewProjectForm(request.POST or None)
+    if request.method != "POST" or not form.is_valid():
+        return render_page(request, "dashboard/project_create.html", current="project-create", form=form)
+    with transaction.atomic():
+        project = form.save(commit=False)
+        project.slug = _find_free_slug(project.name)
+        project.save()
+        Membership.objects.create(project=project, user=request.user, role=Role.OWNER)
+        _, token = UploadToken.issue(project, name="first token", created_by_id=request.user.pk)
+    start = reverse("dashboard:start", kwargs={"slug": project.slug})
+    return reveal_once(HttpResponseRedirect(start), token, path=start)
+
+
+def _choose(value: str | None, choices: dict[str, str]) -> str:
+    """What the address asks for, or the first choice: an unknown word is no error."""
+    return value if value in choices else next(iter(choices))
+
+
+def _offer(choices: dict[str, str], key: str, chosen: str, rest: dict[str, str]) -> list[dict[str, object]]:
+    return [
+        {"word": word, "url": f"?{urlencode({key: value, **rest})}", "is_chosen": value == chosen}
+        for value, word in choices.items()
+    ]
+
+
+def _filter(lines: tuple[ProjectLine, ...], shown: str) -> list[ProjectLine]:
+    if shown == "attention":
+        return [line for line in lines if line.severity < Severity.UNSTEADY]
+    return [line for line in lines if line.runs or shown == "all"]
+
+
+def _sort(lines: list[ProjectLine], order: str) -> list[ProjectLine]:
+    if order == "name":
+        return sorted(lines, key=lambda line: line.name.casefold())
+    if order == "last":
+        return sorted(lines, key=lambda line: line.last.ran_at.timestamp() if line.last else 0, reverse=True)
+    return lines
+
+
+def _find_free_slug(name: str) -> str:
+    """The name as an address; numbered when it is taken."""
+    stem = slugify(name)[:70] or "project"
+    taken = set(Project.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
+    slug, k = stem, 1
+    while slug in taken:
+        k += 1
+        slug = f"{stem}-{k}"
+    return slug

@@ -1,0 +1,112 @@
+"""Deliveries from CI: the row is the job, the queue and the outbox; Redis only rings the bell.
+
+Written by `ingest.receive` and `ingest.pipeline`, read by the uploads page.
+Promise: a row and its payload are committed together, before CI is answered.
+"""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from health.models.projects import Project
+
+FINAL_STATES = frozenset({"stored", "partial", "failed", "dead", "cancelled"})
+
+
+class Upload(models.Model):
+    """One delivery: what arrived, where it stands, and the receipt of what became of it."""
+
+    class State(models.TextChoices):
+        RECEIVED = "received", "received"
+        PROCESSING = "processing", "processing"
+        RETRY = "retry", "waiting to retry"
+        STORED = "stored", "stored"
+        PARTIAL = "partial", "partly stored"
+        FAILED = "failed", "not understood"
+        DEAD = "dead", "given up"
+        CANCELLED = "cancelled", "cancelled"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="uploads")
+    token = models.ForeignKey("health.UploadToken", models.SET_NULL, null=True, related_name="+")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.RECEIVED)
+    idempotency_key = models.CharField(max_length=200)
+    # Of the decoded request: metadata and files. Tells a repeat from another delivery under a used key.
+    content_digest = models.BinaryField(max_length=32)
+    # What CI said about itself, already cleaned; the field names of the upload API.
+    metadata = models.JSONField(default=dict)
+    received_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True)
+    n_bytes_wire = models.BigIntegerField(default=0)
+    n_bytes_plain = models.BigIntegerField(default=0)
+
+    attempts = models.SmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(db_default=Now())
+    lease_epoch = models.IntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    worker = models.CharField(max_length=120, default="", blank=True)
+
+    # The job it became part of: Run.number, Series.number, and which attempt of it. Set when stored.
+    run = models.IntegerField(null=True)
+    series = models.IntegerField(null=True)
+    attempt = models.SmallIntegerField(default=1)
+    ran_at = models.DateTimeField(null=True)
+    n_suite_errors = models.IntegerField(default=0)
+    receipt = models.JSONField(null=True)
+    error = models.JSONField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "idempotency_key"], name="upload_delivered_once"),
+            models.CheckConstraint(
+                condition=Q(
+                    state__in=[
+                        "received",
+                        "processing",
+                        "retry",
+                        "stored",
+                        "partial",
+                        "failed",
+                        "dead",
+                        "cancelled",
+                    ]
+                ),
+                name="upload_state_known",
+            ),
+        ]
+        indexes = [
+            # The claim and the sweeper look only at what is not finished: two small partial indexes.
+            models.Index(
+                fields=["next_attempt_at"], name="upload_due", condition=Q(state__in=["received", "retry"])
+            ),
+            models.Index(fields=["lease_until"], name="upload_leased", condition=Q(state="processing")),
+            models.Index(fields=["project", "-id"], name="upload_newest"),
+            models.Index(fields=["project", "run"], name="upload_of_run"),
+        ]
+
+
+class UploadFile(models.Model):
+    """One file of an upload; its chunks, put together, are one gzip stream."""
+
+    upload = models.ForeignKey(Upload, models.CASCADE, related_name="files")
+    position = models.SmallIntegerField()
+    name = models.CharField(max_length=255)
+    n_bytes_wire = models.BigIntegerField()
+    n_bytes_plain = models.BigIntegerField()
+    digest = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["upload", "position"], name="upload_file_position_once")
+        ]
+
+
+class PayloadChunk(models.Model):
+    """At most 1 MiB of a file's bytes; a whole 25 MiB value was measured at 300 MB of memory per request."""
+
+    pk = models.CompositePrimaryKey("file_id", "sequence")
+    file = models.ForeignKey(UploadFile, models.CASCADE, related_name="chunks")
+    sequence = models.SmallIntegerField()
+    data = models.BinaryField()

@@ -1,0 +1,367 @@
+"""Everything derived from tiles: counts per suite, job, run and day, and each job's transitions.
+
+`refresh_job` is called by `ingest.store` inside the storing transaction, `rebuild_project` by the command of that
+name; both go through the same functions. Callers hold the project's row lock.
+Promise: any order of arrival or deletion ends in what `rebuild_project` computes (`tests/health/test_rebuild.py`).
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from health.rules import outcomes as codes
+from health.rules.transitions import compare_outcomes
+from health.sql import Cursor
+from health.tiles import NO_SUITE, Results, fetch_results
+
+_COUNTS: Final = "n_declared, n_passed, n_failed, n_errored, n_skipped, n_xfailed, n_flaky"
+_TRANSITIONS: Final = "n_new, n_still, n_fixed, n_gone"
+
+# Which outcomes each count adds up; in the order of _COUNTS, which every table shares.
+_COUNTED: Final[tuple[frozenset[int], ...]] = (
+    frozenset(range(1, codes.N_OUTCOMES)),
+    codes.PASSED,
+    frozenset({codes.FAIL}),
+    frozenset({codes.ERROR}),
+    frozenset({codes.SKIP}),
+    frozenset({codes.XFAIL}),
+    frozenset({codes.PASS_ON_RETRY}),
+)
+
+SuiteOf = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """The suite of every case of a project, by case number: what a rollup needs to know of cases."""
+
+    suites: SuiteOf
+
+    @property
+    def n(self) -> int:
+        """How many cases the project has."""
+        return len(self.suites)
+
+
+@dataclass(frozen=True, slots=True)
+class JobKey:
+    """One job: a series' share of a run."""
+
+    run: int
+    series: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a job stands in its series: what its baseline is looked up by."""
+
+    key: JobKey
+    branch: str
+    ordered_at: datetime
+    ran_at: datetime
+    is_complete: bool
+
+
+def fetch_cases(cursor: Cursor, project_id: int, *, known: Cases | None = None) -> Cases:
+    """Read the suite of every case of a project; with `known`, only of the cases numbered since."""
+    first = known.n if known else 0
+    rows = cursor.execute(
+        "SELECT ord, suite FROM health_case WHERE project_id = %s AND ord >= %s", (project_id, first), binary=True
+    ).fetchall()
+    if not rows:
+        return known or Cases(np.zeros(0, np.int32))
+    pairs = np.array(rows, np.int32)
+    suites = np.full(pairs[:, 0].max() + 1, NO_SUITE, np.int32)
+    if known:
+        suites[:first] = known.suites
+    suites[pairs[:, 0]] = pairs[:, 1]
+    return Cases(suites)
+
+
+def refresh_job(
+    cursor: Cursor, project_id: int, *, key: JobKey, cases: Cases, results: Results | None = None
+) -> None:
+    """Recompute one job from its uploads and tiles, then whatever stands on it: neighbours, run, days.
+
+    `results` saves reading the tiles back when the caller knows the job has no others.
+    """
+    before = _fetch_place(cursor, project_id, key)
+    touched = set(_find_dependents(cursor, project_id, before)) if before else set()
+    old_day = _fetch_day(cursor, project_id, key)
+    if results is None:
+        results = fetch_results(cursor, project_id, run=key.run, series=key.series, n_cases=cases.n)
+    place = _write_job(cursor, project_id, key, cases, results)
+    if place is None:  # its last upload is gone
+        _delete_job(cursor, project_id, key)
+    else:
+        _write_transitions(cursor, project_id, place, cases, results)
+        touched |= set(_find_dependents(cursor, project_id, place))
+    runs = {key.run}
+    for other in sorted(touched - {key}, key=lambda k: (k.run, k.series)):
+        if _refresh_transitions(cursor, project_id, other, cases):
+            runs.add(other.run)
+    for run in sorted(runs):
+        sum_run(cursor, project_id, run)
+    days = {old_day, _fetch_day(cursor, project_id, key)} - {None}
+    for day in days:
+        _replace_day(cursor, project_id, key.series, day)
+
+
+# --- one job ---------------------------------------------------------------------------------------------------
+
+
+def _write_job(
+    cursor: Cursor, project_id: int, key: JobKey, cases: Cases, results: Results
+) -> _Place | None:
+    """Write the job's row and its suites' counts; None when no upload is left in it."""
+    head = cursor.execute(
+        """
+        SELECT min(u.ran_at), bool_and(u.state <> 'partial') AND bool_and(r.is_complete), max(u.attempt),
+               coalesce(sum(u.n_suite_errors) FILTER (WHERE u.attempt = last.attempt), 0)::int,
+               r.branch, coalesce(r.committed_at, min(u.ran_at)), (min(u.ran_at) AT TIME ZONE p.time_zone)::date
+        FROM health_upload u
+        JOIN health_run r ON r.project_id = u.project_id AND r.number = u.run
+        JOIN health_project p ON p.id = u.project_id
+        CROSS JOIN LATERAL (SELECT max(v.attempt) AS attempt FROM health_upload v
+                            WHERE v.project_id = u.project_id AND v.run = u.run AND v.series = u.series) last
+        WHERE u.project_id = %s AND u.run = %s AND u.series = %s
+        GROUP BY r.branch, r.committed_at, p.time_zone
+        """,
+        (project_id, key.run, key.series),
+    ).fetchone()
+    if head is None:
+        return None
+    ran_at, is_complete, n_attempts, n_suite_errors, branch, ordered_at, day = head
+    rows = _count_suites(cases, results)
+    totals = rows[:, 1:].sum(axis=0).tolist() if len(rows) else [0] * (len(_COUNTED) + 1)
+    with cursor.connection.pipeline():
+        cursor.execute(
+            f"""
+            INSERT INTO health_job (project_id, run, series, branch, ran_at, ordered_at, day, is_complete, n_attempts,
+                n_suite_errors, {_COUNTS}, duration, {_TRANSITIONS})
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, 0, 0, 0)
+            ON CONFLICT (project_id, run, series) DO UPDATE SET (branch, ran_at, ordered_at, day, is_complete,
+                n_attempts, n_suite_errors, {_COUNTS}, duration) = (excluded.branch, excluded.ran_at,
+                excluded.ordered_at, excluded.day, excluded.is_complete, excluded.n_attempts, excluded.n_suite_errors,
+                excluded.n_declared, excluded.n_passed, excluded.n_failed, excluded.n_errored, excluded.n_skipped,
+                excluded.n_xfailed, excluded.n_flaky, excluded.duration)
+            """,  # noqa: S608 - the columns are constants
+            (project_id, key.run, key.series, branch, ran_at, ordered_at, day, is_complete, n_attempts)
+            + (n_suite_errors, *totals),
+        )
+        cursor.execute(
+            "DELETE FROM health_runsuite WHERE project_id = %s AND run = %s AND series = %s",
+            (project_id, key.run, key.series),
+        )
+        columns = rows.T.tolist() if len(rows) else [[] for _ in range(len(_COUNTED) + 2)]
+        cursor.execute(
+            f"""
+            INSERT INTO health_runsuite (project_id, run, series, suite, {_COUNTS}, duration)
+            SELECT %s, %s, %s, * FROM unnest(%s::int[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[],
+                                             %s::int[], %s::int[], %s::bigint[])
+            """,  # noqa: S608 - the columns are constants
+            (project_id, key.run, key.series, *columns),
+        )
+    return _Place(key, branch, ordered_at, ran_at, is_complete)
+
+
+def _count_suites(cases: Cases, results: Results) -> npt.NDArray[np.int64]:
+    """One row per suite that reported: suite, the counts in the order of _COUNTS, duration."""
+    ords = np.flatnonzero(results.outcomes)
+    suites = effective_suites(cases, results)[ords]
+    found, index = np.unique(suites, return_inverse=True)
+    table = np.zeros((len(found), codes.N_OUTCOMES), np.int64)
+    np.add.at(table, (index, results.outcomes[ords]), 1)
+    durations = np.bincount(index, results.units[ords], len(found)).astype(np.int64)
+    counts = [table[:, sorted(which)].sum(axis=1) for which in _COUNTED]
+    return np.column_stack([found.astype(np.int64), *counts, durations])
+
+
+def effective_suites(cases: Cases, results: Results) -> SuiteOf:
+    """The suite each result counts for: the one its delivery named, else the case's own."""
+    return np.where(results.suites == NO_SUITE, cases.suites[: len(results.suites)], results.suites)
+
+
+def _delete_job(cursor: Cursor, project_id: int, key: JobKey) -> None:
+    for table in ("health_job", "health_runsuite"):
+        cursor.execute(
+            f"DELETE FROM {table} WHERE project_id = %s AND run = %s AND series = %s",  # noqa: S608 - a constant
+            (project_id, key.run, key.series),
+        )
+
+
+# --- baselines and transitions ---------------------------------------------------------------------------------
+
+
+def _fetch_place(cursor: Cursor, project_id: int, key: JobKey) -> _Place | None:
+    row = cursor.execute(
+        """
+        SELECT branch, ordered_at, ran_at, is_complete FROM health_job
+        WHERE project_id = %s AND run = %s AND series = %s
+        """,
+        (project_id, key.run, key.series),
+    ).fetchone()
+    return _Place(key, *row) if row else None
+
+
+def _find_baseline(cursor: Cursor, project_id: int, place: _Place) -> JobKey | None:
+    """The previous complete job of the same branch in its series, else the newest one of the default branch."""
+    row = cursor.execute(
+        """
+        SELECT run, series FROM health_job
+        WHERE project_id = %(project)s AND series = %(series)s AND branch = %(branch)s AND is_complete
+          AND (ordered_at, ran_at, run) < (%(ordered_at)s, %(ran_at)s, %(run)s)
+        ORDER BY ordered_at DESC, ran_at DESC, run DESC LIMIT 1
+        """,
+        _place_values(project_id, place),
+    ).fetchone()
+    row = row or cursor.execute(
+        """
+        SELECT j.run, j.series FROM health_series mine
+        JOIN health_project p ON p.id = mine.project_id
+        JOIN health_series base ON base.project_id = mine.project_id AND base.job = mine.job
+          AND base.variant = mine.variant AND base.lane = p.default_branch AND base.number <> mine.number
+        JOIN LATERAL (
+            SELECT run, series FROM health_job
+            WHERE project_id = mine.project_id AND series = base.number AND branch = base.lane AND is_complete
+              AND ordered_at <= %(ordered_at)s AND run <> %(run)s
+            ORDER BY ordered_at DESC, ran_at DESC, run DESC LIMIT 1) j ON true
+        WHERE mine.project_id = %(project)s AND mine.number = %(series)s
+        """,
+        _place_values(project_id, place),
+    ).fetchone()
+    return JobKey(*row) if row else None
+
+
+def _find_dependents(cursor: Cursor, project_id: int, place: _Place) -> list[JobKey]:
+    """The jobs whose baseline is, or could become, the one at this place.
+
+    Those behind it on its branch up to the next complete one, and, when it is on the default branch, those of its
+    sister series that look to the default branch and found nothing newer there.
+    """
+    rows = cursor.execute(
+        """
+        (SELECT run, series FROM health_job
+         WHERE project_id = %(project)s AND series = %(series)s AND branch = %(branch)s
+           AND (ordered_at, ran_at, run) > (%(ordered_at)s, %(ran_at)s, %(run)s)
+           AND (ordered_at, ran_at, run) <= (
+               SELECT coalesce(max(ordered_at), 'infinity'), coalesce(max(ran_at), 'infinity'), coalesce(max(run), 0)
+               FROM (SELECT ordered_at, ran_at, run FROM health_job
+                     WHERE project_id = %(project)s AND series = %(series)s AND branch = %(branch)s AND is_complete
+                       AND (ordered_at, ran_at, run) > (%(ordered_at)s, %(ran_at)s, %(run)s)
+                     ORDER BY ordered_at, ran_at, run LIMIT 1) next_complete))
+        UNION
+        SELECT j.run, j.series FROM health_series mine
+        JOIN health_project p ON p.id = mine.project_id AND p.default_branch = mine.lane
+        JOIN health_series sister ON sister.project_id = mine.project_id AND sister.job = mine.job
+          AND sister.variant = mine.variant AND sister.number <> mine.number
+        JOIN health_job j ON j.project_id = mine.project_id AND j.series = sister.number
+          AND j.ordered_at >= %(ordered_at)s
+        LEFT JOIN health_job b ON b.project_id = j.project_id AND b.run = j.baseline_run
+          AND b.series = j.baseline_series
+        WHERE mine.project_id = %(project)s AND mine.number = %(series)s
+          AND (b.run IS NULL OR (b.series = mine.number
+               AND (b.ordered_at, b.ran_at, b.run) <= (%(ordered_at)s, %(ran_at)s, %(run)s)))
+        """,
+        _place_values(project_id, place),
+    ).fetchall()
+    return [JobKey(*row) for row in rows]
+
+
+def _place_values(project_id: int, place: _Place) -> dict[str, object]:
+    return {
+        "project": project_id,
+        "run": place.key.run,
+        "series": place.key.series,
+        "branch": place.branch,
+        "ordered_at": place.ordered_at,
+        "ran_at": place.ran_at,
+    }
+
+
+def _refresh_transitions(cursor: Cursor, project_id: int, key: JobKey, cases: Cases) -> bool:
+    """Recompute a neighbour's baseline and transitions; False when the job does not exist."""
+    place = _fetch_place(cursor, project_id, key)
+    if place is None:
+        return False
+    results = fetch_results(cursor, project_id, run=key.run, series=key.series, n_cases=cases.n)
+    _write_transitions(cursor, project_id, place, cases, results)
+    return True
+
+
+def _write_transitions(
+    cursor: Cursor, project_id: int, place: _Place, cases: Cases, results: Results
+) -> None:
+    baseline = _find_baseline(cursor, project_id, place)
+    counts = (0, 0, 0, 0)
+    if baseline is not None:
+        before = fetch_results(
+            cursor, project_id, run=baseline.run, series=baseline.series, n_cases=cases.n
+        )
+        suites = effective_suites(cases, results)
+        counts = compare_outcomes(
+            results.outcomes, before.outcomes, suites=suites, is_complete=place.is_complete
+        ).count()
+    cursor.execute(
+        f"""
+        UPDATE health_job SET (baseline_run, baseline_series, {_TRANSITIONS}) = (%s, %s, %s, %s, %s, %s)
+        WHERE project_id = %s AND run = %s AND series = %s
+        """,  # noqa: S608 - the columns are constants
+        (baseline and baseline.run, baseline and baseline.series, *counts)
+        + (project_id, place.key.run, place.key.series),
+    )
+
+
+# --- runs and days ---------------------------------------------------------------------------------------------
+
+
+def sum_run(cursor: Cursor, project_id: int, run: int) -> None:
+    """Set a run's counts to the sums over its jobs; a run without jobs is removed."""
+    cursor.execute(
+        f"""
+        UPDATE health_run r
+        SET (ran_at, ordered_at, n_attempts, n_suite_errors, {_COUNTS}, {_TRANSITIONS}, duration) = (
+            SELECT min(j.ran_at), coalesce(r.committed_at, min(j.ran_at)), max(j.n_attempts), sum(j.n_suite_errors),
+                sum(j.n_declared), sum(j.n_passed), sum(j.n_failed), sum(j.n_errored), sum(j.n_skipped),
+                sum(j.n_xfailed), sum(j.n_flaky), sum(j.n_new), sum(j.n_still), sum(j.n_fixed), sum(j.n_gone),
+                sum(j.duration)
+            FROM health_job j WHERE j.project_id = r.project_id AND j.run = r.number)
+        WHERE r.project_id = %s AND r.number = %s
+          AND EXISTS (SELECT 1 FROM health_job j WHERE j.project_id = r.project_id AND j.run = r.number)
+        """,  # noqa: S608 - the columns are constants
+        (project_id, run),
+    )
+    if cursor.rowcount == 0:
+        cursor.execute("DELETE FROM health_run WHERE project_id = %s AND number = %s", (project_id, run))
+
+
+def _fetch_day(cursor: Cursor, project_id: int, key: JobKey) -> date | None:
+    row = cursor.execute(
+        "SELECT day FROM health_job WHERE project_id = %s AND run = %s AND series = %s",
+        (project_id, key.run, key.series),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _replace_day(cursor: Cursor, project_id: int, series: int, day: date | None) -> None:
+    """Replace a series' day from the truth, `run_suite`; never increment."""
+    with cursor.connection.pipeline():
+        cursor.execute(
+            "DELETE FROM health_suiteday WHERE project_id = %s AND series = %s AND day = %s",
+            (project_id, series, day),
+        )
+        cursor.execute(
+            f"""
+            INSERT INTO health_suiteday (project_id, series, day, suite, n_runs, {_COUNTS}, duration)
+            SELECT j.project_id, j.series, j.day, s.suite, count(*), sum(s.n_declared), sum(s.n_passed),
+                sum(s.n_failed), sum(s.n_errored), sum(s.n_skipped), sum(s.n_xfailed), sum(s.n_flaky), sum(s.duration)
+            FROM health_job j
+            JOIN health_runsuite s ON s.project_id = j.project_id AND s.run = j.run AND s.series = j.series
+            WHERE j.project_id = %s AND j.series = %s AND j.day = %s
+            GROUP BY j.project_id, j.series, j.day, s.suite
+            """,  # noqa: S608 - the columns are constants
+            (project_id, series, day),
+        )

@@ -1,0 +1,53 @@
+"""The bearer token of a request becomes the token's row with its project.
+
+Called by `ingest.views` before a body is read. Promise: unknown, revoked and expired are told alike, and a token in
+an address is refused (B1–B6; `tests/ingest/test_auth.py`).
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
+
+from health.models import UploadToken
+from health.models.projects import TOKEN_PREFIX, digest_token, is_well_formed_token
+from ingest.errors import IngestError
+
+_USE_NOTED_EVERY: Final = timedelta(minutes=1)
+
+
+def authenticate(request: HttpRequest, *, scope: str) -> UploadToken:
+    """The valid token of the request, with its project loaded. Raises IngestError."""
+    if any(TOKEN_PREFIX in value for value in request.GET.values() if isinstance(value, str)):
+        raise IngestError("token_in_url", "The token stands in the address.")
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    if not scheme:
+        raise IngestError("token_missing", "No token was sent.")
+    if scheme.lower() != "bearer" or not is_well_formed_token(text.strip()):
+        raise IngestError("token_malformed", "This is not a Suitewatch token.")
+    token = _find(text.strip())
+    if token is None:
+        raise IngestError("token_invalid", "The token is unknown, revoked or expired.")
+    if scope not in token.scopes:
+        raise IngestError("scope_missing", f"This token may not {scope}.", field=scope)
+    _note_use(token)
+    return token
+
+
+def _find(text: str) -> UploadToken | None:
+    now = timezone.now()
+    return (
+        UploadToken.objects.select_related("project")
+        .filter(digest=digest_token(text), revoked_at=None)
+        .filter(Q(expires_at=None) | Q(expires_at__gt=now))
+        .first()
+    )
+
+
+def _note_use(token: UploadToken) -> None:
+    """Remember when the token was last used, at most once a minute: a busy pipeline is no write load."""
+    now = timezone.now()
+    if token.last_used_at is None or token.last_used_at < now - _USE_NOTED_EVERY:
+        UploadToken.objects.filter(pk=token.pk).update(last_used_at=now)

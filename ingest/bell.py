@@ -1,0 +1,33 @@
+"""Ring for a worker: tell Celery that an upload waits, bounded in time, never needed for safety.
+
+Called by `ingest.receive` after the commit, by the sweeper and by retries. The row is the job; a bell that fails to
+ring is made good by the sweeper.
+Promise: with Redis down or hung, a request pays for it at most once in 15 seconds (`tests/ingest/test_bell.py`).
+"""
+
+import logging
+import time
+from typing import Final
+
+from kombu.exceptions import OperationalError
+
+log = logging.getLogger(__name__)
+
+_SILENT_SECONDS: Final = 15.0
+_silent_until = 0.0
+
+
+def ring(upload_id: int) -> bool:
+    """Publish the task for an upload; False when the broker cannot be reached, or was not a moment ago."""
+    global _silent_until
+    if time.monotonic() < _silent_until:
+        return False
+    from ingest.tasks import process_upload
+
+    try:
+        process_upload.apply_async((upload_id,))
+    except (OperationalError, OSError) as problem:
+        _silent_until = time.monotonic() + _SILENT_SECONDS
+        log.warning("the broker cannot be reached (%s): uploads wait for the sweeper", type(problem).__name__)
+        return False
+    return True

@@ -1,0 +1,110 @@
+"""Read a request's body into a temporary file: bounded in size and time, and no shorter than it promised.
+
+Called by `ingest.envelope`. Promise: memory stays flat, a stalled or dripping client costs a thread at most
+UPLOAD_TIMEOUT_SECONDS, and every way a body can be wrong has its own error (B10–B14).
+"""
+
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Final
+
+from django.conf import settings
+from django.http import HttpRequest, UnreadablePostError
+
+from ingest.errors import IngestError
+
+_PIECE: Final = 256 * 1024
+_IN_MEMORY: Final = 256 * 1024
+
+
+@contextmanager
+def spool_body(request: HttpRequest) -> Iterator[IO[bytes]]:
+    """The whole body as a file positioned at its start; deleted on leaving.
+
+    Raises IngestError: length_required, too_large, empty_body, body_truncated, upload_timeout.
+    """
+    length = _check_length(request)
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
+        with _deadline(request) as expired:
+            received = _copy(request, spool, length, expired)
+        if received < length:
+            raise IngestError(
+                "body_truncated",
+                f"The connection broke after {received:,} of {length:,} bytes.",
+                limit=length,
+                actual=received,
+            )
+        spool.seek(0)
+        yield spool
+
+
+def _check_length(request: HttpRequest) -> int:
+    declared = request.META.get("CONTENT_LENGTH") or ""
+    if "HTTP_TRANSFER_ENCODING" in request.META or not declared:
+        raise IngestError("length_required", "The request does not say how long its body is.")
+    length = int(declared)
+    if length > settings.UPLOAD_MAX_WIRE_BYTES:
+        raise IngestError(
+            "too_large",
+            f"The body has {length:,} bytes; at most {settings.UPLOAD_MAX_WIRE_BYTES:,} are accepted.",
+            limit=settings.UPLOAD_MAX_WIRE_BYTES,
+            actual=length,
+        )
+    if length == 0:
+        raise IngestError("empty_body", "The request has no body.")
+    return length
+
+
+def _copy(request: HttpRequest, spool: "tempfile.SpooledTemporaryFile[bytes]", length: int, expired: threading.Event) -> int:
+    received = 0
+    try:
+        while received < length and (piece := request.read(min(_PIECE, length - received))):
+            received += len(piece)
+            spool.write(piece)
+    except (OSError, UnreadablePostError) as problem:
+        if expired.is_set() or isinstance(problem.__cause__ or problem, TimeoutError):
+            raise _timed_out(received, length) from problem
+        raise IngestError(
+            "body_truncated", f"The connection broke after {received:,} of {length:,} bytes."
+        ) from problem
+    if expired.is_set():
+        raise _timed_out(received, length)
+    return received
+
+
+def _timed_out(received: int, length: int) -> IngestError:
+    return IngestError("upload_timeout", f"The body came too slowly: {received:,} of {length:,} bytes arrived in time.")
+
+
+@contextmanager
+def _deadline(request: HttpRequest) -> Iterator[threading.Event]:
+    """End reading after a silence, and after the whole time; a socket timeout alone does not stop a drip.
+
+    gunicorn hands its socket over in the environment; a server that does not is expected to have its own limits.
+    """
+    expired = threading.Event()
+    connection: socket.socket | None = request.META.get("gunicorn.socket")
+    if connection is None:
+        yield expired
+        return
+
+    def shut() -> None:
+        expired.set()
+        try:
+            connection.shutdown(socket.SHUT_RD)
+        except OSError:
+            pass  # the client has gone in the meantime
+
+    before = connection.gettimeout()
+    timer = threading.Timer(settings.UPLOAD_TIMEOUT_SECONDS, shut)
+    timer.daemon = True
+    connection.settimeout(settings.UPLOAD_READ_TIMEOUT_SECONDS)
+    timer.start()
+    try:
+        yield expired
+    finally:
+        timer.cancel()
+        connection.settimeout(before)

@@ -1,0 +1,185 @@
+"""Names become numbers: each case's `ord`, looked up in a worker's cache first, in the table next, made if new.
+
+Called by `ingest.store`. New numbers are given in a small committed transaction of their own under an advisory
+lock, and the cache learns them only after that commit; it belongs to one identity epoch of the project, so that a
+merge or an undo elsewhere can never write one case's history onto another.
+Promise: two workers never give one name two numbers, numbers stay dense (`tests/ingest/test_cases.py`).
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+from django.db import transaction
+
+from health.rollups import Cases, fetch_cases
+from health.rules.identity import Identity, digest_key, split_key
+from health.rules.suites import choose_suite, guess_level
+from health.sql import Cursor, open_cursor
+
+# Names a worker keeps over all projects; at about 250 bytes each this stays below 130 MB.
+_MOST_CACHED_NAMES: Final = 400_000
+_MOST_CACHED_PROJECTS: Final = 200
+_LOCK_SPACE: Final = 0x5357_0001
+
+
+@dataclass(slots=True)
+class NameCache:
+    """What one worker knows of one project and namespace at one identity epoch."""
+
+    epoch: int
+    ords: dict[str, int] = field(default_factory=dict)
+
+
+_caches: OrderedDict[tuple[int, str], NameCache] = OrderedDict()
+_suites: dict[int, tuple[int, Cases]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How new cases of a delivery are named and grouped."""
+
+    project_id: int
+    namespace: str
+    job: str
+    level: str
+
+
+def resolve_ords(keys: list[str], *, naming: Naming) -> tuple[npt.NDArray[np.int32], int]:
+    """The case number of each key, and the identity epoch they are valid in. Gives unknown names new numbers."""
+    cache = _open_cache(naming)
+    get = cache.ords.get
+    ords = [get(key, -1) for key in keys]
+    if -1 in ords:
+        missing = [key for key, ord_ in zip(keys, ords, strict=True) if ord_ < 0]
+        cache.ords.update(_resolve_missing(missing, naming))
+        ords = [cache.ords[key] for key in keys]
+        _trim_caches()
+    return np.array(ords, np.int32), cache.epoch
+
+
+def forget_names() -> None:
+    """Empty the cache: after a stale epoch, and between tests."""
+    _caches.clear()
+    _suites.clear()
+
+
+def fetch_cached_cases(cursor: Cursor, *, project_id: int, epoch: int) -> Cases:
+    """The suites of all cases of a project; only those numbered since the last call are read again."""
+    known_epoch, known = _suites.get(project_id, (-1, None))
+    cases = fetch_cases(cursor, project_id, known=known if known_epoch == epoch else None)
+    if len(_suites) > _MOST_CACHED_PROJECTS:
+        _suites.clear()
+    _suites[project_id] = (epoch, cases)
+    return cases
+
+
+def resolve_suite(name: str, *, naming: Naming) -> int:
+    """The number of the suite a delivery names, made if new, in a committed transaction of its own."""
+    with transaction.atomic():
+        cursor = open_cursor()
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK_SPACE, naming.project_id))
+        return _find_suite(
+            cursor, naming.project_id, name=name, level=naming.level or guess_level(name, naming.job)
+        )
+
+
+def _open_cache(naming: Naming) -> NameCache:
+    row = (
+        open_cursor()
+        .execute("SELECT identity_epoch FROM health_project WHERE id = %s", (naming.project_id,))
+        .fetchone()
+    )
+    epoch = row[0] if row else 0
+    place = (naming.project_id, naming.namespace)
+    cache = _caches.get(place)
+    if cache is None or cache.epoch != epoch:
+        cache = _caches[place] = NameCache(epoch)
+    _caches.move_to_end(place)
+    return cache
+
+
+def _trim_caches() -> None:
+    while len(_caches) > 1 and sum(len(cache.ords) for cache in _caches.values()) > _MOST_CACHED_NAMES:
+        _caches.popitem(last=False)
+
+
+def _resolve_missing(keys: list[str], naming: Naming) -> dict[str, int]:
+    digests = {key: digest_key(key, namespace=naming.namespace) for key in keys}
+    known = _select_ords(open_cursor(), naming.project_id, list(digests.values()))
+    new = [key for key, digest in digests.items() if digest not in known]
+    if new:
+        known |= _create_cases(new, digests, naming)
+    return {key: known[digest] for key, digest in digests.items()}
+
+
+def _select_ords(cursor: Cursor, project_id: int, digests: list[UUID]) -> dict[UUID, int]:
+    rows = cursor.execute(
+        "SELECT digest, ord FROM health_case WHERE project_id = %s AND digest = ANY(%s)",
+        (project_id, digests),
+        binary=True,
+    ).fetchall()
+    return {digest: ord_ for digest, ord_ in rows}
+
+
+def _create_cases(keys: list[str], digests: dict[str, UUID], naming: Naming) -> dict[UUID, int]:
+    """Number new cases in the order of the report, so that a suite's cases share tiles."""
+    with transaction.atomic():
+        cursor = open_cursor()
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK_SPACE, naming.project_id))
+        # Another worker may have been first while we waited for the lock.
+        known = _select_ords(cursor, naming.project_id, [digests[key] for key in keys])
+        row = cursor.execute(
+            "SELECT coalesce(max(ord) + 1, 0) FROM health_case WHERE project_id = %s", (naming.project_id,)
+        ).fetchone()
+        first = row[0] if row else 0
+        new = [key for key in keys if digests[key] not in known]
+        identities = [split_key(key, namespace=naming.namespace) for key in new]
+        suites = _number_suites(cursor, identities, naming)
+        with cursor.copy(
+            """
+            COPY health_case (project_id, ord, digest, namespace, suite_path, class_name, name, occurrence, suite)
+            FROM STDIN (FORMAT binary)
+            """
+        ) as copy:
+            copy.set_types(["int8", "int4", "uuid", "text", "text", "text", "text", "int2", "int4"])
+            for ord_, (key, identity, suite) in enumerate(zip(new, identities, suites, strict=True), first):
+                copy.write_row((naming.project_id, ord_, digests[key], *identity, suite))
+                known[digests[key]] = ord_
+    return known
+
+
+def _number_suites(cursor: Cursor, identities: list[Identity], naming: Naming) -> list[int]:
+    """The suite number of each identity, creating the suites that are new."""
+    names = [choose_suite(i.suite_path, i.class_name, job=naming.job) for i in identities]
+    numbers = {
+        name: _find_suite(
+            cursor, naming.project_id, name=name, level=naming.level or guess_level(name, naming.job)
+        )
+        for name in dict.fromkeys(names)
+    }
+    return [numbers[name] for name in names]
+
+
+def _find_suite(cursor: Cursor, project_id: int, *, name: str, level: str) -> int:
+    """The number of a suite, made if new. The caller holds the advisory lock under which they are made."""
+    row = cursor.execute(
+        """
+        WITH made AS (
+            INSERT INTO health_suite (project_id, number, name, level)
+            SELECT %(project)s, (SELECT coalesce(max(number) + 1, 1) FROM health_suite WHERE project_id = %(project)s),
+                   %(name)s, %(level)s
+            WHERE NOT EXISTS (SELECT 1 FROM health_suite
+                              WHERE project_id = %(project)s AND name = %(name)s AND level = %(level)s)
+            RETURNING number)
+        SELECT number FROM made UNION ALL
+        SELECT number FROM health_suite WHERE project_id = %(project)s AND name = %(name)s AND level = %(level)s
+        """,
+        {"project": project_id, "name": name, "level": level},
+    ).fetchone()
+    if row is None:
+        raise LookupError(f"suite {name!r} was neither found nor made")
+    return int(row[0])

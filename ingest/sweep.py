@@ -1,0 +1,73 @@
+"""Find what the bell did not reach: waiting uploads, expired leases, and those that crashed too often.
+
+Called by beat every SWEEP_SECONDS through `ingest.tasks`. Sweeping twice at once is harmless: the claim decides.
+"""
+
+import logging
+from typing import Final
+
+from django.conf import settings
+from django.db import transaction
+from psycopg.types.json import Jsonb
+
+from health.sql import open_cursor
+from ingest.bell import ring
+from ingest.errors import IngestError
+from ingest.pipeline import process_next
+
+log = logging.getLogger(__name__)
+
+_MOST_RINGS: Final = 200
+
+
+def sweep() -> int:
+    """Give up hopeless uploads, ring for due ones; returns how many were due.
+
+    Where the bell cannot ring although a task got here, the sweeper does the work itself.
+    """
+    _bury_crashed()
+    due = _find_due()
+    for upload_id in due:
+        if not ring(upload_id):
+            process_next()
+    return len(due)
+
+
+def _find_due() -> list[int]:
+    """Uploads that have waited for longer than a bell takes to be answered, and expired leases."""
+    rows = (
+        open_cursor()
+        .execute(
+            """
+            SELECT id FROM health_upload
+            WHERE (state IN ('received', 'retry') AND attempts < %s
+                   AND next_attempt_at <= clock_timestamp() - interval '1 second')
+               OR (state = 'processing' AND lease_until < clock_timestamp() AND attempts < %s)
+            ORDER BY received_at LIMIT %s
+            """,
+            (settings.MAX_ATTEMPTS, settings.MAX_ATTEMPTS, _MOST_RINGS),
+        )
+        .fetchall()
+    )
+    return [row[0] for row in rows]
+
+
+def _bury_crashed() -> None:
+    """An upload whose worker died each time it was tried is `dead`: kept, shown, and tried no more by itself."""
+    error = IngestError(
+        "worker_crashed", f"The worker died {settings.MAX_ATTEMPTS} times while it worked on this upload."
+    )
+    with transaction.atomic():
+        rows = (
+            open_cursor()
+            .execute(
+                """
+                UPDATE health_upload SET state = 'dead', finished_at = clock_timestamp(), lease_until = NULL, error = %s
+                WHERE state = 'processing' AND lease_until < clock_timestamp() AND attempts >= %s RETURNING id
+                """,
+                (Jsonb(error.to_json()), settings.MAX_ATTEMPTS),
+            )
+            .fetchall()
+        )
+    for (upload_id,) in rows:
+        log.warning("upload %d is dead: its worker crashed %d times", upload_id, settings.MAX_ATTEMPTS)

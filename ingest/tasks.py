@@ -1,0 +1,22 @@
+"""Doors for Celery: an id comes in, one function is called.
+
+Promise: arguments are plain numbers; unknown or finished ids do nothing (`tests/ingest/test_tasks.py`).
+"""
+
+from celery import shared_task
+
+
+@shared_task
+def process_upload(upload_id: int) -> None:  # noqa: ARG001 - names what rang, for logs and for people
+    """Work on one waiting upload: fairness between projects decides which, not the bell."""
+    from ingest.pipeline import process_next
+
+    process_next()
+
+
+@shared_task
+def sweep_uploads() -> None:
+    """Ring for what was left behind, and give up what crashed too often."""
+    from ingest.sweep import sweep
+
+    sweep()

@@ -1,0 +1,151 @@
+"""HTTP in, HTTP out: the upload endpoint, its status, and the uploader file.
+
+The only place that knows which status a code answers with.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET, require_http_methods
+
+from health.models import Project, Upload
+from ingest.auth import authenticate
+from ingest.envelope import open_envelope
+from ingest.errors import IngestError
+from ingest.receive import receive
+
+log = logging.getLogger(__name__)
+
+_STATUS: Final[dict[str, int]] = {
+    "token_missing": 401,
+    "token_malformed": 401,
+    "token_invalid": 401,
+    "scope_missing": 403,
+    "https_required": 403,
+    "upload_not_found": 404,
+    "upload_timeout": 408,
+    "length_required": 411,
+    "too_large": 413,
+    "too_large_uncompressed": 413,
+    "unsupported_type": 415,
+    "unsupported_encoding": 415,
+    "idempotency_key_reused": 422,
+    "rate_limited": 429,
+    "queue_full": 429,
+    "db_unavailable": 503,
+}
+View = Callable[..., HttpResponse]
+
+
+def answer_errors(view: View) -> View:
+    """Turn an IngestError into the API's one error shape."""
+
+    @wraps(view)
+    def answering(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except IngestError as error:
+            return _answer(request, error)
+
+    return answering
+
+
+def _answer(request: HttpRequest, error: IngestError) -> HttpResponse:
+    body = {**error.to_json(), "docs": f"{settings.BASE_URL}/api/v1/errors#{error.code}"}
+    body = {name: value for name, value in body.items() if value is not None}
+    body["request_id"] = getattr(request, "request_id", "")
+    response = JsonResponse({"error": body}, status=_STATUS.get(error.code, 400))
+    if response.status_code == 401:
+        response["WWW-Authenticate"] = "Bearer"
+    if error.code == "unsupported_encoding":
+        response["Accept-Encoding"] = "gzip"
+    return response
+
+
+@csrf_exempt
+@require_http_methods(["POST", "PUT"])
+@answer_errors
+def uploads(request: HttpRequest) -> HttpResponse:
+    """Take a delivery: 202 once it is kept, 200 when it was kept before."""
+    _refuse_plain_http(request)
+    token = authenticate(request, scope="upload")
+    with open_envelope(request) as envelope:
+        receipt = receive(envelope, token=token)
+    upload = receipt.upload
+    log.info("upload %d of %s received: %d bytes", upload.pk, token.project.slug, upload.n_bytes_wire)
+    body = {
+        "upload": str(upload.public_id),
+        "url": _page_url(token.project, upload),
+        "status_url": f"{settings.BASE_URL}/api/v1/uploads/{upload.public_id}",
+        "duplicate_of": str(upload.public_id) if receipt.is_repeat else None,
+        "warnings": envelope.warnings,
+    }
+    return JsonResponse(body, status=200 if receipt.is_repeat else 202)
+
+
+@require_GET
+@answer_errors
+def upload_status(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Where an upload of the token's project stands, with its receipt."""
+    token = authenticate(request, scope="upload")
+    upload = Upload.objects.filter(project_id=token.project_id, public_id=public_id).first()
+    if upload is None:
+        raise IngestError("upload_not_found", "This project has no such upload.")
+    project = token.project
+    run = upload.run and {"number": upload.run, "url": f"{settings.BASE_URL}/p/{project.slug}/runs/{upload.run}/"}
+    response = JsonResponse(
+        {
+            "upload": str(upload.public_id),
+            "project": project.slug,
+            "state": upload.state,
+            "received_at": upload.received_at.isoformat(),
+            "finished_at": upload.finished_at and upload.finished_at.isoformat(),
+            "attempts": upload.attempts,
+            "url": _page_url(project, upload),
+            "run": run,
+            "receipt": upload.receipt,
+            "error": upload.error,
+        }
+    )
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _page_url(project: Project, upload: Upload) -> str:
+    return f"{settings.BASE_URL}/p/{project.slug}/uploads/{upload.public_id}/"
+
+
+def _refuse_plain_http(request: HttpRequest) -> None:
+    """Over https a token sent in the clear is refused, never redirected: the redirect would come too late."""
+    if settings.SECURE_SSL_REDIRECT and not request.is_secure():
+        raise IngestError("https_required", "Uploads to this instance go over https.")
+
+
+@lru_cache(maxsize=1)
+def _read_uploader() -> tuple[bytes, str]:
+    source = Path(__file__).with_name("uploader.py").read_bytes()
+    return source, hashlib.sha256(source).hexdigest()
+
+
+@require_GET
+def uploader(request: HttpRequest) -> HttpResponse:
+    """The CI client as one file: always the version this server speaks."""
+    source, digest = _read_uploader()
+    response = HttpResponse(source, content_type="text/x-python; charset=utf-8")
+    response["X-Content-SHA256"] = digest
+    response["Content-Disposition"] = 'inline; filename="suitewatch.py"'
+    return response
+
+
+@require_GET
+def uploader_sum(request: HttpRequest) -> HttpResponse:
+    """The uploader's SHA-256 in the form `sha256sum --check` reads."""
+    return HttpResponse(f"{_read_uploader()[1]}  suitewatch.py\n", content_type="text/plain; charset=utf-8")
