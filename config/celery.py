@@ -6,11 +6,18 @@ that exists only in its own memory (`tests/config/test_celery.py`).
 
 import logging.config
 import os
+import sys
+import warnings
 from typing import Any
 
 from celery import Celery, signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+# Running as root is supported: no message can carry code, because only JSON is accepted.
+warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
+# The setting it asks for is set, to the value it warns about: the lease looks after a running upload.
+warnings.filterwarnings("ignore", message=r"\s*In Celery 5.1 we introduced an optional breaking change")
 
 app = Celery("suitewatch")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -33,3 +40,11 @@ def use_our_logging(**_: Any) -> None:
     from django.conf import settings
 
     logging.config.dictConfig(settings.LOGGING)
+
+
+@signals.worker_ready.connect
+def say_ready(**_: Any) -> None:
+    """For the supervisor, whatever the level of logging is."""
+    from config.processes import READY_LINE
+
+    print(READY_LINE, file=sys.stderr, flush=True)

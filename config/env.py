@@ -24,17 +24,18 @@ class Environment:
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
         self.names: set[str] = set()
+        self._defaults: dict[str, object] = {}
 
     def text(self, name: str, *, default: str = "", allowed: Sequence[str] = ()) -> str:
         """The value without surrounding blanks; unset and empty both mean the default."""
-        value = self._value(name) or default
+        value = self._value(name, default) or default
         if allowed and value not in allowed:
             raise EnvError(f"{name} is {value!r}; allowed: {', '.join(allowed)}.")
         return value
 
     def flag(self, name: str, *, default: bool) -> bool:
         """Yes or no, in the usual spellings; anything else is refused."""
-        value = self._value(name).lower()
+        value = self._value(name, default).lower()
         if not value:
             return default
         if value not in YES + NO:
@@ -43,7 +44,7 @@ class Environment:
 
     def number(self, name: str, *, default: int, least: int = 0, most: int = 2**40) -> int:
         """A whole number within its bounds; underscores may group the digits."""
-        value = self._value(name)
+        value = self._value(name, default)
         try:
             number = int(value) if value else default
         except ValueError:
@@ -84,8 +85,12 @@ class Environment:
             raise EnvError(f"{name} does not start like an address; allowed: {', '.join(f'{s}://…' for s in schemes)}.")
         return value
 
-    def _value(self, name: str) -> str:
+    def _value(self, name: str, default: object = None) -> str:
         self.names.add(name)
+        # Read in two places, a variable must mean the same in both.
+        known = self._defaults.setdefault(name, default)
+        if known != default:
+            raise AssertionError(f"{name} is read with two defaults: {known!r} and {default!r}.")
         return self._variables.get(name, "").strip()
 
 

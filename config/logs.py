@@ -1,7 +1,7 @@
 """How a log line looks: readable text, or one JSON object, both on standard error.
 
 Called by `config.settings` and `config.gunicorn`. Pure.
-Promise: one record is one line, whatever an upload's names contain (`tests/config/test_logs.py`).
+Promise: a message is one line, whatever an upload's names contain (`tests/config/test_logs.py`).
 """
 
 import json
@@ -21,7 +21,7 @@ class TextFormatter(logging.Formatter):
     """`12:00:01 INFO health: words [request …]`: for people; control characters are escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line; a traceback follows as one more, with its line ends escaped."""
+        """One line, and a traceback's lines after it."""
         at = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         line = f"{at} {record.levelname} {record.name}: {record.getMessage()}"
         if request_id.get():
@@ -69,6 +69,11 @@ def logging_settings(*, form: str, level: str) -> dict[str, Any]:
             "django.server": {"handlers": [], "level": "INFO", "propagate": True},
             "gunicorn.error": {"handlers": [], "level": "WARNING", "propagate": True},
             "gunicorn.access": {"handlers": [], "level": "WARNING", "propagate": True},
+            # A line for each tick and each task is noise: the pipeline says what it did.
+            "celery.beat": {"level": "WARNING"},
+            "celery.worker.strategy": {"level": "WARNING"},
+            "celery.app.trace": {"level": "WARNING"},
+            "celery.worker.consumer.consumer": {"level": "WARNING"},
             # One line for each reconnection attempt is noise: the first and last are enough.
             "psycopg.pool": {"level": "ERROR"},
         },

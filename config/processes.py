@@ -14,6 +14,8 @@ from config.embedded.service import Service
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Said by `config.celery` at any level of logging.
+READY_LINE = "suitewatch worker: ready"
 # After the interpreter's own name.
 WEB = ["-m", "gunicorn", "--config", "python:config.gunicorn", "config.wsgi:application"]
 WORKER = ["-m", "celery", "--quiet", "--app", "config", "worker", "--queues", "ingest,default", "--loglevel", "INFO"]
@@ -42,7 +44,7 @@ def worker_service(environment: Mapping[str, str]) -> Service:
         environment={**environment, "SUITEWATCH_PROCESS": "worker"},
         directory=ROOT,
         stop_signal=signal.SIGTERM,
-        ready_line=" ready.",
+        ready_line=READY_LINE,
     )
 
 
@@ -57,15 +59,15 @@ def beat_service(environment: Mapping[str, str]) -> Service:
     )
 
 
-def manage_service(*arguments: str, environment: Mapping[str, str]) -> Service:
+def manage_service(*words: str, environment: Mapping[str, str], is_shown: bool = True) -> Service:
     """A management command that runs to its end, under its own name."""
-    words = list(arguments)
     return Service(
         name=words[0],
         argv=[sys.executable, "manage.py", *words],
         environment=dict(environment),
         directory=ROOT,
         stop_seconds=10,
+        quiet_about=() if is_shown else ("",),
     )
 
 
@@ -81,3 +83,8 @@ def is_answering(host: str, port: int) -> bool:
             connection.close()
     except (OSError, http.client.HTTPException):
         return False
+
+
+if __name__ == "__main__":
+    # The health check of the web container: `python -m config.processes HOST PORT`.
+    raise SystemExit(not is_answering(sys.argv[1], int(sys.argv[2])))

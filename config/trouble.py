@@ -81,6 +81,8 @@ def answer(request: HttpRequest, trouble: Trouble) -> HttpResponse:
     if trouble.retry_after:
         response["Retry-After"] = str(trouble.retry_after)
     response["Cache-Control"] = "no-store"
+    # Said once, by us: Django would log each 5xx as an error of its own.
+    response._has_been_logged = trouble.status == 503  # type: ignore[attr-defined]
     return response
 
 

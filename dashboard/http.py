@@ -1,8 +1,7 @@
 """What every page's view needs between URL and template.
 
-Called by `dashboard.views`. Promise: a project somebody is no member of does not exist for them (404), a panel
-never answers as a page, and an unchanged page is answered by 304 before its queries run
-(`tests/dashboard/test_http.py`).
+Called by `dashboard.views`. Promise: for strangers a project does not exist (404), a panel never answers as a
+page, and an unchanged page is answered by 304 before its queries run (`tests/dashboard/test_http.py`).
 """
 
 import hashlib
@@ -51,10 +50,10 @@ def require_login(
     """
 
     @wraps(view)
-    def inner(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def inner(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if request.user.is_authenticated:
-            return view(cast(HtmxRequest, request), *args, **kwargs)
-        details = cast(HtmxRequest, request).htmx
+            return view(cast("HtmxRequest", request), *args, **kwargs)
+        details = cast("HtmxRequest", request).htmx
         if not details:
             return redirect_to_login(request.get_full_path())
         back_to = details.current_url_abs_path or "/"
@@ -140,7 +139,7 @@ def answer_conditionally(
     etag = _make_etag(request, project, also)
     unchanged = get_conditional_response(request, etag=etag)
     if unchanged is not None and unchanged.status_code == 304:
-        return cast(HttpResponse, unchanged)
+        return unchanged
     response = build()
     if response.status_code == 200:
         response["ETag"] = etag
@@ -165,9 +164,8 @@ def reveal_once(response: HttpResponse, secret: str, *, path: str) -> HttpRespon
 
 def read_revealed(request: HttpRequest) -> str:
     """The secret `reveal_once` sent to this path, or nothing."""
-    return request.get_signed_cookie(
-        _REVEAL_COOKIE, default="", salt=f"suitewatch.reveal:{request.path}", max_age=_REVEAL_SECONDS
-    )
+    salt = f"suitewatch.reveal:{request.path}"
+    return request.get_signed_cookie(_REVEAL_COOKIE, "", salt=salt, max_age=_REVEAL_SECONDS) or ""
 
 
 def forget_revealed(request: HttpRequest, response: HttpResponse) -> HttpResponse:

@@ -22,7 +22,7 @@ urlpatterns = [
     path("p/<slug:slug>/settings/project/", settings.change_project, name="settings-project"),
     path("p/<slug:slug>/settings/delete/", settings.delete_project, name="settings-delete"),
     path("p/<slug:slug>/settings/tokens/", settings.issue_token, name="settings-token-issue"),
-    path("p/<slug:slug>/settings/tokens/<int:pk>/revoke/", settings.revoke_token, name="settings-token-revoke"),
+    path("p/<slug:slug>/settings/tokens/<int:pk>/", settings.revoke_token, name="settings-token-revoke"),
     path("p/<slug:slug>/settings/members/", settings.add_member, name="settings-member-add"),
     path("p/<slug:slug>/settings/members/<int:pk>/", settings.change_member, name="settings-member-change"),
     # --- PAGES: overview ---

@@ -99,6 +99,7 @@ def refresh_job(
     else:
         _write_transitions(cursor, project_id, place, cases, results)
         touched |= set(_find_dependents(cursor, project_id, place))
+    touched |= _reorder_sisters(cursor, project_id, key)
     runs = {key.run}
     for other in sorted(touched - {key}, key=lambda k: (k.run, k.series)):
         if _refresh_transitions(cursor, project_id, other, cases):
@@ -108,6 +109,32 @@ def refresh_job(
     days = {old_day, _fetch_day(cursor, project_id, key)} - {None}
     for day in days:
         _replace_day(cursor, project_id, key.series, day)
+
+
+def _reorder_sisters(cursor: Cursor, project_id: int, key: JobKey) -> set[JobKey]:
+    """Move the run's other jobs when this delivery brought the commit's time; returns whom that concerns."""
+    rows = cursor.execute(
+        """
+        SELECT j.run, j.series FROM health_job j
+        JOIN health_run r ON r.project_id = j.project_id AND r.number = j.run
+        WHERE j.project_id = %s AND j.run = %s AND j.series <> %s AND j.ordered_at <> coalesce(r.committed_at, j.ran_at)
+        """,
+        (project_id, key.run, key.series),
+    ).fetchall()
+    concerned: set[JobKey] = set()
+    for sister in (JobKey(*row) for row in rows):
+        for _ in ("where it stood", "where it stands now"):
+            place = _fetch_place(cursor, project_id, sister)
+            concerned |= {sister, *(_find_dependents(cursor, project_id, place) if place else ())}
+            cursor.execute(
+                """
+                UPDATE health_job j SET ordered_at = coalesce(r.committed_at, j.ran_at) FROM health_run r
+                WHERE r.project_id = j.project_id AND r.number = j.run AND j.project_id = %s AND j.run = %s
+                  AND j.series = %s
+                """,
+                (project_id, sister.run, sister.series),
+            )
+    return concerned
 
 
 # --- one job ---------------------------------------------------------------------------------------------------
@@ -301,6 +328,8 @@ def _write_transitions(
         before = fetch_results(
             cursor, project_id, run=baseline.run, series=baseline.series, n_cases=cases.n
         )
+        if not before.outcomes.any() and _had_cases(cursor, project_id, baseline):
+            return  # its tiles are no longer kept: what was counted when they were is all we know
         suites = effective_suites(cases, results)
         counts = compare_outcomes(
             results.outcomes, before.outcomes, suites=suites, is_complete=place.is_complete
@@ -313,6 +342,14 @@ def _write_transitions(
         (baseline and baseline.run, baseline and baseline.series, *counts)
         + (project_id, place.key.run, place.key.series),
     )
+
+
+def _had_cases(cursor: Cursor, project_id: int, key: JobKey) -> bool:
+    row = cursor.execute(
+        "SELECT n_declared > 0 FROM health_job WHERE project_id = %s AND run = %s AND series = %s",
+        (project_id, key.run, key.series),
+    ).fetchone()
+    return bool(row and row[0])
 
 
 # --- runs and days ---------------------------------------------------------------------------------------------

@@ -65,6 +65,8 @@ class Results:
 
 def pack_tiles(ords: Ords, outcomes: Outcomes, durations: npt.NDArray[np.uint16]) -> list[PackedTile]:
     """Pack results into tiles, one per block. `ords` need not be sorted, and each occurs once."""
+    if not len(ords):
+        return []
     order = np.argsort(ords, kind="stable")
     ords, outcomes, durations = ords[order], outcomes[order], durations[order]
     blocks = ords // BLOCK_SIZE

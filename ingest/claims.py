@@ -6,6 +6,7 @@ Promise: two workers never hold one upload; a worker that lost its lease changes
 (`tests/ingest/test_claims.py`).
 """
 
+import json
 import logging
 import os
 import random
@@ -55,7 +56,8 @@ def claim_next() -> Delivery | None:
             )
             .fetchone()
         )
-    return Delivery(*row[:4], Metadata.from_json(row[4])) if row else None
+    # Django's connections hand jsonb over as text.
+    return Delivery(*row[:4], Metadata.from_json(json.loads(row[4]))) if row else None
 
 
 @contextmanager

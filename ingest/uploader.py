@@ -147,7 +147,12 @@ def display_name(path: str) -> str:
         relative = os.path.relpath(os.path.realpath(relative), os.path.realpath(os.curdir))
     if relative.split(os.sep)[0] == os.pardir:
         relative = os.path.basename(path)
-    return relative.replace(os.sep, "/")
+    return readable(relative.replace(os.sep, "/"))
+
+
+def readable(text: str) -> str:
+    """Undo what a C locale does to arguments and file names; bytes that are no UTF-8 become U+FFFD."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 # ---- metadata ----------------------------------------------------------------------------------------------
@@ -175,7 +180,7 @@ def gather_metadata(
 
 def tidy(value: str | None) -> str:
     """One line of visible characters: a matrix printed as JSON, for one, comes with line breaks."""
-    line = "".join(mark for mark in " ".join((value or "").split()) if mark.isprintable())
+    line = "".join(mark for mark in " ".join(readable(value or "").split()) if mark.isprintable())
     return "" if line.lower() == "false" else line
 
 
@@ -294,9 +299,8 @@ class Delivery(NamedTuple):
 
 
 def quote_name(name: str) -> bytes:
-    """A file name in a quoted header value, as browsers write it; what is not UTF-8 becomes U+FFFD."""
-    readable = os.fsencode(name).decode("utf-8", "replace")
-    quoted = readable.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+    """A file name in a quoted header value, as browsers write it."""
+    quoted = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
     return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in quoted).encode()
 
 
@@ -551,7 +555,7 @@ class Voice:
 
     def _write(self, line: str, stream: IO[str], level: int) -> None:
         if self.loudness >= level:
-            print(line.encode("utf-8", "replace").decode(), file=stream, flush=True)
+            print(line, file=stream, flush=True)
 
 
 # ---- the command -------------------------------------------------------------------------------------------
@@ -621,11 +625,11 @@ class Errand:
     def find(self) -> list[str]:
         found = find_files(self.options.files, exclude=self.options.exclude)
         for pattern in found.unmatched:
-            self.voice.warn(f"No file matches {printable(pattern)}.")
+            self.voice.warn(f"No file matches {printable(readable(pattern))}.")
         ignored = f", {len(found.ignored)} ignored:" if found.ignored else "."
         self.voice.tell(f"Found {count(len(found.paths), 'file')}{ignored}")
         for path, reason in found.ignored:
-            self.voice.tell(f"  {printable(path)}: {reason}")
+            self.voice.tell(f"  {printable(readable(path))}: {reason}")
             self.summary["ignored"].append({"name": display_name(path), "reason": reason})
         return found.paths
 

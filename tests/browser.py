@@ -6,6 +6,7 @@ Promise: without a browser these tests fail and say what to install; they never 
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,10 @@ def find_browser() -> str:
     given = os.environ.get("SUITEWATCH_TESTS_BROWSER", "")
     if given:
         return given if Path(given).is_file() else ""
-    return next((found for name in NAMES if (found := shutil.which(name))), "")
+    installed = (found for name in NAMES if (found := shutil.which(name)))
+    # Where `playwright install chromium` puts its own.
+    downloaded = map(str, sorted((Path.home() / ".cache" / "ms-playwright").glob("chromium-*/chrome-linux*/chrome")))
+    return next(chain(installed, downloaded), "")
 
 
 @pytest.fixture(scope="session")
@@ -69,3 +73,8 @@ def page(new_context: Callable[..., BrowserContext]) -> Iterator[Page]:
     )
     yield page
     assert complaints == []
+
+
+if __name__ == "__main__":
+    print(find_browser())
+    raise SystemExit(not find_browser())

@@ -32,7 +32,7 @@ DATABASE = "suitewatch"
 PORT = 5432
 SOCKET_NAME = f".s.PGSQL.{PORT}"
 
-DURABLE = {"max_connections": "100", "shared_buffers": "128MB", "jit": "off", "log_min_messages": "warning"}
+DURABLE = {"max_connections": "100", "shared_buffers": "128MB", "jit": "off", "log_checkpoints": "off"}
 # For tests: nothing needs to survive the machine.
 FLEETING = DURABLE | {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -63,6 +63,9 @@ class Postgres:
             account=self.account,
             stop_signal=signal.SIGINT,
             is_ready=self.is_ready,
+            # After a kill, the last of the old server's processes hold its memory for a moment.
+            tries=5,
+            quiet_about=(" LOG:  ",),
         )
 
     def is_ready(self) -> bool:
@@ -90,7 +93,7 @@ def prepare_postgres(state_directory: Path, *, options: dict[str, str] = DURABLE
     data = _make_private(home / "data", account)
     sockets = short_socket_directory(_make_private(home / "run", account), name=SOCKET_NAME, account=account)
     if not (data / "PG_VERSION").exists():
-        _init_data(binaries, data, account)
+        _init_data(binaries, data, account, durable=options.get("fsync") != "off")
     forget_stale_pid(data)
     return Postgres(binaries=binaries, data=data, sockets=sockets, account=account, options=options)
 
@@ -163,13 +166,14 @@ def _make_private(folder: Path, account: pwd.struct_passwd | None) -> Path:
     return folder
 
 
-def _init_data(binaries: Path, data: Path, account: pwd.struct_passwd | None) -> None:
+def _init_data(binaries: Path, data: Path, account: pwd.struct_passwd | None, *, durable: bool) -> None:
     """`initdb`; the rules of language come from PostgreSQL itself, so they do not change with the system's."""
     # An earlier one may have been interrupted.
     for left in data.iterdir():
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     command = [str(binaries / "initdb"), "-D", str(data), "-U", SUPERUSER, "--auth=trust", "--encoding=UTF8"]
-    command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-locale", "--no-instructions", "--no-sync"]
+    command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-locale", "--no-instructions"]
+    command += [] if durable else ["--no-sync"]
     done = subprocess.run(
         command,
         env=_clean_environment(),

@@ -36,6 +36,10 @@ class Service:
     is_ready: Callable[[], bool] = lambda: True
     # Words in one of its lines that say it is ready, for a child that cannot be asked.
     ready_line: str = ""
+    # A server whose last life ended badly may need a moment, and so another try.
+    tries: int = 1
+    # Lines with these words are kept for a failure's report, but not shown.
+    quiet_about: tuple[str, ...] = ()
 
 
 def short_socket_directory(wanted: Path, *, name: str, account: pwd.struct_passwd | None = None) -> Path:

@@ -83,14 +83,27 @@ class Supervisor:
 
     def start(self, service: Service) -> None:
         """Start a child and wait until it is ready; raises EmbeddedError when it ends or takes too long."""
-        self._launch(service)
+        for left in reversed(range(service.tries)):
+            child = self._launch(service)
+            try:
+                self._wait_until_ready(child)
+            except EmbeddedError:
+                self.stop_one(service.name)
+                if not left:
+                    raise
+                time.sleep(1)
+            else:
+                return
+
+    def _wait_until_ready(self, child: _Child) -> None:
+        service = child.service
         deadline = time.monotonic() + service.ready_seconds
-        child = self._children[service.name]
         while not (child.said_ready.is_set() and service.is_ready()):
             self.check_stop()
             if child.process.poll() is not None:
                 child.reader.join(1)
-                raise EmbeddedError(f"{service.name} ended at once ({_describe(child.process)}):\n" + "".join(child.last_lines))
+                words = "".join(child.last_lines)
+                raise EmbeddedError(f"{service.name} ended at once ({_describe(child.process)}):\n{words}".rstrip())
             if time.monotonic() > deadline:
                 raise EmbeddedError(f"{service.name} was not ready after {service.ready_seconds:.0f} s.")
             time.sleep(PATIENCE)
@@ -220,7 +233,8 @@ class Supervisor:
         # With stdout=PIPE there is one; the type does not know.
         for line in process.stdout or ():
             lines.append(line)
-            self._show(service.name, line.rstrip("\n"))
+            if not any(words in line for words in service.quiet_about):
+                self._show(service.name, line.rstrip("\n"))
             if service.ready_line in line:
                 said_ready.set()
 

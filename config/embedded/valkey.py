@@ -50,6 +50,8 @@ class Valkey:
             directory=self.directory,
             stop_signal=signal.SIGTERM,
             is_ready=self.is_ready,
+            # It keeps nothing, so that it cannot fork for a snapshot does not matter.
+            quiet_about=("overcommit", "Received SIGTERM", "ready to exit"),
         )
 
     def is_ready(self) -> bool:

@@ -15,6 +15,7 @@ State = Upload.State
 _READ: Final = frozenset({State.STORED, State.PARTIAL})
 _TURNED_AWAY: Final = frozenset({State.FAILED, State.DEAD})
 _N_LOOKED_AT: Final = 8
+_ASKS: Final = "asks every 2 s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +54,34 @@ def read_progress(project: Project) -> Progress:
     current = read or next((upload for upload in uploads if upload.state not in _TURNED_AWAY), None)
     turned_away = tuple(_explain(upload) for upload in uploads if upload.state in _TURNED_AWAY)
     return Progress(
-        steps=(_tell_token(project), *_tell_upload(current, n_turned_away=len(turned_away))),
+        steps=_tell(project, current, n_turned_away=len(turned_away)),
         turned_away=turned_away if read is None else (),
         is_over=read is not None,
         run=read.run if read else None,
     )
 
 
-def _tell_token(project: Project) -> Step:
-    if project.upload_tokens.filter(revoked_at=None).exists():
-        return Step("done", "Token made, shown once")
-    return Step("now", "No token yet: make one above")
+def _tell(project: Project, upload: Upload | None, *, n_turned_away: int) -> tuple[Step, ...]:
+    has_token = project.upload_tokens.filter(revoked_at=None).exists()
+    first = (
+        Step("done", "Token made, shown once") if has_token else Step("now", "No token yet: make one above")
+    )
+    if upload is None and not has_token:
+        return first, *(
+            Step("todo", word) for word in ("The first upload", "Received", "Read", "Open the project")
+        )
+    return first, *_tell_upload(upload, n_turned_away=n_turned_away)
 
 
 def _tell_upload(upload: Upload | None, *, n_turned_away: int) -> tuple[Step, ...]:
-    received, read = Step("todo", "Received"), Step("todo", "Read")
     if upload is None:
         what = "a report that can be read" if n_turned_away else "the first upload"
-        return Step("now", f"Waiting for {what} …", "asks every 2 s"), received, read, Step("todo", "Open the project")
+        waiting = Step("now", f"Waiting for {what} …", _ASKS)
+        return waiting, Step("todo", "Received"), Step("todo", "Read"), Step("todo", "Open the project")
     arrived, received = Step("done", "The first upload came"), Step("done", _name_files(upload))
     if upload.state not in _READ:
         word = "Waiting to try again …" if upload.state == State.RETRY else "Reading …"
-        return arrived, received, Step("now", word, "asks every 2 s"), Step("todo", "Open the project")
+        return arrived, received, Step("now", word, _ASKS), Step("todo", "Open the project")
     return arrived, received, Step("done", _count_cases(upload)), Step("now", "Open the project")
 
 
@@ -97,7 +104,7 @@ def _total(files: list[dict[str, Any]], key: str) -> int:
 
 
 def _explain(upload: Upload) -> TurnedAway:
-    error = upload.error or next(
+    error: dict[str, Any] = upload.error or next(
         (file["error"] for file in (upload.receipt or {}).get("files", []) if file.get("error")), {}
     )
     files = list(upload.files.all())

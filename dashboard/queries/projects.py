@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from django.contrib.auth.models import User
 from django.db import connection
-from django.db.models import Max
 
 from dashboard.templatetags.display import in_words, write_day
 from health.models import Project, Upload
@@ -94,7 +93,12 @@ def read_lines(user: User) -> tuple[ProjectLine, ...]:
     lanes, runs = _read_runs([project.pk for project in projects])
     refused = _read_refused(project.pk for project in projects if not runs.get(project.pk))
     lines = [
-        _describe(project, lane=lanes.get(project.pk, ""), runs=runs.get(project.pk, ()), is_refused=project.pk in refused)
+        _describe(
+            project,
+            lane=lanes.get(project.pk, ""),
+            runs=runs.get(project.pk, ()),
+            is_refused=project.pk in refused,
+        )
         for project in projects
     ]
     return tuple(sorted(lines, key=lambda line: (line.severity, line.name.casefold())))
@@ -114,15 +118,16 @@ def write_sentence(lines: tuple[ProjectLine, ...]) -> str:
         _say(broken, "is failing", "are failing"),
         _say(unsteady, "is green but not steady", "are green but not steady"),
         _say(waiting, "waits for a first readable report", "wait for a first readable report"),
+        "the rest is calm" if calm else "",
     ]
     parts = [part for part in said if part]
-    if calm:
-        parts.append("the rest is calm" if calm == 1 else "the rest are calm")
     text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}, and {parts[-1]}"
-    return f"{text[0].upper()}{text[1:]}." if not text.startswith(tuple(line.name for line in lines)) else f"{text}."
+    # A name keeps its own first letter.
+    return f"{text}." if len(broken or unsteady or waiting) == 1 else f"{text[0].upper()}{text[1:]}."
 
 
 def _say(lines: list[ProjectLine], one: str, many: str) -> str:
+    """A name when there is one, a count otherwise."""
     if len(lines) == 1:
         return f"{lines[0].name} {one}"
     return f"{in_words(len(lines))} projects {many}" if lines else ""
@@ -141,26 +146,36 @@ def _judge(lane: str, runs: tuple[RunFact, ...], *, is_refused: bool) -> tuple[S
         return Severity.WAITING, "open", "no run yet", "Waiting for the first report."
     last, where = runs[-1], f" on {lane}" if lane else ""
     if last.errored:
-        rest = f", {last.failed:,} fail" if last.failed else ""
-        sentence = f"{last.errored:,} of {last.executed:,} tests stop with an error{where}{rest}{_since(runs)}."
+        broken = f"{_verb(last.errored, 'stops', 'stop')} with an error{where}"
+        failing = f", {last.failed:,} {_verb(last.failed, 'fails', 'fail')}" if last.failed else ""
+        sentence = f"{last.errored:,} of {last.executed:,} tests {broken}{failing}{_since(runs)}."
         return Severity.ERROR, "error", _count(last.errored, "error"), sentence
     if last.failed:
-        verb = "fails" if last.failed == 1 else "fail"
-        return (
-            Severity.FAIL,
-            "fail",
-            f"{last.failed:,} failed",
-            f"{last.failed:,} of {last.executed:,} tests {verb}{where}{_since(runs)}.",
-        )
+        broken = f"{_verb(last.failed, 'fails', 'fail')}{where}{_since(runs)}"
+        sentence = f"{last.failed:,} of {last.executed:,} tests {broken}."
+        return Severity.FAIL, "fail", f"{last.failed:,} failed", sentence
     if not last.is_complete:
-        return Severity.INCOMPLETE, "stale", "incomplete", f"The newest run{where} was cut short; what arrived passed."
-    red = sum(run.is_red for run in runs)
+        sentence = f"The newest run{where} was cut short; what arrived passed."
+        return Severity.INCOMPLETE, "stale", "incomplete", sentence
+    return _judge_green(runs, last, where)
+
+
+def _judge_green(runs: tuple[RunFact, ...], last: RunFact, where: str) -> tuple[Severity, str, str, str]:
+    """How steady a green project is."""
     if last.flaky:
-        noun = "test" if last.flaky == 1 else "tests"
-        return Severity.UNSTEADY, "flaky", "flaky", f"Green, but {last.flaky:,} {noun} passed only on a retry."
-    if red:
-        return Severity.UNSTEADY, "pass", "green", f"Green{where}; {red} of the last {len(runs)} runs were red."
-    return Severity.CALM, "pass", "calm", f"Green for {_count(len(runs), 'run')}." if len(runs) > 1 else "Green in its one run."
+        sentence = f"Green{where}, but {_count(last.flaky, 'test')} passed only on a retry."
+        return Severity.UNSTEADY, "flaky", "flaky", sentence
+    n_red = sum(run.is_red for run in runs)
+    if n_red:
+        verb = _verb(n_red, "was", "were")
+        sentence = f"Green{where}; {n_red} of the last {len(runs)} runs {verb} red."
+        return Severity.UNSTEADY, "pass", "green", sentence
+    sentence = f"Green for {_count(len(runs), 'run')}." if len(runs) > 1 else "Green in its one run."
+    return Severity.CALM, "pass", "calm", sentence
+
+
+def _verb(n: int, one: str, many: str) -> str:
+    return one if n == 1 else many
 
 
 def _since(runs: tuple[RunFact, ...]) -> str:
@@ -171,7 +186,9 @@ def _since(runs: tuple[RunFact, ...]) -> str:
             break
         streak += 1
     if streak == len(runs):
-        return "" if streak == 1 else f", in all {streak} runs shown here"
+        return (
+            "" if streak == 1 else ", in both runs" if streak == 2 else f", in all of the last {streak} runs"
+        )
     return f", since {write_day(runs[-streak].ran_at)}" + (f", {streak} runs in a row" if streak > 1 else "")
 
 
@@ -196,7 +213,7 @@ def _read_refused(project_ids: Iterable[int]) -> frozenset[int]:
     """Which of these got deliveries that came to nothing."""
     failed = [Upload.State.FAILED, Upload.State.DEAD]
     uploads = Upload.objects.filter(project__in=list(project_ids), state__in=failed)
-    return frozenset(uploads.values_list("project_id").annotate(newest=Max("id")).values_list("project_id", flat=True))
+    return frozenset(uploads.values_list("project_id", flat=True).distinct())
 
 
 # The lane a project is judged by: its default branch, else the long-lived lane that ran last.

@@ -43,14 +43,14 @@ def write_snippets(*, address: str, token: str) -> tuple[Snippet, ...]:
         Snippet(
             "jenkins",
             "Jenkins",
-            "In the Jenkinsfile; the token is a credential of kind “Secret text” with the id suitewatch-token.",
+            "In the Jenkinsfile; the token is a “Secret text” credential with the id suitewatch-token.",
             "",
             _JENKINS.replace("TARGET", target),
         ),
         Snippet(
             "buildkite",
             "Buildkite",
-            "In .buildkite/hooks/post-command; the token is an environment variable of the agent or a secret.",
+            "In .buildkite/hooks/post-command; the token is a secret or a variable of the agent.",
             "",
             _BUILDKITE.replace("TARGET", target),
         ),
@@ -83,8 +83,7 @@ def _curl(indent: str, **fields: str) -> str:
     return "\n".join(indent + line for line in lines)
 
 
-_GITHUB: Final = (
-    """\
+_GITHUB: Final = """\
 - name: Send the reports to Suitewatch
   if: always()
   env:
@@ -93,18 +92,16 @@ _GITHUB: Final = (
     BRANCH: ${{ github.head_ref || github.ref_name }}
     PULL_REQUEST: ${{ github.event.pull_request.number }}
   run: |
-"""
-    + _curl(
-        "    ",
-        provider="github",
-        commit="$COMMIT",
-        branch="$BRANCH",
-        pull_request="$PULL_REQUEST",
-        run_id="$GITHUB_RUN_ID",
-        attempt="$GITHUB_RUN_ATTEMPT",
-        job="$GITHUB_JOB",
-        build_url="$GITHUB_SERVER_URL/$GITHUB_REPOSITORY/actions/runs/$GITHUB_RUN_ID",
-    )
+""" + _curl(
+    "    ",
+    provider="github",
+    commit="$COMMIT",
+    branch="$BRANCH",
+    pull_request="$PULL_REQUEST",
+    run_id="$GITHUB_RUN_ID",
+    attempt="$GITHUB_RUN_ATTEMPT",
+    job="$GITHUB_JOB",
+    build_url="$GITHUB_SERVER_URL/$GITHUB_REPOSITORY/actions/runs/$GITHUB_RUN_ID",
 )
 
 _GITLAB: Final = """\
@@ -135,7 +132,6 @@ post {
         branch="${CHANGE_BRANCH:-${BRANCH_NAME:-$GIT_BRANCH}}",
         pull_request="$CHANGE_ID",
         run_id="$BUILD_TAG",
-        job="$STAGE_NAME",
         build_url="$BUILD_URL",
     ).replace("\\", "\\\\")
     + """
@@ -151,7 +147,7 @@ _BUILDKITE: Final = """\
 """ + _curl(
     "",
     provider="buildkite",
-    commit="$BUILDKITE_COMMIT",
+    commit="$(git rev-parse HEAD)",  # BUILDKITE_COMMIT may be the word HEAD
     branch="$BUILDKITE_BRANCH",
     pull_request="${BUILDKITE_PULL_REQUEST/false/}",
     run_id="$BUILDKITE_BUILD_ID",

@@ -101,7 +101,8 @@ def link(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
                 sign_in(request, user, backend="django.contrib.auth.backends.ModelBackend")
                 return HttpResponseRedirect(resolve_url("dashboard:projects"))
     is_good = link_tokens.check_token(_find_user(uidb64), token)
-    return render(request, "registration/login_link.html", {"is_good": is_good}, status=200 if is_good else 410)
+    status = 200 if is_good else 410
+    return render(request, "registration/login_link.html", {"is_good": is_good}, status=status)
 
 
 def _find_user(uidb64: str, *, lock: bool = False) -> User | None:

@@ -1,7 +1,7 @@
 """The first upload: token, step, and a line that tells how far it is.
 
-Called by `dashboard.urls`. Promise: the token is shown once and kept nowhere; the panel stops asking when there
-is a run to open (`tests/dashboard/test_onboarding_views.py`).
+Called by `dashboard.urls`. Promise: the token is shown once and kept nowhere; the panel stops asking when
+there is a run to open (`tests/dashboard/test_onboarding_views.py`).
 """
 
 from django.conf import settings

@@ -24,12 +24,10 @@ _SHOWN: Final = {"all": "all", "attention": "needing attention", "runs": "with r
 _SORTED: Final = {"worst": "worst", "name": "name", "last": "last run"}
 
 
-class NewProjectForm(forms.ModelForm[Project]):
+class NewProjectForm(forms.Form):
     """A name is all it takes."""
 
-    class Meta:
-        model = Project
-        fields = ("name",)
+    name = forms.CharField(max_length=120, help_text="Such as pallets/click.")
 
 
 @require_GET
@@ -57,14 +55,13 @@ def page(request: HtmxRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @require_login
 def create(request: HtmxRequest) -> HttpResponse:
-    """Ask for a name; then the project, its owner and its first token exist, and the way leads to the first upload."""
+    """Ask for a name; then project, owner and first token exist, and the way leads to the first upload."""
     form = NewProjectForm(request.POST or None)
     if request.method != "POST" or not form.is_valid():
         return render_page(request, "dashboard/project_create.html", current="project-create", form=form)
     with transaction.atomic():
-        project = form.save(commit=False)
-        project.slug = _find_free_slug(project.name)
-        project.save()
+        name = form.cleaned_data["name"]
+        project = Project.objects.create(name=name, slug=_find_free_slug(name))
         Membership.objects.create(project=project, user=request.user, role=Role.OWNER)
         _, token = UploadToken.issue(project, name="first token", created_by_id=request.user.pk)
     start = reverse("dashboard:start", kwargs={"slug": project.slug})

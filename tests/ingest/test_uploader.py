@@ -1,8 +1,9 @@
-"""What the uploader finds, knows and packs: files, metadata, deliveries. The wire is in test_uploader_wire.py."""
+"""What the uploader finds, knows and packs; the wire is in test_uploader_wire.py."""
 
 import ast
 import gzip
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -44,7 +45,7 @@ def names(found):
     return [uploader.display_name(path) for path in found.paths]
 
 
-# --- one file, Python 3.8, standard library -----------------------------------------------------------------------
+# --- one file, Python 3.8, standard library -------------------------------------------------------
 
 
 def annotations_of(tree):
@@ -58,17 +59,18 @@ def find_newer_constructs(source):
     """What Python 3.8 would choke on although its grammar allows it; annotations are never evaluated."""
     tree = ast.parse(source, feature_version=(3, 8))
     unevaluated = set(annotations_of(tree))
-    newer_names = {"removeprefix", "removesuffix", "is_relative_to", "randbytes", "pairwise", "batched", "UTC"}
+    newer = {"removeprefix", "removesuffix", "is_relative_to", "randbytes", "pairwise", "batched", "UTC"}
+    generics = {"list", "dict", "tuple", "set", "type", "Callable", "Iterable", "Iterator", "Mapping"}
     for node in ast.walk(tree):
-        if node in unevaluated:
-            continue
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-            yield node.lineno
-        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
-            if node.value.id in {"list", "dict", "tuple", "set", "type", "Callable", "Iterable", "Iterator", "Mapping"}:
+        match node:
+            case _ if node in unevaluated:
+                continue
+            case ast.BinOp(op=ast.BitOr()):
                 yield node.lineno
-        if isinstance(node, ast.Attribute) and node.attr in newer_names:
-            yield node.lineno
+            case ast.Subscript(value=ast.Name(id=name)) if name in generics:
+                yield node.lineno
+            case ast.Attribute(attr=name) if name in newer:
+                yield node.lineno
 
 
 def test_the_file_runs_on_python_3_8():
@@ -112,7 +114,7 @@ def test_the_file_alone_is_the_command(tmp_path):
     assert answer.stdout == f"suitewatch {uploader.__version__}\n"
 
 
-# --- files --------------------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------
 
 
 def test_globs_are_expanded_here_recursively_and_sorted():
@@ -170,7 +172,7 @@ def test_no_folder_outside_the_working_one_leaks(tmp_path, folder):
     assert uploader.display_name(inside) == "deep/junit.xml"
 
 
-# --- metadata -----------------------------------------------------------------------------------------------------
+# --- metadata -------------------------------------------------------------------------------------
 
 
 def no_git(_commit):
@@ -193,13 +195,24 @@ def test_empty_and_false_mean_unset(unset):
 
 
 def test_each_field_of_the_api_has_a_flag_and_a_variable():
-    environ = {f"SUITEWATCH_{flag.upper().replace('-', '_')}": flag for _field, flag, _help in uploader.OPTIONS}
+    flags = {field: flag for field, flag, _help in uploader.OPTIONS}
+    environ = {f"SUITEWATCH_{flag.upper().replace('-', '_')}": flag for flag in flags.values()}
     fields = gather_metadata({}, environ=environ, git=no_git)
-    assert fields == {field: flag for field, flag, _help in uploader.OPTIONS}
-    assert set(fields) == set(
-        "commit branch pull_request committed_at ran_at provider run_id attempt job variant shard build_url"
-        " suite level namespace default_branch".split()
-    )
+    assert fields == flags
+    assert set(fields) == {
+        *(
+            "commit",
+            "branch",
+            "pull_request",
+            "committed_at",
+            "ran_at",
+            "provider",
+            "run_id",
+            "attempt",
+            "job",
+        ),
+        *("variant", "shard", "build_url", "suite", "level", "namespace", "default_branch"),
+    }
 
 
 def test_line_breaks_and_control_characters_become_one_visible_line():
@@ -214,7 +227,7 @@ def test_credentials_leave_the_build_url():
     assert fields == {"build_url": "https://ci.example/job/7?x=a@b"}
 
 
-# --- git ----------------------------------------------------------------------------------------------------------
+# --- git ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -302,14 +315,16 @@ def test_a_machine_without_git_is_fine(repository, monkeypatch):
     assert read_git(None) == {}
 
 
-# --- packing and deliveries ---------------------------------------------------------------------------------------
+# --- packing and deliveries -----------------------------------------------------------------------
 
 
 def a_report(name="junit.xml", *, sha256="0" * 64, packed_bytes=10, plain_bytes=100):
     return Report(name, "", packed_bytes, plain_bytes, sha256)
 
 
-def test_packing_is_deterministic_and_faithful(tmp_path):
+def test_packing_is_deterministic_and_faithful(tmp_path, monkeypatch):
+    moments = itertools.count(1_700_000_000, 60)
+    monkeypatch.setattr(gzip.time, "time", lambda: next(moments))
     content = b"<testsuite>" + b"x" * 5000 + b"</testsuite>"
     a_file("a.xml", content)
     first, second = (pack("a.xml", folder=str(tmp_path)) for _ in range(2))
@@ -328,7 +343,8 @@ def test_what_is_gzip_already_goes_as_it_is(tmp_path):
 
 def test_the_key_tells_deliveries_apart_and_nothing_else():
     delivery = Delivery({"run_id": "1", "job": "unit"}, [a_report()])
-    same = Delivery({"job": "unit", "run_id": "1"}, [a_report()._replace(packed="elsewhere", packed_bytes=11)])
+    packed_elsewhere = a_report()._replace(packed="elsewhere", packed_bytes=11)
+    same = Delivery({"job": "unit", "run_id": "1"}, [packed_elsewhere])
     assert delivery.key == same.key
     assert re.fullmatch(r"[\x21-\x7e]{8,200}", delivery.key)
     others = [
@@ -345,7 +361,8 @@ def test_the_key_tells_deliveries_apart_and_nothing_else():
 
 
 def test_few_files_are_one_delivery_as_they_were_given():
-    assert split_up({"job": "unit"}, reports=[a_report()] * 100) == [Delivery({"job": "unit"}, [a_report()] * 100)]
+    reports = [a_report()] * 100
+    assert split_up({"job": "unit"}, reports=reports) == [Delivery({"job": "unit"}, reports)]
 
 
 @pytest.mark.parametrize(
@@ -369,15 +386,20 @@ def test_many_or_heavy_files_are_several_deliveries_of_one_run(reports, sizes):
 
 def test_no_name_can_forge_a_header():
     quoted = uploader.quote_name('a"; name="commit"\r\nX-Evil: 1\r\n\r\n\x00.xml')
-    assert b"\r" not in quoted and b"\n" not in quoted and b'"' not in quoted and b"\0" not in quoted
+    assert not set(quoted) & set(b'\r\n"\0')
     assert uploader.quote_name("größe-测试.xml") == "größe-测试.xml".encode()
-    assert uploader.quote_name("caf\udce9.xml") == "caf\N{REPLACEMENT CHARACTER}.xml".encode()
+
+
+def test_a_c_locale_changes_no_name():
+    """There Python hands us arguments and file names byte by byte, as lone surrogates."""
+    assert uploader.tidy("gr\udcc3\udcb6\udcc3\udc9fe") == "größe"
+    assert uploader.display_name("gr\udcc3\udcb6\udcc3\udc9fe.xml") == "größe.xml"
+    assert uploader.display_name("caf\udce9.xml") == "caf\N{REPLACEMENT CHARACTER}.xml"
 
 
 def test_memory_stays_flat_for_a_large_file(tmp_path):
     with open("large.xml", "wb") as large:
-        for number in range(48):
-            large.write(os.urandom(1 << 19) + bytes([number]) * (1 << 19))
+        large.writelines(os.urandom(1 << 19) + bytes(1 << 19) for _ in range(48))
     tracemalloc.start()
     try:
         delivery = Delivery({}, [pack("large.xml", folder=str(tmp_path))])

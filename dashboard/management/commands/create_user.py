@@ -25,11 +25,11 @@ class Command(BaseCommand):
         parser.add_argument("name")
         parser.add_argument("--email", default="")
         parser.add_argument(
-            "--owner", nargs="*", metavar="PROJECT", help="make them an owner of these projects; of all, when none is named"
+            "--owner", nargs="*", metavar="PROJECT", help="make them an owner of these projects, or of all"
         )
-        parser.add_argument("--exist-ok", action="store_true", help="an existing user is kept, and may become owner")
+        parser.add_argument("--exist-ok", action="store_true", help="keep an existing user")
 
-    def handle(self, *args: Any, **options: Any) -> str:
+    def handle(self, *_: Any, **options: Any) -> str:
         """Create everything or nothing."""
         with transaction.atomic():
             user = _get_or_create(options["name"], email=options["email"], exist_ok=options["exist_ok"])
@@ -61,4 +61,5 @@ def _make_owner(user: User, *, slugs: list[str]) -> None:
     if missing:
         raise CommandError(f"There is no project {', '.join(missing)}.")
     for project in found.values():
-        Membership.objects.update_or_create(project=project, user=user, defaults={"role": Membership.Role.OWNER})
+        owns = {"role": Membership.Role.OWNER}
+        Membership.objects.update_or_create(project=project, user=user, defaults=owns)

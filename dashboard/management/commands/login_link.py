@@ -21,7 +21,7 @@ class Command(BaseCommand):
         """One optional name."""
         parser.add_argument("user", nargs="?", help="user name; may be left out when there is only one user")
 
-    def handle(self, *args: Any, **options: Any) -> str:
+    def handle(self, *_: Any, **options: Any) -> str:
         """Find the user and make the link."""
         return address_of(make_link_path(_find_user(options["user"])))
 
@@ -32,9 +32,9 @@ def _find_user(name: str | None) -> User:
         users = users.filter(username=name)
     found = list(users[:2])
     if not found:
-        raise CommandError(
-            f"There is no active user named {name}." if name else "There is no user yet: manage.py create_user NAME"
-        )
+        if name:
+            raise CommandError(f"There is no active user named {name}.")
+        raise CommandError("There is no user yet: manage.py create_user NAME")
     if len(found) > 1:
         raise CommandError("There are several users; say which one: manage.py login_link NAME")
     return found[0]

@@ -1,0 +1,226 @@
+"""A project's settings: tokens, members, the project itself.
+
+Called by `dashboard.urls`. Promise: every change is a POST, a project never loses its last owner, and a new
+token is shown once (`tests/dashboard/test_settings_views.py`).
+"""
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import F
+from django.forms.models import model_to_dict
+from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from dashboard.http import (
+    HtmxRequest,
+    Role,
+    ask_to_sign_in_again,
+    forget_revealed,
+    get_project_or_404,
+    has_role,
+    read_revealed,
+    render_page,
+    require_login,
+    reveal_once,
+)
+from dashboard.queries.settings import read_members, read_tokens
+from health.models import Membership, Project, UploadToken
+
+
+class ProjectForm(forms.Form):
+    """Name, days and the branch everything is judged by."""
+
+    name = forms.CharField(max_length=120)
+    time_zone = forms.ChoiceField(
+        choices=lambda: [(name, name.replace("_", " ")) for name in sorted(available_timezones())],
+        help_text="Days on charts and dates on pages are of this zone.",
+    )
+    default_branch = forms.CharField(
+        max_length=255,
+        required=False,
+        help_text="The branch the project is judged by. Empty: the one that ran last.",
+    )
+
+
+class TokenForm(forms.Form):
+    """What a token is for, so that it can be found again."""
+
+    name = forms.CharField(max_length=80, help_text="Where it will be kept: “GitHub secret of click”.")
+
+
+class MemberForm(forms.Form):
+    """A user of this server, and what they may do."""
+
+    username = forms.CharField(max_length=150, label="User name")
+    role = forms.ChoiceField(choices=Role.choices)
+
+    def clean_username(self) -> str:
+        """Only people who already have an account: `manage.py create_user` makes one."""
+        name = str(self.cleaned_data["username"])
+        if not User.objects.filter(username=name, is_active=True).exists():
+            raise forms.ValidationError("There is no user of this name. manage.py create_user makes one.")
+        return name
+
+
+@require_GET
+@require_login
+def page(request: HtmxRequest, slug: str) -> HttpResponse:
+    """Everything on one page; what a member may not change is shown as text."""
+    project = get_project_or_404(request, slug)
+    return _render(request, project)
+
+
+@require_POST
+@require_login
+def change_project(request: HtmxRequest, slug: str) -> HttpResponse:
+    """Name, time zone, default branch."""
+    project = get_project_or_404(request, slug, role=Role.OWNER)
+    form = ProjectForm(request.POST)
+    if not form.is_valid():
+        return _render(request, project, status=422, project_form=form)
+    # The revision too: pages in browsers show the old name and days.
+    Project.objects.filter(pk=project.pk).update(revision=F("revision") + 1, **form.cleaned_data)
+    messages.success(request, "The project was changed.")
+    return _back(slug)
+
+
+@require_POST
+@require_login
+def delete_project(request: HtmxRequest, slug: str) -> HttpResponse:
+    """Everything of it, when its name was typed and the sign-in is fresh."""
+    project = get_project_or_404(request, slug, role=Role.OWNER)
+    if again := ask_to_sign_in_again(request, back_to=_page_url(slug)):
+        return again
+    if request.POST.get("name", "").strip() != project.name:
+        messages.error(request, f"To delete the project, type its name: {project.name}.")
+        return _back(slug)
+    name = project.name
+    project.delete()
+    messages.success(request, f"{name} was deleted, with all its runs.")
+    return HttpResponseRedirect(reverse("dashboard:projects"))
+
+
+@require_POST
+@require_login
+def issue_token(request: HtmxRequest, slug: str) -> HttpResponse:
+    """A new token, shown once on the page this leads to."""
+    project = get_project_or_404(request, slug, role=Role.MAINTAINER)
+    if again := ask_to_sign_in_again(request, back_to=_page_url(slug)):
+        return again
+    form = TokenForm(request.POST, auto_id="token_%s")
+    if not form.is_valid():
+        return _render(request, project, status=422, token_form=form)
+    _, token = UploadToken.issue(project, name=form.cleaned_data["name"], created_by_id=request.user.pk)
+    return reveal_once(_back(slug), token, path=_page_url(slug))
+
+
+@require_POST
+@require_login
+def revoke_token(request: HtmxRequest, slug: str, pk: int) -> HttpResponse:
+    """From now on the token is refused. There is no way back but a new one."""
+    project = get_project_or_404(request, slug, role=Role.MAINTAINER)
+    token = get_object_or_404(UploadToken, pk=pk, project=project)
+    if token.revoked_at is None:
+        token.revoked_at = timezone.now()
+        token.save(update_fields=["revoked_at"])
+    messages.success(request, f"The token “{token.name}” ending in {token.last_four} was revoked.")
+    return _back(slug)
+
+
+@require_POST
+@require_login
+def add_member(request: HtmxRequest, slug: str) -> HttpResponse:
+    """Make a user of this server a member."""
+    project = get_project_or_404(request, slug, role=Role.OWNER)
+    form = MemberForm(request.POST)
+    if not form.is_valid():
+        return _render(request, project, status=422, member_form=form)
+    user = User.objects.get(username=form.cleaned_data["username"])
+    _, is_new = Membership.objects.get_or_create(
+        project=project, user=user, defaults={"role": form.cleaned_data["role"]}
+    )
+    said = "is a member now" if is_new else "is already a member; their role is set in the list"
+    messages.success(request, f"{user.get_username()} {said}.")
+    return _back(slug)
+
+
+@require_POST
+@require_login
+def change_member(request: HtmxRequest, slug: str, pk: int) -> HttpResponse:
+    """Change a role or end a membership: owners everybody's, everybody their own end."""
+    project = get_project_or_404(request, slug)
+    role = request.POST.get("role", "")
+    is_leaving = role == "" and pk == request.membership.pk
+    if not (is_leaving or has_role(request, Role.OWNER)):
+        raise Http404
+    if role and role not in Role.values:
+        messages.error(request, "There is no such role.")
+        return _back(slug)
+    with transaction.atomic():
+        # All owners are locked, so that two of them cannot leave at once.
+        locked = (
+            Membership.objects.select_for_update().filter(project=project, role=Role.OWNER).order_by("pk")
+        )
+        owners = set(locked.values_list("pk", flat=True))
+        member = get_object_or_404(Membership.objects.select_related("user"), pk=pk, project=project)
+        if owners == {member.pk} and role != Role.OWNER:
+            messages.error(request, "A project needs an owner: make somebody else one first.")
+            return _back(slug)
+        _apply(member, role)
+    messages.success(request, _say_member(member, role))
+    return HttpResponseRedirect(reverse("dashboard:projects")) if is_leaving else _back(slug)
+
+
+def _apply(member: Membership, role: str) -> None:
+    if role:
+        member.role = role
+        member.save(update_fields=["role"])
+    else:
+        member.delete()
+
+
+def _say_member(member: Membership, role: str) -> str:
+    name = member.user.get_username()
+    if not role:
+        return f"{name} is no longer a member."
+    return f"{name} is an owner now." if role == Role.OWNER else f"{name} is a {role} now."
+
+
+def _render(request: HtmxRequest, project: Project, *, status: int = 200, **forms_given: Any) -> HttpResponse:
+    """The page, with a refused form in its place when there is one."""
+    token = read_revealed(request)
+    facts: dict[str, Any] = {
+        "project_form": ProjectForm(initial=model_to_dict(project, ["name", "time_zone", "default_branch"])),
+        "token_form": TokenForm(auto_id="token_%s"),
+        "member_form": MemberForm(),
+        "members": read_members(project),
+        "roles": Role.values,
+        "token": token,
+    }
+    facts["tokens"] = read_tokens(project)
+    facts["n_active"] = sum(line.is_active for line in facts["tokens"])
+    response = render_page(
+        request,
+        "dashboard/settings.html",
+        project=project,
+        current="settings",
+        status=status,
+        **{**facts, **forms_given},
+    )
+    return forget_revealed(request, response)
+
+
+def _page_url(slug: str) -> str:
+    return reverse("dashboard:settings", kwargs={"slug": slug})
+
+
+def _back(slug: str) -> HttpResponse:
+    return HttpResponseRedirect(_page_url(slug))

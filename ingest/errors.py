@@ -1,0 +1,100 @@
+"""The errors a sender can be told about: one exception and the closed list of its public codes.
+
+Raised by the door, the parsers and the pipeline; `ingest.views` alone knows which HTTP status a code answers with.
+Promise: a code is never renamed or reused, and each has a hint that says what to do (`tests/ingest/parsers/test_errors.py`).
+"""
+
+from typing import Any, Final
+
+HINTS: Final[dict[str, str]] = {
+    # At the door.
+    "token_missing": "Set SUITEWATCH_TOKEN or pass --token; it travels as `Authorization: Bearer sw_up_…`.",
+    "token_malformed": "Upload tokens start with sw_up_ and end with a checksum: copy the whole of it, without quotes.",
+    "token_invalid": "Make a new token on the project's settings page and replace the CI secret.",
+    "scope_missing": "Make a token with this scope on the project's settings page.",
+    "token_in_url": "Send it in the Authorization header. This one stands in access logs now: revoke it.",
+    "project_not_found": "Check the address, and that the token belongs to this project.",
+    "upload_not_found": "Check the address, and that the token is the one the upload was sent with.",
+    "https_required": "Use the https:// address of this server.",
+    "unsupported_type": "Send JUnit XML, plain or gzip, as multipart/form-data or as the raw body of a PUT.",
+    "length_required": "Send Content-Length; with curl: --data-binary @file instead of a pipe.",
+    "too_large": "Send fewer files in one upload, or gzip them.",
+    "body_truncated": "The connection broke. Send it again; a repeated upload is stored once.",
+    "upload_timeout": "Send it again, or send it in several smaller uploads.",
+    "empty_body": "Attach at least one report as a part named `file`; check that the path in the CI step matches.",
+    "too_many_parts": "Send the files in several uploads of the same run.",
+    "bad_multipart": "Let the HTTP client build the body; do not set its Content-Type by hand.",
+    "bad_encoding": "Compress the file again with gzip, or send it plain.",
+    "too_large_uncompressed": "Split the report, or let the runner leave out captured output.",
+    "unsupported_encoding": "Send the body plain or gzip.",
+    "bad_idempotency_key": "Use 8 to 200 visible ASCII characters, for example a UUID.",
+    "idempotency_key_reused": "Use a new key for new content.",
+    "invalid_field": "Correct the named fields and send it again; nothing was stored.",
+    "rate_limited": "Wait as long as Retry-After says.",
+    "queue_full": "Earlier uploads of this project still wait. Try again when Retry-After has passed.",
+    "quota_exceeded": "The project has used up its share of today. Ask an owner, or try again tomorrow.",
+    "storage_full": "The server has no room left. Its operator has to prune or enlarge the disk.",
+    "db_unavailable": "The database is not available. Try again in a few seconds.",
+    # In a file.
+    "empty_file": "The runner wrote nothing. Look at the step before the upload.",
+    "not_xml": "Point the upload at the JUnit XML file the runner writes.",
+    "not_a_report": "Let the runner write JUnit XML, or convert this file first.",
+    "xml_malformed": "Nothing can be read behind this place. It is a fault of the program that wrote the file.",
+    "report_truncated": "The runner was probably stopped while it wrote. What came before is kept.",
+    "undecodable_text": "The bytes there are not in the declared encoding. They are shown as U+FFFD.",
+    "xml_entities_forbidden": "A report needs no DTD of its own and no entities. Nothing was expanded or fetched.",
+    "xml_too_deep": "No test runner nests this deeply; the file is damaged or made to do harm.",
+    "xml_too_many_attributes": "No test runner writes this many; the file is damaged or made to do harm.",
+    "too_many_cases": "Split the report into several files, for example one per shard.",
+    # In the worker.
+    "worker_crashed": "The worker died while it read this upload. Use Retry, or split the report.",
+    "time_limit": "Split the report into smaller files, then upload again.",
+    "out_of_memory": "Split the report into smaller files, then upload again.",
+    "payload_missing": "Upload the reports again.",
+    "internal": "This is our fault. The upload is kept; the server's log has the reason.",
+}
+
+
+class IngestError(Exception):
+    """What is wrong with a delivery or a file, in words for the person who sent it.
+
+    `line` and `column` count from 1; `field`, `limit` and `actual` are set where they help.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        hint: str | None = None,
+        *,
+        line: int | None = None,
+        column: int | None = None,
+        field: str | None = None,
+        limit: int | None = None,
+        actual: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = HINTS[code] if hint is None else hint
+        self.line = line
+        self.column = column
+        self.field = field
+        self.limit = limit
+        self.actual = actual
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The error's public form; only what is known is in it."""
+        known = {
+            "line": self.line,
+            "column": self.column,
+            "field": self.field,
+            "limit": self.limit,
+            "actual": self.actual,
+        }
+        return {"code": self.code, "message": self.message, "hint": self.hint} | {
+            name: value for name, value in known.items() if value is not None
+        }

@@ -1,0 +1,98 @@
+"""Failure texts: captured with a bound on memory, shortened in the middle, packed into one zlib stream.
+
+Used by `ingest.parsers.junit` and when reports are joined; pure.
+Promise: a text of any size costs at most a piece of the file in memory (`tests/ingest/parsers/test_texts.py`).
+"""
+
+import zlib
+from collections.abc import Iterator
+from typing import Final
+
+from ingest.parsers.types import Limits
+
+# Level 3 costs 10 ms per MB of tracebacks and packs them four to one; level 6 costs twice that for a tenth less.
+_LEVEL: Final = 3
+_BATCH_BYTES: Final = 64 * 1024
+
+
+def clip_head(data: bytes, size: int) -> bytes:
+    """The first `size` bytes of UTF-8, less a character that would be cut in two."""
+    return data[:size].decode("utf-8", "ignore").encode() if len(data) > size else data
+
+
+def clip_tail(data: bytes, size: int) -> bytes:
+    """The last `size` bytes of UTF-8, less a character that would be cut in two."""
+    return data[-size:].decode("utf-8", "ignore").encode() if len(data) > size else data
+
+
+class Capture:
+    """The text of one element while it is read; `chunks.append` is the parser's text handler itself."""
+
+    __slots__ = ("_dropped_chars", "_limits", "chunks")
+
+    def __init__(self, limits: Limits) -> None:
+        self.chunks: list[str] = []
+        self._limits = limits
+        self._dropped_chars = 0
+
+    def trim(self) -> None:
+        """Drop the middle of a long text; called after each piece of the file."""
+        head, tail = self._limits.text_head_bytes, self._limits.text_tail_bytes
+        if sum(map(len, self.chunks)) > 2 * (head + tail):
+            text = "".join(self.chunks)
+            # The text handler is bound to this very list, so it is emptied rather than replaced.
+            self.chunks[:] = (text[:head], text[-tail:])
+            self._dropped_chars += len(text) - head - tail
+
+    def finish(self) -> tuple[bytes, bool]:
+        """The text in UTF-8, and whether its middle was left out."""
+        head, tail = self._limits.text_head_bytes, self._limits.text_tail_bytes
+        data = "".join(self.chunks).encode()
+        if not self._dropped_chars and len(data) <= head + tail:
+            return data, False
+        first, last = clip_head(data, head), clip_tail(data, tail)
+        left_out = self._dropped_chars + len(data) - len(first) - len(last)
+        return b"%s\n[\xe2\x80\xa6 about %d bytes left out \xe2\x80\xa6]\n%s" % (first, left_out, last), True
+
+
+class TextStore:
+    """Texts one behind the other, compressed as they come."""
+
+    def __init__(self) -> None:
+        self._packer = zlib.compressobj(_LEVEL)
+        self._packed: list[bytes] = []
+        self._waiting: list[bytes] = []
+        self._n_waiting = 0
+        self.size = 0
+
+    def add(self, data: bytes) -> None:
+        """Append bytes; they start at what `size` was before."""
+        self._waiting.append(data)
+        self._n_waiting += len(data)
+        self.size += len(data)
+        # Compressing many small texts in one call saves most of the calls' cost.
+        if self._n_waiting >= _BATCH_BYTES:
+            self._pack()
+
+    def finish(self) -> bytes:
+        """The zlib stream; empty when there was no text."""
+        if not self.size:
+            return b""
+        self._pack()
+        self._packed.append(self._packer.flush())
+        return b"".join(self._packed)
+
+    def _pack(self) -> None:
+        self._packed.append(self._packer.compress(b"".join(self._waiting)))
+        self._waiting.clear()
+        self._n_waiting = 0
+
+
+def inflate_texts(texts: bytes) -> Iterator[bytes]:
+    """The bytes of a zlib stream, at most 1 MiB at a time."""
+    inflater = zlib.decompressobj()
+    pending = texts
+    while pending:
+        yield inflater.decompress(pending, 2**20)
+        pending = inflater.unconsumed_tail
+    yield inflater.flush()

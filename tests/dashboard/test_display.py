@@ -1,0 +1,122 @@
+"""How values are written: rounded down, with their whole, and with nothing hidden."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from django.utils import timezone
+
+from dashboard.templatetags import display
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "text"),
+    [
+        (0, 0, "none"),
+        (0, 5, "0.0"),
+        (5, 5, "100"),
+        (9996, 10_000, "99.9"),
+        (99_999, 100_000, "99.9"),
+        (133, 176, "75.5"),
+        (1, 200_000, "under 0.1"),
+        (4204, 4863, "86.4"),
+    ],
+)
+def test_percent_is_rounded_down_and_nothing_has_no_percent(part: int, whole: int, text: str) -> None:
+    assert display.percent_of(part, whole) == text
+
+
+def test_fraction_names_its_whole() -> None:
+    assert display.fraction_of(1991, 2016) == "1,991 of 2,016"
+    assert display.fraction_of(0, 0) == "none"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, ""),
+        (0, "0 s"),
+        (0.0001, "under 1 ms"),
+        (0.008, "8 ms"),
+        (0.9996, "1.00 s"),
+        (6.84, "6.84 s"),
+        (9.996, "10.0 s"),
+        (59.97, "1 min 0 s"),
+        (271, "4 min 31 s"),
+        (3900, "1 h 5 min"),
+    ],
+)
+def test_durations_read_as_people_say_them(seconds: float | None, text: str) -> None:
+    assert display.duration(seconds).replace("\u00a0", " ") == text
+
+
+@pytest.mark.parametrize(("n", "text"), [(38, "+38"), (-1200, "\u22121,200"), (0, "="), (None, "")])
+def test_differences_carry_their_sign(n: int | None, text: str) -> None:
+    assert display.signed(n) == text
+
+
+@pytest.mark.parametrize(
+    ("n", "text"), [(None, ""), (522, "522 bytes"), (238_652, "238 kB"), (1_250_000, "1.2 MB")]
+)
+def test_sizes(n: int | None, text: str) -> None:
+    assert display.size(n).replace("\u00a0", " ") == text
+
+
+def test_small_counts_are_words_and_large_ones_figures() -> None:
+    assert [display.in_words(n) for n in (0, 7, 12, 13, 1200)] == ["no", "seven", "twelve", "13", "1,200"]
+
+
+def test_a_day_is_of_the_projects_zone_and_keeps_the_exact_time() -> None:
+    with timezone.override("America/Los_Angeles"):
+        html = display.day(datetime(2026, 8, 20, 2, 50, 19, tzinfo=UTC))
+    assert html == (
+        '<time datetime="2026-08-19T19:50:19-07:00" title="19 August 2026, 19:50:19 PDT">19 Aug 2026</time>'
+    )
+    assert display.day(None) == ""
+    assert display.day(date(2026, 8, 19)) == '<time datetime="2026-08-19">19 Aug 2026</time>'
+
+
+def test_a_moment_shows_the_minute() -> None:
+    assert ">2 March 2026, 09:05</time>" in display.moment(datetime(2026, 3, 2, 9, 5, tzinfo=UTC))
+
+
+def test_long_names_are_cut_in_the_middle() -> None:
+    name = "tests/test_utils.py::" + "x" * 100 + "::test_echo_via_pager[test5-cat]"
+    short = display.shorten(name, 60)
+    assert len(short) == 60
+    assert short.startswith("tests/test_utils.py::")
+    assert short.endswith("test_echo_via_pager[test5-cat]")
+    assert display.shorten("short", 60) == "short"
+
+
+@pytest.mark.parametrize(
+    ("text", "marked"),
+    [
+        ("plain name", "plain name"),
+        ("cat ", "cat|␣|"),
+        ("  two", "|␣||␣|two"),
+        ("a  b", "a |␣|b"),
+        ("tab\there", "tab|⇥|here"),
+        ("two\nlines", "two|↵|lines"),
+        ("no\u00a0break", "no|[U+00A0]|break"),
+        ("user\u202etxt.exe", "user|[U+202E]|txt.exe"),
+        ("zero\u200bwidth", "zero|[U+200B]|width"),
+        ("esc\x1b[31m", "esc|[U+001B]|[31m"),
+        ("Grüße – 日本語", "Grüße – 日本語"),
+    ],
+)
+def test_what_cannot_be_seen_is_marked(text: str, marked: str) -> None:
+    shown = str(display.visible(text)).replace('<span class="unseen">', "|").replace("</span>", "|")
+    assert shown == marked
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a\u202e<b>"])
+def test_a_name_never_becomes_markup(text: str) -> None:
+    for html in (display.visible(text), display.write_name(text), display.write_name(text * 20, 40)):
+        assert "<script" not in html
+        assert "<img" not in html
+        assert "<b>" not in html
+
+
+def test_a_cut_name_keeps_the_whole_in_its_title() -> None:
+    html = display.write_name('a"b' + "x" * 100, 20)
+    assert html.startswith('<bdi class="id" title="a&quot;bxxx')
