@@ -1,6 +1,7 @@
 """System checks: combinations of settings that start, but would hurt later.
 
-Run by `manage.py check` and before each command that needs the database. Each has an id and a hint.
+Run before each command; E003 by `manage.py check --database default`, the warnings by `check --deploy`.
+Each has an id and a hint (`tests/config/test_checks.py`).
 """
 
 import pyexpat
@@ -54,7 +55,7 @@ def check_connection_budget(databases: Sequence[str] | None = None, **_: Any) ->
     return [checks.Error(text, hint=hint, id="config.E003")]
 
 
-@register(Tags.security)
+@register(Tags.security, deploy=True)
 def check_proxy(**_: Any) -> list[CheckMessage]:
     """W001: https without a trusted proxy, so that plain http is not redirected."""
     if not settings.OVER_HTTPS or settings.TRUSTED_PROXY:
@@ -63,7 +64,7 @@ def check_proxy(**_: Any) -> list[CheckMessage]:
     return [checks.Warning("SUITEWATCH_URL is https, but no proxy is trusted: http is not redirected.", hint=hint, id="config.W001")]
 
 
-@register(Tags.security)
+@register(Tags.security, deploy=True)
 def check_expat(**_: Any) -> list[CheckMessage]:
     """W002: an XML parser with quadratic traps; ours feeds large pieces, which bounds them."""
     if pyexpat.version_info >= (2, 6, 0):

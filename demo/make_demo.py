@@ -1,9 +1,9 @@
 """Make the demo projects from recorded runs: `python demo/make_demo.py ../shared/samples/history`.
 
-What goes in: one folder per project, one per run, each with `junit.xml.gz`, `coverage.lcov.gz` and `meta.json`.
-What comes out: `demo/<project>/`, the reports of each run, and `runs.json` that says what they belong to.
-Promise: names, outcomes, durations, hits and failure messages are the recorded ones; no source line of another
-project remains; the same input gives the same bytes (tests/ingest/test_demo_data.py).
+Reads a folder per project and run with `junit.xml.gz`, `coverage.lcov.gz` and `meta.json`; writes into
+`demo/` a folder per project: the reports, and `runs.json` that says what they belong to, for `load_demo`.
+Promise: names, outcomes, durations, hits and failure messages are the recorded ones, no source line of
+another project remains, and the same input gives the same bytes (tests/ingest/test_demo_data.py).
 """
 
 import argparse
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 DEMO = Path(__file__).parent
 LOCATION = re.compile(r"\S+:\d+: \w[\w.]*")
@@ -77,7 +77,7 @@ def write_project(recordings: list[Recording], *, target: Path) -> tuple[int, in
         "repository": meta["repo_url"],
         "licence": meta["licence"],
         "default_branch": meta["branch"],
-        "origin": f"made for this demo by running `{meta['command']}` in {meta['repo']} at each of these commits",
+        "origin": f"made by running `{meta['command']}` in {meta['repo']} at each of these commits",
     }
     index = json.dumps({"project": project, "runs": runs}, indent=1, ensure_ascii=False)
     (target / "runs.json").write_text(index + "\n", encoding="utf-8")
@@ -87,10 +87,10 @@ def write_project(recordings: list[Recording], *, target: Path) -> tuple[int, in
 def write_run(recording: Recording, *, target: Path) -> dict[str, Any]:
     """Write the reports of one run and return its line of the index."""
     meta = recording.meta
-    document = ElementTree.fromstring(gzip.decompress((recording.folder / "junit.xml.gz").read_bytes()))
+    document = ET.fromstring(gzip.decompress((recording.folder / "junit.xml.gz").read_bytes()))
     cut(document, root=f"/srv/{target.name}/")
     junit = f"{recording.stem}.junit.xml.gz"
-    pack(ElementTree.tostring(document, encoding="utf-8", xml_declaration=True), target / junit)
+    pack(ET.tostring(document, encoding="utf-8", xml_declaration=True), target / junit)
     run = {
         "files": [junit],
         "commit": meta["commit"],
@@ -108,7 +108,7 @@ def write_run(recording: Recording, *, target: Path) -> dict[str, Any]:
     return run
 
 
-def cut(document: ElementTree.Element, *, root: str) -> None:
+def cut(document: ET.Element, *, root: str) -> None:
     """Drop what was printed, and of each traceback all but the place and the type it ended with."""
     for case in document.iter("testcase"):
         for child in list(case):
@@ -121,7 +121,7 @@ def cut(document: ElementTree.Element, *, root: str) -> None:
                 child.text = child.text.replace(root, "")
 
 
-def count_outcomes(document: ElementTree.Element) -> dict[str, int]:
+def count_outcomes(document: ET.Element) -> dict[str, int]:
     counts = Counter(passed=0, failed=0, errored=0, skipped=0)
     for case in document.iter("testcase"):
         tags = {child.tag for child in case}

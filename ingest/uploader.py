@@ -135,9 +135,8 @@ def why_not(path: str) -> str:
         return "a folder; name the files in it, for example '%s/**/*.xml'" % path.rstrip("/\\")
     if not os.path.isfile(path):
         return "not a regular file"
-    if not os.access(path, os.R_OK):
-        return "not readable"
-    return "" if os.path.getsize(path) else "empty"
+    # An empty file is sent: that a runner wrote nothing belongs on the dashboard.
+    return "" if os.access(path, os.R_OK) else "not readable"
 
 
 def display_name(path: str) -> str:
@@ -673,6 +672,8 @@ class Errand:
         for field, value in sorted(delivery.fields.items()):
             self.voice.detail(f"  {field} = {value}")
         entry.update(self.courier.send(delivery))
+        for warning in entry.get("warnings") or []:
+            self.voice.warn(describe_error(warning))
         known = " It was there already: nothing is stored twice." if entry.get("duplicate_of") else ""
         what = f"{count(len(delivery.reports), 'file')}, {size_in_words(delivery.size)} packed"
         self.voice.tell(f"Sent {what}.{known}")

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from health.models import Project, Upload
 from ingest.auth import authenticate
 from ingest.envelope import open_envelope
-from ingest.errors import IngestError
+from ingest.errors import HINTS, IngestError
 from ingest.receive import receive
 
 log = logging.getLogger(__name__)
@@ -127,6 +127,15 @@ def _refuse_plain_http(request: HttpRequest) -> None:
     """Over https a token sent in the clear is refused, never redirected: the redirect would come too late."""
     if settings.SECURE_SSL_REDIRECT and not request.is_secure():
         raise IngestError("https_required", "Uploads to this instance go over https.")
+
+
+@require_GET
+def errors(request: HttpRequest) -> HttpResponse:
+    """The closed list of codes, with what to do and the status each answers with at the door."""
+    listed = [
+        {"code": code, "hint": hint, "status": _STATUS.get(code, 400)} for code, hint in HINTS.items()
+    ]
+    return JsonResponse({"errors": listed})
 
 
 @lru_cache(maxsize=1)

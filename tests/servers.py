@@ -4,6 +4,7 @@ With xdist the first process starts them and tells its workers; each worker has 
 """
 
 import io
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.db import connections
 
 from config.database import database_settings
@@ -54,11 +54,12 @@ class Servers:
 
 
 def start_servers() -> Servers:
-    """The servers named by DATABASE_URL and REDIS_URL, else our own."""
-    if settings.DATABASE_URL and settings.REDIS_URL:
-        return Servers(settings.DATABASE_URL, settings.REDIS_URL)
+    """The servers named by DATABASE_URL and REDIS_URL, else our own; never those of a running `make up`."""
+    database_url, redis_url = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
+    if database_url and redis_url:
+        return Servers(database_url, redis_url)
     own = OwnServers()
-    return Servers(settings.DATABASE_URL or own.postgres.url(), settings.REDIS_URL or own.valkey.url, own)
+    return Servers(database_url or own.postgres.url(), redis_url or own.valkey.url, own)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -39,15 +39,24 @@ class ProjectForm(forms.Form):
     """Name, days and the branch everything is judged by."""
 
     name = forms.CharField(max_length=120)
-    time_zone = forms.ChoiceField(
-        choices=lambda: [(name, name.replace("_", " ")) for name in sorted(available_timezones())],
-        help_text="Days on charts and dates on pages are of this zone.",
+    time_zone = forms.CharField(
+        max_length=64,
+        help_text="Days on charts and dates on pages are of this zone, such as Europe/Vienna.",
+        # Offered by app.js: 600 options in each answer would be most of the page.
+        widget=forms.TextInput(attrs={"list": "zones", "autocomplete": "off"}),
     )
     default_branch = forms.CharField(
         max_length=255,
         required=False,
         help_text="The branch the project is judged by. Empty: the one that ran last.",
     )
+
+    def clean_time_zone(self) -> str:
+        """A zone this server knows, with its exact name."""
+        name = str(self.cleaned_data["time_zone"])
+        if name not in available_timezones():
+            raise forms.ValidationError("There is no such zone; write it like Europe/Vienna or UTC.")
+        return name
 
 
 class TokenForm(forms.Form):

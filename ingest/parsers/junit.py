@@ -70,6 +70,7 @@ class JunitHandler:
         self._capture_depth = 0
         self._muted_depth = 0
         self._detail: Detail | None = None
+        self._is_output = False
         self._broken_status: dict[int, str] = {}
         self._openers: dict[str, Callable[[str, list[str], int], None]] = {
             "testsuites": self._open_root,
@@ -126,13 +127,15 @@ class JunitHandler:
     def drop_unfinished_cases(self) -> int:
         """Leave out the cases the file breaks off in, unless it has said how they ended. Returns how many."""
         n_open = self.count_open_cases()
-        if self._case == len(self.keys) - 1 and self._bits & (_FAILED | _ERRORED | _SKIPPED):
-            n_open = 0
-        for _ in range(n_open):
-            self.keys.pop()
-            self._time_texts.pop()
-        del self.outcomes[len(self.keys) :]
-        self.details = [detail for detail in self.details if detail.case < len(self.keys)]
+        if not n_open or (self._case == len(self.keys) - 1 and self._bits & (_FAILED | _ERRORED | _SKIPPED)):
+            return 0
+        self.times.take(self._time_texts)
+        self._time_texts.clear()
+        n_left = len(self.keys) - n_open
+        del self.keys[n_left:], self.times.seconds[n_left:], self.outcomes[n_left:]
+        self.details = [detail for detail in self.details if detail.case < n_left]
+        if self._detail and self._detail.case >= n_left:
+            self._capture = self._detail = None
         return n_open
 
     def find_place(self) -> tuple[int, int]:
@@ -265,9 +268,12 @@ class JunitHandler:
             self._case, self._bits, self._n_retries = case, 0, 0
         if bit == _SKIPPED and kind == "pytest.xfail":
             bit, outcome = _SKIPPED | _XFAILED, XFAIL
+        was_in_conflict = self._is_in_conflict()
         self._bits |= bit
+        if self._is_in_conflict() and not was_in_conflict:
+            self.notes.add("conflicting_outcome", "A case is skipped and failed at once.", case=case)
         attempt = self._count_attempt(bit)
-        self._set_outcome(case, self._decide(case))
+        self._set_outcome(case, self._decide())
         head = clip_head(message.encode(), self.limits.max_message_bytes)
         self._detail = Detail(case, attempt, outcome, kind[:255], head.decode(), 0, 0, 0)
         self._open_capture()
@@ -278,10 +284,11 @@ class JunitHandler:
         if last and last.case == len(self.keys) - 1 and not (last.message_length or last.text_length):
             if last.outcome in (FAIL, ERROR):
                 self._detail = self.details.pop()
-                self._open_capture()
+                self._open_capture(is_output=True)
 
-    def _open_capture(self) -> None:
+    def _open_capture(self, *, is_output: bool = False) -> None:
         self._capture = Capture(self.limits)
+        self._is_output = is_output
         self._capture_depth = self._depth
         self._parser.CharacterDataHandler = self._capture.chunks.append
 
@@ -297,7 +304,7 @@ class JunitHandler:
         if is_clipped:
             line, column = self.find_place()
             self.notes.add("text_truncated", "A failure's text was shortened.", line=line, column=column)
-        if not detail.message:
+        if not (detail.message or self._is_output):
             first_line = text.lstrip()[:4096].partition(b"\n")[0].rstrip()
             detail.message = clip_head(first_line, self.limits.max_message_bytes).decode("utf-8", "ignore")
         message = detail.message.encode()
@@ -321,13 +328,13 @@ class JunitHandler:
             return self._n_retries + (bit == _RERUN)
         return 1
 
-    def _decide(self, case: int) -> int:
+    def _is_in_conflict(self) -> bool:
+        return bool(self._bits & _SKIPPED and self._bits & (_FAILED | _ERRORED))
+
+    def _decide(self) -> int:
         bits = self._bits
         if bits & _SKIPPED:
-            if bits & (_FAILED | _ERRORED):
-                self.notes.add("conflicting_outcome", "A case is skipped and failed at once.", case=case)
-                return SKIP
-            return XFAIL if bits & _XFAILED else SKIP
+            return XFAIL if bits & _XFAILED and not self._is_in_conflict() else SKIP
         if bits & (_ERRORED | _FAILED):
             return ERROR if bits & _ERRORED else FAIL
         return PASS_ON_RETRY

@@ -46,7 +46,8 @@ class TimeColumn:
         """
         if self._has_decimal_comma:
             for index in self._ambiguous:
-                self.seconds[index] /= 1000
+                if index < len(self.seconds):
+                    self.seconds[index] /= 1000
         return self.seconds
 
     def _read_odd(self, text: str, case: int) -> float:

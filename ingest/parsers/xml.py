@@ -97,7 +97,9 @@ class DocumentReader:
                 byte=self._parser.ErrorByteIndex,
             ) from problem
         except (ValueError, LookupError) as problem:
-            # What pyexpat raises for a declared encoding it cannot read; IngestError is neither of the two.
+            # What pyexpat raises for a declared encoding that it cannot read.
+            if self._parser.ErrorCode != UNKNOWN_ENCODING:
+                raise
             line, column = self._find_place()
             raise MalformedError(
                 UNKNOWN_ENCODING, str(problem), line=line, column=column, byte=self._parser.ErrorByteIndex

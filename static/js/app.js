@@ -49,6 +49,9 @@
   function wake(scope) {
     // These work only with a script, so they appear only with one.
     for (const hidden of scope.querySelectorAll("[data-copy][hidden], .choose-theme[hidden]")) hidden.hidden = false;
+    for (const list of scope.querySelectorAll("[data-zones]:empty")) {
+      list.append(...(Intl.supportedValuesOf?.("timeZone") || []).map((zone) => new Option(zone)));
+    }
     for (const form of scope.querySelectorAll("form[data-submits-itself]")) form.requestSubmit();
   }
 

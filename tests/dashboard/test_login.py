@@ -34,11 +34,13 @@ def test_a_password_signs_in(client: Client) -> None:
 
 
 def test_the_session_is_a_new_one_after_signing_in(client: Client) -> None:
-    user = a_user("ann")
-    client.force_login(user)
-    before = client.session.session_key
+    a_user("ann")
+    planted = client.session  # a stranger may have planted the cookie, and would know this session
+    planted["seen"] = True
+    planted.save()
+    client.cookies["sw_session"] = planted.session_key
     client.post("/login/", {"username": "ann", "password": "correct horse"})
-    assert client.session.session_key != before
+    assert client.session.session_key != planted.session_key
 
 
 @pytest.mark.parametrize("name", ["ann", "nobody"])

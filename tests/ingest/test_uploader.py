@@ -136,7 +136,6 @@ def test_a_name_with_glob_characters_is_itself():
 
 
 def test_what_is_left_out_is_said_with_its_reason():
-    a_file("empty.xml", b"")
     a_file("good.xml")
     a_file("old.xml")
     os.mkdir("reports")
@@ -145,11 +144,16 @@ def test_what_is_left_out_is_said_with_its_reason():
     assert names(found) == ["good.xml"]
     assert dict(found.ignored) == {
         "broken.xml": "not a regular file",
-        "empty.xml": "empty",
         "old.xml": "excluded",
         "reports": "a folder; name the files in it, for example 'reports/**/*.xml'",
     }
     assert found.unmatched == ["gone-*.xml"]
+
+
+def test_an_empty_file_is_sent_for_the_receipt_to_say_so(tmp_path):
+    path = a_file("empty.xml", b"")
+    assert find_files(["*.xml"]).paths == [path]
+    assert gzip.decompress(Path(pack(path, folder=str(tmp_path)).packed).read_bytes()) == b""
 
 
 def test_exclude_speaks_of_paths_or_of_names_anywhere():

@@ -254,6 +254,18 @@ def test_memory_stays_flat_on_the_way(run, door, tmp_path):
     assert peak < 8 << 20
 
 
+def test_a_remark_of_the_door_is_passed_on(run, door, capsys):
+    remark = {
+        "code": "timestamp_out_of_range",
+        "message": "ran_at has no time zone.",
+        "line": None,
+        "hint": "",
+    }
+    door.answers((202, {**ACCEPTED, "warnings": [remark]}))
+    assert run("junit.xml", "--commit", "abc1234") == 0
+    assert capsys.readouterr().err == "suitewatch: ran_at has no time zone.\n"
+
+
 # --- trouble that passes --------------------------------------------------------------------------
 
 BUSY = (503, refusal("busy", "The database is away."))
@@ -490,9 +502,10 @@ def test_no_file_is_exit_code_3_and_says_where_it_looked(run, door, tmp_path, ca
 
 
 def test_what_was_found_and_ignored_is_told(run, tmp_path, capsys):
-    (tmp_path / "empty.xml").touch()
+    (tmp_path / "gone.xml").symlink_to("nowhere")
     assert run("*.xml") == 0
-    assert capsys.readouterr().out.startswith("Found 1 file, 1 ignored:\n  empty.xml: empty\nSent 1 file, ")
+    said = capsys.readouterr().out
+    assert said.startswith("Found 1 file, 1 ignored:\n  gone.xml: not a regular file\nSent 1 file, ")
 
 
 def test_a_dry_run_sends_nothing_and_shows_no_token(run, door, capsys):
@@ -616,7 +629,7 @@ def test_the_token_follows_no_status_address_to_another_host(run, door):
 
 
 def test_the_summary_holds_what_happened_but_no_token(run, door, tmp_path):
-    (tmp_path / "empty.xml").touch()
+    (tmp_path / "gone.xml").symlink_to("nowhere")
     door.answers(a_status("stored", a_file()), method="GET")
     assert run("*.xml", "--wait", "--summary", "out.json", "--job", "unit") == 0
     text = Path("out.json").read_text(encoding="utf-8")
@@ -625,7 +638,7 @@ def test_the_summary_holds_what_happened_but_no_token(run, door, tmp_path):
     assert summary["exit_code"] == 0
     assert summary["fields"] == {"job": "unit"}
     assert [file["name"] for file in summary["files"]] == ["junit.xml"]
-    assert summary["ignored"] == [{"name": "empty.xml", "reason": "empty"}]
+    assert summary["ignored"] == [{"name": "gone.xml", "reason": "not a regular file"}]
     (delivery,) = summary["deliveries"]
     assert (delivery["upload"], delivery["state"], delivery["files"]) == ("u1", "stored", ["junit.xml"])
     assert delivery["receipt"]["files"][0]["tests"] == 3

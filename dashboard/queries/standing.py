@@ -1,0 +1,175 @@
+"""How a lane stands: after each of its runs, the newest word of every job that still reports.
+
+Used by the overview. One run is not enough to say how a branch is: two workflows, or a matrix without run ids, are
+several runs, and the newest of them would hide what another one found.
+Promise: two queries, however many runs there are (`tests/dashboard/test_standing.py`).
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from dashboard.queries.facts import (
+    JOB_COLUMNS,
+    RUN_COLUMNS,
+    Counts,
+    JobFact,
+    RunFact,
+    Verdict,
+    judge,
+    read_job,
+    read_run,
+    sum_counts,
+)
+from dashboard.queries.sql import fetch_rows
+from health.models import Project
+from health.rules.lanes import CHANGES
+
+N_RUNS: Final = 30  # how many runs are shown, and for how many a job that has fallen silent still counts
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The lane after one run: the sum over the newest jobs of its series."""
+
+    run: RunFact
+    counts: Counts
+    is_complete: bool
+    n_jobs: int
+
+    @property
+    def is_red(self) -> bool:
+        """Whether anything on the lane was broken then."""
+        return self.counts.is_red
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A lane with its newest runs, oldest first, what it came to after each, and the jobs it now consists of."""
+
+    lane: str
+    runs: tuple[RunFact, ...]
+    points: tuple[Point, ...]
+    jobs: tuple[JobFact, ...]
+    silent: tuple[JobFact, ...]  # their sisters reported in a newer run, they did not
+    is_whole: bool  # whether these are all runs the lane has
+
+    @property
+    def head(self) -> Point | None:
+        """How it stands now."""
+        return self.points[-1] if self.points else None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The state's mark and word."""
+        if self.head is None:
+            return Verdict("open", "no runs")
+        counts = self.head.counts
+        verdict = judge(counts, is_complete=self.head.is_complete)
+        words = {"error": "errors", "fail": "failing", "stale": "incomplete", "pass": "passing"}
+        return Verdict(verdict.mark, words.get(verdict.mark, verdict.word))
+
+    @property
+    def red_since(self) -> Point | None:
+        """The first point of the red time that lasts until now; the oldest one known when it began before."""
+        first = None
+        for point in reversed(self.points):
+            if not point.is_red:
+                break
+            first = point
+        return first
+
+
+def read_standing(project: Project) -> Standing:
+    """The lane the project is judged by: its default branch, else the long-lived one that ran last."""
+    run_rows = fetch_rows(_RUNS_SQL, {"project": project.pk, "changes": CHANGES, "limit": 2 * N_RUNS + 1})
+    runs = [read_run(row) for row in reversed(run_rows)]
+    job_rows = fetch_rows(_JOBS_SQL, {"project": project.pk, "runs": [run.number for run in runs]})
+    jobs: dict[int, list[JobFact]] = defaultdict(list)
+    for row in job_rows:
+        job = read_job(row)
+        jobs[job.key.run].append(job)
+    points, standing, silent = fold_jobs(runs, jobs)
+    return Standing(
+        lane=runs[-1].lane if runs else project.default_branch,
+        runs=tuple(runs[-N_RUNS:]),
+        points=points[-N_RUNS:],
+        jobs=standing,
+        silent=silent,
+        is_whole=len(runs) <= N_RUNS,
+    )
+
+
+def fold_jobs(
+    runs: Sequence[RunFact], jobs: Mapping[int, Sequence[JobFact]]
+) -> tuple[tuple[Point, ...], tuple[JobFact, ...], tuple[JobFact, ...]]:
+    """Walk the runs from the oldest: the point after each, the jobs that stand at the end, and the silent ones."""
+    standing: dict[int, JobFact] = {}
+    silent: dict[int, JobFact] = {}
+    heard_at: dict[int, int] = {}
+    points = []
+    for at, run in enumerate(runs):
+        here = jobs.get(run.number, ())
+        for series in _find_left_out(standing, here, jobs):
+            silent[series] = standing.pop(series)
+        for job in here:
+            standing[job.key.series] = job
+            silent.pop(job.key.series, None)
+            heard_at[job.key.series] = at
+        for series in [series for series, heard in heard_at.items() if at - heard >= N_RUNS]:
+            standing.pop(series, None)
+            silent.pop(series, None)
+            del heard_at[series]
+        points.append(
+            Point(
+                run=run,
+                counts=sum_counts(job.counts for job in standing.values()),
+                is_complete=all(job.is_complete for job in standing.values()),
+                n_jobs=len(standing),
+            )
+        )
+    return tuple(points), _sort(standing), _sort(silent)
+
+
+def _find_left_out(
+    standing: Mapping[int, JobFact], here: Sequence[JobFact], jobs: Mapping[int, Sequence[JobFact]]
+) -> list[int]:
+    """The series that ran together with one of these jobs' series before, under the same job name, and not now."""
+    reported = {job.key.series for job in here}
+    names = {job.job for job in here}
+    return [
+        series
+        for series, last in standing.items()
+        if series not in reported
+        and last.job in names
+        and any(other.job == last.job and other.key.series in reported for other in jobs[last.key.run])
+    ]
+
+
+def _sort(jobs: Mapping[int, JobFact]) -> tuple[JobFact, ...]:
+    return tuple(sorted(jobs.values(), key=lambda job: (job.job, job.variant)))
+
+
+_RUNS_SQL: Final = f"""
+WITH lane AS (
+    SELECT coalesce(
+        nullif(p.default_branch, ''),
+        (SELECT n.lane FROM health_run n WHERE n.project_id = p.id AND n.lane <> %(changes)s
+         ORDER BY n.ordered_at DESC, n.number DESC LIMIT 1),
+        %(changes)s) AS name
+    FROM health_project p WHERE p.id = %(project)s
+)
+SELECT {RUN_COLUMNS.format("r")}, r.is_complete AND NOT EXISTS (
+    SELECT 1 FROM health_job j WHERE j.project_id = r.project_id AND j.run = r.number AND NOT j.is_complete)
+FROM lane JOIN health_run r ON r.project_id = %(project)s AND r.lane = lane.name
+ORDER BY r.ordered_at DESC, r.ran_at DESC, r.number DESC
+LIMIT %(limit)s
+"""  # noqa: S608 - the columns are constants
+
+_JOBS_SQL: Final = f"""
+SELECT {JOB_COLUMNS.format("j")}, s.job, s.variant, s.lane
+FROM health_job j JOIN health_series s ON s.project_id = j.project_id AND s.number = j.series
+WHERE j.project_id = %(project)s AND j.run = ANY(%(runs)s)
+ORDER BY j.run, j.series
+"""  # noqa: S608 - the columns are constants

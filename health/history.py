@@ -1,0 +1,87 @@
+"""One case over many jobs, without reading the other 511 cases of its tiles.
+
+Called by the case page and by whatever says since when a case fails; stands on `health.tiles`.
+Promise: a job's answer is the one `merge_tiles` gives (`tests/health/test_history.py`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
+
+import numpy as np
+
+from health.rules import outcomes as codes
+from health.rules.durations import decode_units
+from health.sql import Cursor
+from health.tiles import BLOCK_SIZE, DENSE, StoredTile, merge_tiles
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """What one job says of one case; `units` are of 10 µs."""
+
+    ord: int
+    run: int
+    series: int
+    outcome: int
+    units: int
+
+
+# The slot of a case in a tile: its own place in a dense one, to be looked up in the short list of a sparse one.
+_SLOTS_SQL: Final = f"""
+SELECT wanted.ord, t.run, t.series, t.upload, t.attempt, t.suite,
+       get_byte(t.outcomes, slot.number),
+       get_byte(t.durations, 2 * slot.number) + 256 * get_byte(t.durations, 2 * slot.number + 1)
+FROM unnest(%s::int[]) AS wanted(ord)
+CROSS JOIN unnest(%s::int[], %s::int[]) AS job(run, series)
+JOIN health_tile t ON t.project_id = %s AND t.series = job.series AND t.block = wanted.ord / {BLOCK_SIZE}
+    AND t.run = job.run
+CROSS JOIN LATERAL (
+    SELECT CASE t.encoding
+        WHEN {DENSE} THEN CASE WHEN wanted.ord %% {BLOCK_SIZE} < length(t.outcomes) THEN wanted.ord %% {BLOCK_SIZE} END
+        ELSE (SELECT i FROM generate_series(0, t.n - 1) AS i
+              WHERE get_byte(t.offsets, 2 * i) + 256 * get_byte(t.offsets, 2 * i + 1) = wanted.ord %% {BLOCK_SIZE})
+    END AS number
+) slot
+WHERE slot.number IS NOT NULL AND get_byte(t.outcomes, slot.number) <> {codes.ABSENT}
+ORDER BY wanted.ord, t.run, t.series
+"""
+
+
+def fetch_case_results(
+    cursor: Cursor, project_id: int, *, ords: Sequence[int], jobs: Sequence[tuple[int, int]]
+) -> list[CaseResult]:
+    """What the given jobs (run, series) say of the given cases; a job in which a case is absent is left out."""
+    if not ords or not jobs:
+        return []
+    rows = cursor.execute(
+        _SLOTS_SQL, (list(ords), [run for run, _ in jobs], [series for _, series in jobs], project_id)
+    ).fetchall()
+    units = decode_units(np.array([row[7] for row in rows], np.uint16)).tolist()
+    results = []
+    at = 0
+    for (ord_, run, series), group in groupby(rows, key=lambda row: row[:3]):
+        found = list(group)
+        if len(found) == 1:  # nearly always, and a page asks for thousands
+            results.append(CaseResult(ord_, run, series, found[0][6], units[at]))
+        else:
+            merged = merge_tiles([_as_tile(row) for row in found], n_cases=1)
+            results.append(CaseResult(ord_, run, series, int(merged.outcomes[0]), int(merged.units[0])))
+        at += len(found)
+    return results
+
+
+def _as_tile(row: tuple[Any, ...]) -> StoredTile:
+    """One slot as a tile that holds this case alone, under number 0."""
+    _, run, series, upload, attempt, suite, outcome, word = row
+    return StoredTile(
+        series=series,
+        run=run,
+        upload=upload,
+        attempt=attempt,
+        suite=suite,
+        ords=np.zeros(1, np.int32),
+        outcomes=np.array([outcome], np.uint8),
+        durations=np.array([word], np.uint16),
+    )

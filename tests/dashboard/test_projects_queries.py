@@ -1,0 +1,201 @@
+"""What the list of projects says: states, order, sentences, and what it costs."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from dashboard.queries.projects import N_RUNS, ProjectLine, Severity, read_lines, write_sentence
+from health.models import Project, Run
+from tests.builders import FIRST_MOMENT, a_project, a_received_upload, a_user
+
+pytestmark = pytest.mark.django_db
+
+GREEN = {"declared": 100}
+RED = {"declared": 100, "failed": 3}
+
+
+@pytest.fixture
+def ann() -> User:
+    return a_user("ann")
+
+
+def a_history(project: Project, *runs: dict[str, Any], lane: str = "main") -> None:
+    """Runs with these counts, one a day, written as the store would."""
+    first = Run.objects.filter(project=project).count() + 1
+    Run.objects.bulk_create(_a_run(project, first + k, lane, **facts) for k, facts in enumerate(runs))
+
+
+def _a_run(
+    project: Project,
+    number: int,
+    lane: str,
+    *,
+    declared: int,
+    failed: int = 0,
+    errored: int = 0,
+    skipped: int = 0,
+    xfailed: int = 0,
+    flaky: int = 0,
+    is_complete: bool = True,
+) -> Run:
+    at = FIRST_MOMENT + timedelta(days=number)
+    zeros = dict.fromkeys(("n_suite_errors", "n_new", "n_still", "n_fixed", "n_gone"), 0)
+    return Run(
+        project=project,
+        number=number,
+        provider="test",
+        external_id=str(number),
+        commit=f"{number:040x}",
+        branch=lane,
+        lane=lane,
+        pull_request="",
+        build_url="",
+        ran_at=at,
+        ordered_at=at,
+        is_complete=is_complete,
+        n_attempts=1,
+        n_declared=declared,
+        n_passed=declared - failed - errored - skipped - xfailed,
+        n_failed=failed,
+        n_errored=errored,
+        n_skipped=skipped,
+        n_xfailed=xfailed,
+        n_flaky=flaky,
+        duration=1,
+        **zeros,
+    )
+
+
+def read_one(user: User) -> ProjectLine:
+    (line,) = read_lines(user)
+    return line
+
+
+def test_a_line_carries_each_number_with_its_whole(ann: User) -> None:
+    a_history(a_project(owner=ann), {"declared": 203, "failed": 18, "errored": 25, "skipped": 20, "xfailed": 7})
+    last = read_one(ann).last
+    assert last is not None
+    assert (last.passed, last.executed, last.declared, last.deferred) == (140, 183, 203, 27)
+
+
+@pytest.mark.parametrize(
+    ("runs", "severity", "word", "sentence"),
+    [
+        ([], Severity.WAITING, "no run yet", "Waiting for the first report."),
+        ([GREEN], Severity.CALM, "calm", "Green in its one run."),
+        ([GREEN] * 30, Severity.CALM, "calm", "Green for 30 runs."),
+        ([GREEN, RED, GREEN], Severity.UNSTEADY, "green", "Green on main; 1 of the last 3 runs was red."),
+        ([RED], Severity.FAIL, "3 failed", "3 of 100 tests fail on main."),
+        ([RED, RED], Severity.FAIL, "3 failed", "3 of 100 tests fail on main, in both runs."),
+        (
+            [GREEN, RED, RED],
+            Severity.FAIL,
+            "3 failed",
+            "3 of 100 tests fail on main, since 4 Mar 2026, 2 runs in a row.",
+        ),
+        (
+            [GREEN, {"declared": 100, "failed": 1, "errored": 25}],
+            Severity.ERROR,
+            "25 errors",
+            "25 of 100 tests stop with an error on main, 1 fails, since 4 Mar 2026.",
+        ),
+        (
+            [GREEN, {"declared": 40, "is_complete": False}],
+            Severity.INCOMPLETE,
+            "incomplete",
+            "The newest run on main was cut short; what arrived passed.",
+        ),
+        (
+            [{"declared": 40, "flaky": 1}],
+            Severity.UNSTEADY,
+            "flaky",
+            "Green on main, but 1 test passed only on a retry.",
+        ),
+    ],
+)
+def test_a_state_and_a_sentence(
+    ann: User, runs: list[dict[str, Any]], severity: Severity, word: str, sentence: str
+) -> None:
+    a_history(a_project(owner=ann), *runs)
+    line = read_one(ann)
+    assert (line.severity, line.word, line.sentence) == (severity, word, sentence)
+
+
+def test_a_project_whose_reports_were_all_refused_says_so(ann: User) -> None:
+    upload = a_received_upload(a_project(owner=ann))
+    assert read_one(ann).severity == Severity.WAITING
+    upload.state = "failed"
+    upload.save()
+    assert read_one(ann).word == "refused"
+
+
+def test_the_strip_is_the_newest_runs_of_the_main_lane_oldest_first(ann: User) -> None:
+    project = a_project(owner=ann)
+    a_history(project, RED, *[GREEN] * (N_RUNS - 1), {"declared": 5, "errored": 1, "failed": 1})
+    a_history(project, RED, RED, lane="changes")
+    line = read_one(ann)
+    assert line.marks == ("",) * (N_RUNS - 1) + ("error",)
+    assert line.strip_label == "30 runs, 1 red"
+
+
+@pytest.mark.parametrize(
+    ("default_branch", "lane"), [("main", "main"), ("", "release/2"), ("gone", "")]
+)
+def test_a_project_is_judged_by_its_default_branch_else_by_the_branch_that_ran_last(
+    ann: User, default_branch: str, lane: str
+) -> None:
+    project = a_project(owner=ann, default_branch=default_branch)
+    a_history(project, GREEN, lane="main")
+    a_history(project, GREEN, lane="release/2")
+    a_history(project, RED, lane="changes")
+    assert read_one(ann).lane == lane
+
+
+def test_worst_comes_first(ann: User) -> None:
+    for name, runs in {
+        "calm": [GREEN],
+        "empty": [],
+        "failing": [RED],
+        "broken": [{"declared": 9, "errored": 1}],
+        "shaky": [RED, GREEN],
+    }.items():
+        a_history(a_project(name, owner=ann), *runs)
+    assert [line.name for line in read_lines(ann)] == ["broken", "failing", "empty", "shaky", "calm"]
+
+
+def test_only_ones_own_projects_are_listed(ann: User) -> None:
+    a_history(a_project("theirs", owner=a_user()), RED)
+    assert read_lines(ann) == ()
+
+
+@pytest.mark.parametrize(
+    ("projects", "sentence"),
+    [
+        ({}, "No project yet. Add the first one, and send it a report."),
+        ({"click": [GREEN]}, "click is calm."),
+        ({"a": [GREEN], "b": [GREEN]}, "All two projects are calm."),
+        ({"click": [RED]}, "click is failing."),
+        ({"a": [RED], "b": [RED]}, "Two projects are failing."),
+        ({"a": [RED], "b": [RED], "c": [], "d": [GREEN]},)
+        + ("Two projects are failing, c waits for a first readable report, and the rest is calm.",),
+        ({"a": [RED, GREEN], "b": [GREEN]}, "a is green but not steady, and the rest is calm."),
+    ],
+)
+def test_one_sentence_for_all(ann: User, projects: dict[str, list[dict[str, Any]]], sentence: str) -> None:
+    for name, runs in projects.items():
+        a_history(a_project(name, owner=ann), *runs)
+    assert write_sentence(read_lines(ann)) == sentence
+
+
+@pytest.mark.parametrize(("n_projects", "n_runs"), [(1, 1), (25, 60)])
+def test_it_costs_three_queries_however_much_there_is(
+    ann: User, django_assert_num_queries: Callable[[int], Any], n_projects: int, n_runs: int
+) -> None:
+    for _ in range(n_projects):
+        a_history(a_project(owner=ann), *[GREEN] * n_runs)
+    a_project(owner=ann)
+    with django_assert_num_queries(3):
+        read_lines(ann)
