@@ -72,7 +72,8 @@ def delete_run(project_id: int, number: int) -> None:
         lock_project(cursor, project_id)
         cases = fetch_cases(cursor, project_id)
         uploads = cursor.execute(
-            "SELECT id, run, series FROM health_upload WHERE project_id = %s AND run = %s", (project_id, number)
+            "SELECT id, run, series FROM health_upload WHERE project_id = %s AND run = %s",
+            (project_id, number),
         ).fetchall()
         for upload_id, run, series in uploads:
             _delete_facts(cursor, project_id, upload_id, run, series)
@@ -99,5 +100,3 @@ def _delete_facts(cursor: Cursor, project_id: int, upload_id: int, run: int | No
     )
     cursor.execute("DELETE FROM health_uploadfile WHERE upload_id = %s", (upload_id,))
     cursor.execute("DELETE FROM health_upload WHERE id = %s", (upload_id,))
-
-

@@ -69,7 +69,9 @@ def fetch_cases(cursor: Cursor, project_id: int, *, known: Cases | None = None) 
     """Read the suite of every case of a project; with `known`, only of the cases numbered since."""
     first = known.n if known else 0
     rows = cursor.execute(
-        "SELECT ord, suite FROM health_case WHERE project_id = %s AND ord >= %s", (project_id, first), binary=True
+        "SELECT ord, suite FROM health_case WHERE project_id = %s AND ord >= %s",
+        (project_id, first),
+        binary=True,
     ).fetchall()
     if not rows:
         return known or Cases(np.zeros(0, np.int32))
@@ -81,9 +83,7 @@ def fetch_cases(cursor: Cursor, project_id: int, *, known: Cases | None = None) 
     return Cases(suites)
 
 
-def refresh_job(
-    cursor: Cursor, project_id: int, *, key: JobKey, cases: Cases, results: Results | None = None
-) -> None:
+def refresh_job(cursor: Cursor, project_id: int, *, key: JobKey, cases: Cases, results: Results | None = None) -> None:
     """Recompute one job from its uploads and tiles, then whatever stands on it: neighbours, run, days.
 
     `results` saves reading the tiles back when the caller knows the job has no others.
@@ -140,9 +140,7 @@ def _reorder_sisters(cursor: Cursor, project_id: int, key: JobKey) -> set[JobKey
 # --- one job ---------------------------------------------------------------------------------------------------
 
 
-def _write_job(
-    cursor: Cursor, project_id: int, key: JobKey, cases: Cases, results: Results
-) -> _Place | None:
+def _write_job(cursor: Cursor, project_id: int, key: JobKey, cases: Cases, results: Results) -> _Place | None:
     """Write the job's row and its suites' counts; None when no upload is left in it."""
     head = cursor.execute(
         """
@@ -176,8 +174,8 @@ def _write_job(
                 excluded.n_declared, excluded.n_passed, excluded.n_failed, excluded.n_errored, excluded.n_skipped,
                 excluded.n_xfailed, excluded.n_flaky, excluded.duration)
             """,  # noqa: S608 - the columns are constants
-            (project_id, key.run, key.series, branch, ran_at, ordered_at, day, is_complete, n_attempts)
-            + (n_suite_errors, *totals),
+            (project_id, key.run, key.series, branch, ran_at, ordered_at, day)
+            + (is_complete, n_attempts, n_suite_errors, *totals),
         )
         cursor.execute(
             "DELETE FROM health_runsuite WHERE project_id = %s AND run = %s AND series = %s",
@@ -245,8 +243,10 @@ def _find_baseline(cursor: Cursor, project_id: int, place: _Place) -> JobKey | N
         """,
         _place_values(project_id, place),
     ).fetchone()
-    row = row or cursor.execute(
-        """
+    row = (
+        row
+        or cursor.execute(
+            """
         SELECT j.run, j.series FROM health_series mine
         JOIN health_project p ON p.id = mine.project_id
         JOIN health_series base ON base.project_id = mine.project_id AND base.job = mine.job
@@ -258,8 +258,9 @@ def _find_baseline(cursor: Cursor, project_id: int, place: _Place) -> JobKey | N
             ORDER BY ordered_at DESC, ran_at DESC, run DESC LIMIT 1) j ON true
         WHERE mine.project_id = %(project)s AND mine.number = %(series)s
         """,
-        _place_values(project_id, place),
-    ).fetchone()
+            _place_values(project_id, place),
+        ).fetchone()
+    )
     return JobKey(*row) if row else None
 
 
@@ -319,15 +320,11 @@ def _refresh_transitions(cursor: Cursor, project_id: int, key: JobKey, cases: Ca
     return True
 
 
-def _write_transitions(
-    cursor: Cursor, project_id: int, place: _Place, cases: Cases, results: Results
-) -> None:
+def _write_transitions(cursor: Cursor, project_id: int, place: _Place, cases: Cases, results: Results) -> None:
     baseline = _find_baseline(cursor, project_id, place)
     counts = (0, 0, 0, 0)
     if baseline is not None:
-        before = fetch_results(
-            cursor, project_id, run=baseline.run, series=baseline.series, n_cases=cases.n
-        )
+        before = fetch_results(cursor, project_id, run=baseline.run, series=baseline.series, n_cases=cases.n)
         if not before.outcomes.any() and _had_cases(cursor, project_id, baseline):
             return  # its tiles are no longer kept: what was counted when they were is all we know
         suites = effective_suites(cases, results)

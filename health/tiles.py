@@ -83,7 +83,12 @@ def _pack_block(block: int, ords: Ords, outcomes: Outcomes, durations: npt.NDArr
     n, length = len(ords), int(offsets[-1]) + 1
     if n * 4 < length:
         return PackedTile(
-            block, SPARSE, n, offsets.astype("<u2").tobytes(), outcomes.tobytes(), durations.astype("<u2").tobytes()
+            block,
+            SPARSE,
+            n,
+            offsets.astype("<u2").tobytes(),
+            outcomes.tobytes(),
+            durations.astype("<u2").tobytes(),
         )
     if n == length:
         return PackedTile(block, DENSE, n, None, outcomes.tobytes(), durations.astype("<u2").tobytes())
@@ -111,9 +116,7 @@ def unpack_tile(
 _COLUMNS = "series, run, upload, attempt, suite, block, encoding, offsets, outcomes, durations"
 
 
-def fetch_job_tiles(
-    cursor: Cursor, project_id: int, *, run: int, series: int, n_cases: int
-) -> list[StoredTile]:
+def fetch_job_tiles(cursor: Cursor, project_id: int, *, run: int, series: int, n_cases: int) -> list[StoredTile]:
     """All tiles of one job, in one probe per block: the key holds the block before the run."""
     rows = cursor.execute(
         f"""
@@ -184,9 +187,7 @@ def merge_tiles(tiles: Iterable[StoredTile], *, n_cases: int) -> Results:
 
 
 def _nothing(n_cases: int) -> Results:
-    return Results(
-        np.zeros(n_cases, np.uint8), np.zeros(n_cases, np.int64), np.full(n_cases, NO_SUITE, np.int32)
-    )
+    return Results(np.zeros(n_cases, np.uint8), np.zeros(n_cases, np.int64), np.full(n_cases, NO_SUITE, np.int32))
 
 
 def _merge_attempt(tiles: list[StoredTile], n_cases: int) -> Results:
@@ -208,9 +209,7 @@ def _follow(earlier: Results, later: Results) -> Results:
     reran = later.outcomes != codes.ABSENT
     reran &= (later.outcomes != codes.SKIP) | (earlier.outcomes == codes.ABSENT) | (earlier.outcomes == codes.SKIP)
     was_broken = np.isin(earlier.outcomes, [codes.FAIL, codes.ERROR, codes.PASS_ON_RETRY])
-    passed_then = np.where(
-        was_broken & (later.outcomes == codes.PASS), np.uint8(codes.PASS_ON_RETRY), later.outcomes
-    )
+    passed_then = np.where(was_broken & (later.outcomes == codes.PASS), np.uint8(codes.PASS_ON_RETRY), later.outcomes)
     return Results(
         np.where(reran, passed_then, earlier.outcomes),
         np.where(reran, later.units, earlier.units),

@@ -8,7 +8,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Final
 
 from django.conf import settings
@@ -58,7 +58,9 @@ def _check_length(request: HttpRequest) -> int:
     return length
 
 
-def _copy(request: HttpRequest, spool: "tempfile.SpooledTemporaryFile[bytes]", length: int, expired: threading.Event) -> int:
+def _copy(
+    request: HttpRequest, spool: "tempfile.SpooledTemporaryFile[bytes]", length: int, expired: threading.Event
+) -> int:
     received = 0
     try:
         while received < length and (piece := request.read(min(_PIECE, length - received))):
@@ -93,10 +95,8 @@ def _deadline(request: HttpRequest) -> Iterator[threading.Event]:
 
     def shut() -> None:
         expired.set()
-        try:
+        with suppress(OSError):  # the client may have gone in the meantime
             connection.shutdown(socket.SHUT_RD)
-        except OSError:
-            pass  # the client has gone in the meantime
 
     before = connection.gettimeout()
     timer = threading.Timer(settings.UPLOAD_TIMEOUT_SECONDS, shut)

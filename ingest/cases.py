@@ -82,9 +82,7 @@ def resolve_suite(name: str, *, naming: Naming) -> int:
     with transaction.atomic():
         cursor = open_cursor()
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK_SPACE, naming.project_id))
-        return _find_suite(
-            cursor, naming.project_id, name=name, level=naming.level or guess_level(name, naming.job)
-        )
+        return _find_suite(cursor, naming.project_id, name=name, level=naming.level or guess_level(name, naming.job))
 
 
 def _open_cache(naming: Naming) -> NameCache:
@@ -122,7 +120,7 @@ def _select_ords(cursor: Cursor, project_id: int, digests: list[UUID]) -> dict[U
         (project_id, digests),
         binary=True,
     ).fetchall()
-    return {digest: ord_ for digest, ord_ in rows}
+    return dict(rows)
 
 
 def _create_cases(keys: list[str], digests: dict[str, UUID], naming: Naming) -> dict[UUID, int]:
@@ -156,9 +154,7 @@ def _number_suites(cursor: Cursor, identities: list[Identity], naming: Naming) -
     """The suite number of each identity, creating the suites that are new."""
     names = [choose_suite(i.suite_path, i.class_name, job=naming.job) for i in identities]
     numbers = {
-        name: _find_suite(
-            cursor, naming.project_id, name=name, level=naming.level or guess_level(name, naming.job)
-        )
+        name: _find_suite(cursor, naming.project_id, name=name, level=naming.level or guess_level(name, naming.job))
         for name in dict.fromkeys(names)
     }
     return [numbers[name] for name in names]

@@ -56,8 +56,11 @@ def claim_next() -> Delivery | None:
             )
             .fetchone()
         )
+    if row is None:
+        return None
+    upload_id, project_id, lease_epoch, received_at, metadata = row
     # Django's connections hand jsonb over as text.
-    return Delivery(*row[:4], Metadata.from_json(json.loads(row[4]))) if row else None
+    return Delivery(upload_id, project_id, lease_epoch, received_at, Metadata.from_json(json.loads(metadata)))
 
 
 @contextmanager
@@ -86,7 +89,7 @@ def _extend_until(delivery: Delivery, done: threading.Event) -> None:
                 """,
                 (settings.LEASE_SECONDS, delivery.upload_id, delivery.lease_epoch),
             )
-        except Exception as problem:  # noqa: BLE001 - the lease may run out, the work itself notices at its fence
+        except Exception as problem:  # the lease may run out, the work itself notices at its fence
             log.warning("upload %d: the lease could not be extended: %s", delivery.upload_id, problem)
             connection.close()
     connection.close()
@@ -136,7 +139,13 @@ def _end(delivery: Delivery, state: str, *, error: dict[str, Any], receipt: dict
                 receipt = coalesce(%s, receipt)
             WHERE id = %s AND lease_epoch = %s AND state = 'processing'
             """,
-            (state, Jsonb(error), Jsonb(receipt) if receipt else None, delivery.upload_id, delivery.lease_epoch),
+            (
+                state,
+                Jsonb(error),
+                Jsonb(receipt) if receipt else None,
+                delivery.upload_id,
+                delivery.lease_epoch,
+            ),
         )
         # Not a fact about tests, yet the uploads page and the onboarding line show it.
         cursor.execute("UPDATE health_project SET revision = revision + 1 WHERE id = %s", (delivery.project_id,))

@@ -85,9 +85,7 @@ def open_envelope(request: HttpRequest) -> Iterator[Envelope]:
         metadata, warnings = check_metadata(fields, now=timezone.now())
         files = _measure_files(parts)
         digest = _digest_content(metadata, files)
-        yield Envelope(
-            metadata, files, warnings, key or digest.hex(), digest, int(request.META["CONTENT_LENGTH"])
-        )
+        yield Envelope(metadata, files, warnings, key or digest.hex(), digest, int(request.META["CONTENT_LENGTH"]))
 
 
 def _check_idempotency_key(request: HttpRequest) -> str:
@@ -112,13 +110,14 @@ def _take_multipart(request: HttpRequest, body: IO[bytes]) -> tuple[dict[str, st
     content_type = request.META.get("CONTENT_TYPE", "")
     if not content_type.lower().startswith("multipart/form-data"):
         raise IngestError(
-            "unsupported_type", f"POST takes multipart/form-data, and this is {content_type[:80] or 'no type'!r}."
+            "unsupported_type",
+            f"POST takes multipart/form-data, and this is {content_type[:80] or 'no type'!r}.",
         )
     if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise IngestError("unsupported_encoding", "A multipart body as a whole cannot be compressed.")
     handlers = [MemoryFileUploadHandler(request), TemporaryFileUploadHandler(request)]
     try:
-        post, files = MultiPartParser(request.META, cast(Any, body), handlers, "utf-8").parse()
+        post, files = MultiPartParser(request.META, cast("Any", body), handlers, "utf-8").parse()
     except (TooManyFilesSent, TooManyFieldsSent) as problem:
         raise IngestError(
             "too_many_parts",
@@ -132,7 +131,7 @@ def _take_multipart(request: HttpRequest, body: IO[bytes]) -> tuple[dict[str, st
     for field in files:
         for file in files.getlist(field):
             received = cast("UploadedFile[Any]", file)
-            parts.append((received.name or "report.xml", cast(IO[bytes], received.file)))
+            parts.append((received.name or "report.xml", cast("IO[bytes]", received.file)))
     if not parts:
         raise IngestError("empty_body", "The upload holds no file; send each report as a part named `file`.")
     return {name: str(post[name]) for name in post if name in FIELDS or name != "csrfmiddlewaretoken"}, parts
@@ -158,8 +157,7 @@ def _measure(name: str, stream: IO[bytes], most: int) -> ReceivedFile:
         if plain > most:
             raise IngestError(
                 "too_large_uncompressed",
-                f"The files are larger than {settings.UPLOAD_MAX_PLAIN_BYTES:,} bytes once inflated; "
-                f"{name} went over.",
+                f"The files are larger than {settings.UPLOAD_MAX_PLAIN_BYTES:,} bytes once inflated; {name} went over.",
                 limit=settings.UPLOAD_MAX_PLAIN_BYTES,
             )
         sha.update(piece)

@@ -1,7 +1,8 @@
 """The errors a sender can be told about: one exception and the closed list of its public codes.
 
 Raised by the door, the parsers and the pipeline; `ingest.views` alone knows which HTTP status a code answers with.
-Promise: a code is never renamed or reused, and each has a hint that says what to do (`tests/ingest/parsers/test_errors.py`).
+Promise: a code is never renamed or reused, and each has a hint that says what to do
+(`tests/ingest/parsers/test_errors.py`).
 """
 
 from typing import Any, Final

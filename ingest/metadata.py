@@ -22,7 +22,17 @@ _SHARD = re.compile(r"([1-9]\d{0,3})/([1-9]\d{0,3})")
 _DATE_LIKE = re.compile(r"[+-]?\d{4,6}-\d\d?-\d\d?([T ].*)?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
-TEXT_FIELDS: Final = ("branch", "provider", "run_id", "job", "variant", "suite", "level", "namespace", "default_branch")
+TEXT_FIELDS: Final = (
+    "branch",
+    "provider",
+    "run_id",
+    "job",
+    "variant",
+    "suite",
+    "level",
+    "namespace",
+    "default_branch",
+)
 FIELDS: Final = frozenset(
     {*TEXT_FIELDS, "commit", "pull_request", "attempt", "build_url", "committed_at", "ran_at", "shard"}
 )

@@ -8,7 +8,6 @@ import hmac
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -40,7 +39,7 @@ def receive(envelope: Envelope, *, token: UploadToken) -> Receipt:
             for position, file in enumerate(envelope.files):
                 _insert_file(cursor, upload_id, position, file)
             # robust: a bell that cannot ring must not turn a committed upload into an error.
-            transaction.on_commit(partial(ring, upload_id), robust=True)
+            transaction.on_commit(lambda: ring(upload_id), robust=True)
     if upload_id is not None:
         return Receipt(Upload.objects.get(pk=upload_id), is_repeat=False)
     return Receipt(_find_earlier(envelope, token), is_repeat=True)

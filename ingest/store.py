@@ -213,7 +213,20 @@ def _copy_tiles(
         """
     ) as copy:
         copy.set_types(
-            ["int8", "int4", "int4", "int4", "int8", "int2", "int4", "int2", "int2", "bytea", "bytea", "bytea"]
+            [
+                "int8",
+                "int4",
+                "int4",
+                "int4",
+                "int8",
+                "int2",
+                "int4",
+                "int2",
+                "int2",
+                "bytea",
+                "bytea",
+                "bytea",
+            ]
         )
         head = (delivery.project_id, key.series)
         middle = (key.run, delivery.upload_id, delivery.metadata.attempt, suite)
@@ -233,9 +246,7 @@ def _copy_failures(cursor: Cursor, delivery: Delivery, key: JobKey, ords: Ords, 
                              text_offset, message_length, text_length) FROM STDIN (FORMAT binary)
         """
     ) as copy:
-        copy.set_types(
-            ["int8", "int4", "int4", "int8", "int4", "int4", "int2", "int2", "int8", "int8", "int4", "int4"]
-        )
+        copy.set_types(["int8", "int4", "int4", "int8", "int4", "int4", "int2", "int2", "int8", "int8", "int4", "int4"])
         head = (delivery.project_id, key.run, key.series, delivery.upload_id)
         for sequence, detail in enumerate(report.details):
             fingerprint = take_fingerprint(detail.kind, detail.message)
@@ -288,9 +299,7 @@ def _spread(
     n_cases: int,
 ) -> Results:
     """The merged results of a job that has only this delivery: what reading its tiles back would give."""
-    spread = Results(
-        np.zeros(n_cases, np.uint8), np.zeros(n_cases, np.int64), np.full(n_cases, NO_SUITE, np.int32)
-    )
+    spread = Results(np.zeros(n_cases, np.uint8), np.zeros(n_cases, np.int64), np.full(n_cases, NO_SUITE, np.int32))
     spread.outcomes[ords] = outcomes
     spread.units[ords] = decode_units(durations)
     spread.suites[ords] = NO_SUITE if suite is None else suite

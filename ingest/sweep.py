@@ -1,6 +1,6 @@
 """Find what the bell did not reach: waiting uploads, expired leases, and those that crashed too often.
 
-Called by beat every SWEEP_SECONDS through `ingest.tasks`. Sweeping twice at once is harmless: the claim decides.
+Called by beat every SWEEP_SECONDS through `ingest.tasks`. Two sweeps at once are harmless: the claim decides.
 """
 
 import logging
@@ -62,7 +62,8 @@ def _bury_crashed() -> None:
             open_cursor()
             .execute(
                 """
-                UPDATE health_upload SET state = 'dead', finished_at = clock_timestamp(), lease_until = NULL, error = %s
+                UPDATE health_upload SET state = 'dead', finished_at = clock_timestamp(),
+                    lease_until = NULL, error = %s
                 WHERE state = 'processing' AND lease_until < clock_timestamp() AND attempts >= %s RETURNING id
                 """,
                 (Jsonb(error.to_json()), settings.MAX_ATTEMPTS),

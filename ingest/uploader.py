@@ -383,7 +383,7 @@ class Reply(NamedTuple):
 
 
 class Courier:
-    """Carries deliveries to one server and brings back the receipts; proxies are those of the environment."""
+    """Carries deliveries to one server and brings back the receipts, by the environment's proxies."""
 
     def __init__(
         self,
@@ -400,7 +400,9 @@ class Courier:
         self.timeout = timeout
         self._token = token
         self._note, self._sleep, self._clock = note, sleep, clock
-        self._opener = urllib.request.build_opener(_Plain(), _Secure(), _StaysHere())
+        # No proxy reaches this very machine, although few environments say so in no_proxy.
+        direct = [urllib.request.ProxyHandler({})] if is_loopback(url) else []
+        self._opener = urllib.request.build_opener(_Plain(), _Secure(), _StaysHere(), *direct)
 
     def headers(self, delivery: Delivery, *, token: str) -> dict[str, str]:
         return {
@@ -705,6 +707,14 @@ def is_address(url: str) -> bool:
         return False
     is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
     return is_whole and url.isascii() and not parts.query and not parts.fragment
+
+
+def is_loopback(url: str) -> bool:
+    host = urllib.parse.urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def is_near(host: str) -> bool:

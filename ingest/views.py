@@ -100,7 +100,10 @@ def upload_status(request: HttpRequest, public_id: UUID) -> HttpResponse:
     if upload is None:
         raise IngestError("upload_not_found", "This project has no such upload.")
     project = token.project
-    run = upload.run and {"number": upload.run, "url": f"{settings.BASE_URL}/p/{project.slug}/runs/{upload.run}/"}
+    run = upload.run and {
+        "number": upload.run,
+        "url": f"{settings.BASE_URL}/p/{project.slug}/runs/{upload.run}/",
+    }
     response = JsonResponse(
         {
             "upload": str(upload.public_id),
@@ -132,9 +135,7 @@ def _refuse_plain_http(request: HttpRequest) -> None:
 @require_GET
 def errors(request: HttpRequest) -> HttpResponse:
     """The closed list of codes, with what to do and the status each answers with at the door."""
-    listed = [
-        {"code": code, "hint": hint, "status": _STATUS.get(code, 400)} for code, hint in HINTS.items()
-    ]
+    listed = [{"code": code, "hint": hint, "status": _STATUS.get(code, 400)} for code, hint in HINTS.items()]
     return JsonResponse({"errors": listed})
 
 

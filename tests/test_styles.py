@@ -9,8 +9,10 @@ CSS = Path(__file__).parent.parent / "static" / "css"
 OTHERS = sorted(path for path in CSS.rglob("*.css") if path.name != "tokens.css")
 
 LITERALS = {
-    "colour": re.compile(r"oklch\(|oklab\(|rgba?\(|hsla?\(|light-dark\(|#[0-9a-f]{3,8}\b(?=[^{]*;)", re.I),
-    "font": re.compile(r"font(-family)?\s*:(?!\s*(var\(|inherit))[^;]*(serif|sans|mono|system-ui|[\"'])", re.I),
+    "colour": re.compile(r"oklch\(|oklab\(|rgba?\(|hsla?\(|light-dark\(|#[0-9a-f]{3,8}\b(?=[^{]*;)", re.IGNORECASE),
+    "font": re.compile(
+        r"font(-family)?\s*:(?!\s*(var\(|inherit))[^;]*(serif|sans|mono|system-ui|[\"'])", re.IGNORECASE
+    ),
     "type size": re.compile(r"font(-size)?\s*:\s*[^;]*?\d(\.\d+)?(px|rem|pt)\b"),
     "address": re.compile(r"url\("),
 }
@@ -24,7 +26,7 @@ PLANTED = {
 
 def find_literals(text: str) -> list[str]:
     """What a style sheet writes out instead of naming a token."""
-    plain = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    plain = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     return [name for name, pattern in LITERALS.items() if pattern.search(plain)]
 
 

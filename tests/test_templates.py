@@ -13,16 +13,16 @@ TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 CODE = sorted(path for app in ("config", "dashboard", "health", "ingest") for path in (ROOT / app).rglob("*.py"))
 
 RULES = {
-    "inline script": re.compile(r"<script(?![^>]*\ssrc=)", re.I),
-    "inline style element": re.compile(r"<style", re.I),
-    "style attribute": re.compile(r"\sstyle\s*=", re.I),
-    "event handler": re.compile(r"\son[a-z]+\s*=", re.I),
-    "hx-on": re.compile(r"hx-on", re.I),
-    "script value": re.compile(r"[\"'{,\s](js|javascript):", re.I),
+    "inline script": re.compile(r"<script(?![^>]*\ssrc=)", re.IGNORECASE),
+    "inline style element": re.compile(r"<style", re.IGNORECASE),
+    "style attribute": re.compile(r"\sstyle\s*=", re.IGNORECASE),
+    "event handler": re.compile(r"\son[a-z]+\s*=", re.IGNORECASE),
+    "hx-on": re.compile(r"hx-on", re.IGNORECASE),
+    "script value": re.compile(r"[\"'{,\s](js|javascript):", re.IGNORECASE),
     "trigger filter": re.compile(r"hx-trigger[^=]*=\s*[\"'][^\"']*\["),
     "unescaped": re.compile(r"\|\s*safe\b|autoescape\s+off|\bsafeseq\b"),
-    "remote address": re.compile(r"(src|href|action|hx-[a-z]+)\s*=\s*[\"'](https?:)?//", re.I),
-    "comment over several lines": re.compile(r"\{#(?:(?!#\})[^\n])*$", re.M),
+    "remote address": re.compile(r"(src|href|action|hx-[a-z]+)\s*=\s*[\"'](https?:)?//", re.IGNORECASE),
+    "comment over several lines": re.compile(r"\{#(?:(?!#\})[^\n])*$", re.MULTILINE),
 }
 PLANTED = {
     "inline script": "<script>let a = 1</script>",

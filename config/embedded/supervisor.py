@@ -41,7 +41,7 @@ class _Child:
     reader: threading.Thread
     last_lines: deque[str]
     said_ready: threading.Event
-    began: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=lambda: time.monotonic())
     pause: float = FIRST_PAUSE
     again_at: float | None = None
 
@@ -170,6 +170,7 @@ class Supervisor:
             self.say(f"{child.service.name} ended ({_describe(child.process)}); starting it again in {child.pause:.0f} s.")
             # What it left running in its group would be in the way of its successor.
             _signal_group(child.process.pid, signal.SIGKILL)
+            _close(child)
         elif now >= child.again_at:
             again = self._launch(child.service)
             again.pause = min(child.pause * 2, LONGEST_PAUSE)
@@ -216,9 +217,7 @@ class Supervisor:
             time.sleep(PATIENCE)
         _signal_group(process.pid, signal.SIGKILL)
         process.wait()
-        child.reader.join(2)
-        if process.stdout is not None and not child.reader.is_alive():
-            process.stdout.close()
+        _close(child)
 
     # --- Lines -----------------------------------------------------------------------------------------------------
 
@@ -262,6 +261,13 @@ def end_leftovers(children: Mapping[str, ProcessId], *, seconds: float = 10) -> 
             time.sleep(PATIENCE)
         _signal_group(child.pid, signal.SIGKILL)
     return list(left)
+
+
+def _close(child: _Child) -> None:
+    """Show its last lines; somebody it started may still hold the pipe, which is no reason to wait."""
+    child.reader.join(2)
+    if child.process.stdout is not None and not child.reader.is_alive():
+        child.process.stdout.close()
 
 
 def _signal_group(leader: int, number: signal.Signals) -> None:

@@ -1,22 +1,24 @@
 """All projects of one person, worst first: a line each, and one sentence for all of them.
 
-Called by `dashboard.views.projects`. Promise: three queries, however many projects and runs there are
-(`tests/dashboard/test_projects_queries.py`).
+Called by `dashboard.views.projects`. A line says what the project's overview says, by the same rules.
+Promise: four queries, however many projects and runs there are (`tests/dashboard/test_projects_queries.py`).
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 from django.contrib.auth.models import User
-from django.db import connection
 
+from dashboard.queries.facts import JOB_COLUMNS, RUN_COLUMNS, Counts, JobFact, RunFact, read_job, read_run
+from dashboard.queries.sql import fetch_rows
+from dashboard.queries.standing import N_RUNS, Point, fold_jobs
 from dashboard.templatetags.display import in_words, write_day
 from health.models import Project, Upload
-
-N_RUNS: Final = 30
+from health.rules.lanes import CHANGES
 
 
 class Severity(IntEnum):
@@ -31,76 +33,65 @@ class Severity(IntEnum):
     CALM = 6
 
 
-@dataclass(frozen=True, slots=True)
-class RunFact:
-    """What a line says about one run."""
+class Judgement(NamedTuple):
+    """What is said of a project: its place in the order, mark, word and sentence."""
 
-    number: int
-    ran_at: datetime
-    is_complete: bool
-    declared: int
-    executed: int
-    passed: int
-    failed: int
-    errored: int
-    deferred: int
-    flaky: int
-
-    @property
-    def mark(self) -> str:
-        """What the strip draws: nothing for a green run."""
-        return "error" if self.errored else "fail" if self.failed else ""
-
-    @property
-    def is_red(self) -> bool:
-        """Whether anything in it failed or could not run."""
-        return bool(self.failed or self.errored)
+    severity: Severity
+    mark: str
+    word: str
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectLine:
-    """One project: its state, a sentence, and the runs both were computed from."""
+    """One project: what is said of it, and the runs that was computed from."""
 
     slug: str
     name: str
-    severity: Severity
-    state: str
-    word: str
-    sentence: str
-    lane: str
+    judgement: Judgement
+    head: Point | None
     runs: tuple[RunFact, ...]  # oldest first
 
     @property
-    def last(self) -> RunFact | None:
-        """The newest run."""
-        return self.runs[-1] if self.runs else None
+    def severity(self) -> Severity:
+        """Its place in the order of the page."""
+        return self.judgement.severity
+
+    @property
+    def counts(self) -> Counts | None:
+        """How its main lane stands: the newest word of every job."""
+        return self.head.counts if self.head else None
+
+    @property
+    def last_run_at(self) -> datetime | None:
+        """When the newest run was."""
+        return self.runs[-1].ran_at if self.runs else None
 
     @property
     def marks(self) -> tuple[str, ...]:
         """The strip, oldest first."""
-        return tuple(run.mark for run in self.runs)
+        return tuple(run.strip_mark for run in self.runs)
 
     @property
     def strip_label(self) -> str:
         """The strip in words."""
-        red = sum(run.is_red for run in self.runs)
-        return f"{_count(len(self.runs), 'run')}, {f'{red} red' if red else 'all green'}"
+        n_red = sum(run.counts.is_red for run in self.runs)
+        return f"{_count(len(self.runs), 'run')}, {f'{n_red} red' if n_red else 'all green'}"
 
 
 def read_lines(user: User) -> tuple[ProjectLine, ...]:
     """Every project this person is a member of, worst first, then by name."""
     projects = list(Project.objects.filter(memberships__user=user).order_by("name"))
-    lanes, runs = _read_runs([project.pk for project in projects])
-    refused = _read_refused(project.pk for project in projects if not runs.get(project.pk))
-    lines = [
-        _describe(
-            project,
-            lane=lanes.get(project.pk, ""),
-            runs=runs.get(project.pk, ()),
-            is_refused=project.pk in refused,
-        )
-        for project in projects
-    ]
+    runs = _read_runs([project.pk for project in projects])
+    jobs = _read_jobs(runs)
+    refused = _read_refused([project.pk for project in projects if project.pk not in runs])
+    lines = []
+    for project in projects:
+        found = runs.get(project.pk, [])
+        points, _, _ = fold_jobs(found, jobs[project.pk])
+        judgement = judge_project(project, points, is_refused=project.pk in refused)
+        head = points[-1] if points else None
+        lines.append(ProjectLine(project.slug, project.name, judgement, head, tuple(found)))
     return tuple(sorted(lines, key=lambda line: (line.severity, line.name.casefold())))
 
 
@@ -111,19 +102,90 @@ def write_sentence(lines: tuple[ProjectLine, ...]) -> str:
     broken = [line for line in lines if line.severity <= Severity.FAIL]
     waiting = [line for line in lines if line.severity in (Severity.REFUSED, Severity.WAITING)]
     unsteady = [line for line in lines if line.severity in (Severity.INCOMPLETE, Severity.UNSTEADY)]
-    calm = len(lines) - len(broken) - len(waiting) - len(unsteady)
-    if calm == len(lines):
-        return f"{lines[0].name} is calm." if calm == 1 else f"All {in_words(calm)} projects are calm."
+    n_calm = len(lines) - len(broken) - len(waiting) - len(unsteady)
+    if n_calm == len(lines):
+        few = {1: f"{lines[0].name} is calm.", 2: "Both projects are calm."}
+        return few.get(n_calm, f"All {in_words(n_calm)} projects are calm.")
     said = [
         _say(broken, "is failing", "are failing"),
         _say(unsteady, "is green but not steady", "are green but not steady"),
         _say(waiting, "waits for a first readable report", "wait for a first readable report"),
-        "the rest is calm" if calm else "",
+        "the rest is calm" if n_calm else "",
     ]
     parts = [part for part in said if part]
     text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}, and {parts[-1]}"
     # A name keeps its own first letter.
     return f"{text}." if len(broken or unsteady or waiting) == 1 else f"{text[0].upper()}{text[1:]}."
+
+
+def judge_project(project: Project, points: Sequence[Point], *, is_refused: bool) -> Judgement:
+    """What to say, from how the main lane stands now and how it stood before."""
+    if not points:
+        if is_refused:
+            return Judgement(Severity.REFUSED, "fail", "refused", "Reports came, but none could be read.")
+        branch = project.default_branch
+        sentence = f"No run on {branch} yet." if branch else "Waiting for the first report."
+        return Judgement(Severity.WAITING, "open", "no run yet", sentence)
+    head = points[-1]
+    lane = head.run.lane
+    where = "on a branch" if lane == CHANGES else f"on {lane}"
+    if head.is_red:
+        return _judge_red(head.counts, where, _since(points))
+    if not head.is_complete:
+        sentence = f"A report {where} was cut short; what arrived passed."
+        return Judgement(Severity.INCOMPLETE, "stale", "incomplete", sentence)
+    if not head.counts.executed:
+        declared = _count(head.counts.declared, "declared test")
+        return Judgement(Severity.INCOMPLETE, "absent", "none ran", f"Nothing ran {where}, of {declared}.")
+    return _judge_green(points, where)
+
+
+def _judge_red(counts: Counts, where: str, since: str) -> Judgement:
+    parts = []
+    if counts.suite_errors:
+        parts.append(f"{_count(counts.suite_errors, 'suite')} cannot be set up {where}")
+    if counts.errored:
+        verb = "stops" if counts.errored == 1 else "stop"
+        parts.append(f"{counts.errored:,} of {counts.executed:,} tests {verb} with an error {where}")
+    if counts.failed:
+        verb = "fails" if counts.failed == 1 else "fail"
+        whole = (
+            f"{counts.failed:,} {verb}" if parts else f"{counts.failed:,} of {counts.executed:,} tests {verb} {where}"
+        )
+        parts.append(whole)
+    sentence = f"{', '.join(parts)}{since}."
+    n_errors = counts.errored + counts.suite_errors
+    if n_errors:
+        return Judgement(Severity.ERROR, "error", _count(n_errors, "error"), sentence)
+    return Judgement(Severity.FAIL, "fail", f"{counts.failed:,} failed", sentence)
+
+
+def _judge_green(points: Sequence[Point], where: str) -> Judgement:
+    """How steady a green project is."""
+    n_flaky = points[-1].counts.flaky
+    if n_flaky:
+        sentence = f"Green {where}, but {_count(n_flaky, 'test')} passed only on a retry."
+        return Judgement(Severity.UNSTEADY, "flaky", "flaky", sentence)
+    n_red = sum(point.run.counts.is_red for point in points)
+    if n_red:
+        verb = "was" if n_red == 1 else "were"
+        sentence = f"Green {where}; {n_red} of the last {len(points)} runs {verb} red."
+        return Judgement(Severity.UNSTEADY, "pass", "green", sentence)
+    sentence = f"Green for {_count(len(points), 'run')}." if len(points) > 1 else "Green in its one run."
+    return Judgement(Severity.CALM, "pass", "calm", sentence)
+
+
+def _since(points: Sequence[Point]) -> str:
+    """How long it has been red: ", since 3 Aug 2026, 3 runs in a row"."""
+    streak = 0
+    for point in reversed(points):
+        if not point.is_red:
+            break
+        streak += 1
+    if streak == len(points):
+        return {1: "", 2: ", in both runs"}.get(streak, f", in all of the last {streak} runs")
+    in_a_row = f", {streak} runs in a row" if streak > 1 else ""
+    return f", since {write_day(points[-streak].run.ran_at)}{in_a_row}"
 
 
 def _say(lines: list[ProjectLine], one: str, many: str) -> str:
@@ -133,105 +195,61 @@ def _say(lines: list[ProjectLine], one: str, many: str) -> str:
     return f"{in_words(len(lines))} projects {many}" if lines else ""
 
 
-def _describe(project: Project, *, lane: str, runs: tuple[RunFact, ...], is_refused: bool) -> ProjectLine:
-    severity, state, word, sentence = _judge(lane, runs, is_refused=is_refused)
-    return ProjectLine(project.slug, project.name, severity, state, word, sentence, lane, runs)
-
-
-def _judge(lane: str, runs: tuple[RunFact, ...], *, is_refused: bool) -> tuple[Severity, str, str, str]:
-    """Severity, mark, its word, and the sentence, from the newest run and the ones before it."""
-    if not runs:
-        if is_refused:
-            return Severity.REFUSED, "fail", "refused", "Reports came, but none could be read."
-        return Severity.WAITING, "open", "no run yet", "Waiting for the first report."
-    last, where = runs[-1], f" on {lane}" if lane else ""
-    if last.errored:
-        broken = f"{_verb(last.errored, 'stops', 'stop')} with an error{where}"
-        failing = f", {last.failed:,} {_verb(last.failed, 'fails', 'fail')}" if last.failed else ""
-        sentence = f"{last.errored:,} of {last.executed:,} tests {broken}{failing}{_since(runs)}."
-        return Severity.ERROR, "error", _count(last.errored, "error"), sentence
-    if last.failed:
-        broken = f"{_verb(last.failed, 'fails', 'fail')}{where}{_since(runs)}"
-        sentence = f"{last.failed:,} of {last.executed:,} tests {broken}."
-        return Severity.FAIL, "fail", f"{last.failed:,} failed", sentence
-    if not last.is_complete:
-        sentence = f"The newest run{where} was cut short; what arrived passed."
-        return Severity.INCOMPLETE, "stale", "incomplete", sentence
-    return _judge_green(runs, last, where)
-
-
-def _judge_green(runs: tuple[RunFact, ...], last: RunFact, where: str) -> tuple[Severity, str, str, str]:
-    """How steady a green project is."""
-    if last.flaky:
-        sentence = f"Green{where}, but {_count(last.flaky, 'test')} passed only on a retry."
-        return Severity.UNSTEADY, "flaky", "flaky", sentence
-    n_red = sum(run.is_red for run in runs)
-    if n_red:
-        verb = _verb(n_red, "was", "were")
-        sentence = f"Green{where}; {n_red} of the last {len(runs)} runs {verb} red."
-        return Severity.UNSTEADY, "pass", "green", sentence
-    sentence = f"Green for {_count(len(runs), 'run')}." if len(runs) > 1 else "Green in its one run."
-    return Severity.CALM, "pass", "calm", sentence
-
-
-def _verb(n: int, one: str, many: str) -> str:
-    return one if n == 1 else many
-
-
-def _since(runs: tuple[RunFact, ...]) -> str:
-    """How long it has been red: ", for 3 runs, since 3 Aug 2026"."""
-    streak = 0
-    for run in reversed(runs):
-        if not run.is_red:
-            break
-        streak += 1
-    if streak == len(runs):
-        return (
-            "" if streak == 1 else ", in both runs" if streak == 2 else f", in all of the last {streak} runs"
-        )
-    return f", since {write_day(runs[-streak].ran_at)}" + (f", {streak} runs in a row" if streak > 1 else "")
-
-
 def _count(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
-def _read_runs(project_ids: list[int]) -> tuple[dict[int, str], dict[int, tuple[RunFact, ...]]]:
+def _read_runs(project_ids: list[int]) -> dict[int, list[RunFact]]:
     """The newest runs of each project's main lane, oldest first, by one index scan a project."""
-    with connection.cursor() as cursor:
-        cursor.execute(_RUNS_SQL, [N_RUNS, project_ids])
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    lanes: dict[int, str] = {}
-    runs: dict[int, list[RunFact]] = {}
-    for project_id, lane, *facts in rows:
-        lanes[project_id] = lane
-        runs.setdefault(project_id, []).append(RunFact(*facts))
-    return lanes, {project_id: tuple(reversed(found)) for project_id, found in runs.items()}
+    values = {"projects": project_ids, "changes": CHANGES, "limit": N_RUNS}
+    runs: dict[int, list[RunFact]] = defaultdict(list)
+    for project_id, *facts in fetch_rows(_RUNS_SQL, values):
+        runs[project_id].append(read_run(facts))
+    return {project_id: found[::-1] for project_id, found in runs.items()}
 
 
-def _read_refused(project_ids: Iterable[int]) -> frozenset[int]:
+def _read_jobs(runs: dict[int, list[RunFact]]) -> dict[int, dict[int, list[JobFact]]]:
+    """The jobs of these runs, by project and run."""
+    keys = [(project_id, run.number) for project_id, found in runs.items() for run in found]
+    values = {"projects": [project_id for project_id, _ in keys], "runs": [number for _, number in keys]}
+    jobs: dict[int, dict[int, list[JobFact]]] = defaultdict(lambda: defaultdict(list))
+    for project_id, *facts in fetch_rows(_JOBS_SQL, values):
+        job = read_job(facts)
+        jobs[project_id][job.key.run].append(job)
+    return jobs
+
+
+def _read_refused(project_ids: list[int]) -> frozenset[int]:
     """Which of these got deliveries that came to nothing."""
     failed = [Upload.State.FAILED, Upload.State.DEAD]
-    uploads = Upload.objects.filter(project__in=list(project_ids), state__in=failed)
+    uploads = Upload.objects.filter(project__in=project_ids, state__in=failed)
     return frozenset(uploads.values_list("project_id", flat=True).distinct())
 
 
 # The lane a project is judged by: its default branch, else the long-lived lane that ran last.
-_RUNS_SQL: Final = """
-SELECT p.id, lane.name, r.number, r.ran_at, r.is_complete, r.n_declared, r.n_declared - r.n_skipped,
-       r.n_passed + r.n_xfailed, r.n_failed, r.n_errored, r.n_skipped + r.n_xfailed, r.n_flaky
+_RUNS_SQL: Final = f"""
+SELECT p.id, {RUN_COLUMNS.format("r")}, r.is_complete AND NOT EXISTS (
+    SELECT 1 FROM health_job j WHERE j.project_id = p.id AND j.run = r.number AND NOT j.is_complete)
 FROM health_project p
 CROSS JOIN LATERAL (
     SELECT coalesce(
         nullif(p.default_branch, ''),
-        (SELECT n.lane FROM health_run n WHERE n.project_id = p.id AND n.lane <> 'changes'
+        (SELECT n.lane FROM health_run n WHERE n.project_id = p.id AND n.lane <> %(changes)s
          ORDER BY n.ordered_at DESC, n.number DESC LIMIT 1),
-        'changes') AS name
+        %(changes)s) AS name
 ) lane
 CROSS JOIN LATERAL (
     SELECT * FROM health_run n WHERE n.project_id = p.id AND n.lane = lane.name
-    ORDER BY n.ordered_at DESC, n.number DESC LIMIT %s
+    ORDER BY n.ordered_at DESC, n.ran_at DESC, n.number DESC LIMIT %(limit)s
 ) r
-WHERE p.id = ANY(%s)
-ORDER BY p.id, r.ordered_at DESC, r.number DESC
-"""
+WHERE p.id = ANY(%(projects)s)
+ORDER BY p.id, r.ordered_at DESC, r.ran_at DESC, r.number DESC
+"""  # noqa: S608 - the columns are constants
+
+_JOBS_SQL: Final = f"""
+SELECT j.project_id, {JOB_COLUMNS.format("j")}, s.job, s.variant, s.lane
+FROM unnest(%(projects)s::bigint[], %(runs)s::int[]) AS shown(project_id, run)
+JOIN health_job j ON j.project_id = shown.project_id AND j.run = shown.run
+JOIN health_series s ON s.project_id = j.project_id AND s.number = j.series
+ORDER BY j.project_id, j.run, j.series
+"""  # noqa: S608 - the columns are constants

@@ -90,7 +90,7 @@ def _sort(lines: list[ProjectLine], order: str) -> list[ProjectLine]:
     if order == "name":
         return sorted(lines, key=lambda line: line.name.casefold())
     if order == "last":
-        return sorted(lines, key=lambda line: line.last.ran_at.timestamp() if line.last else 0, reverse=True)
+        return sorted(lines, key=lambda line: line.last_run_at.timestamp() if line.last_run_at else 0, reverse=True)
     return lines
 
 

@@ -16,7 +16,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-TOKEN_PREFIX: Final = "sw_up_"
+TOKEN_PREFIX: Final = "sw_up_"  # noqa: S105 - what every token begins with
 _ALPHABET: Final = string.ascii_letters + string.digits
 _RANDOM_LENGTH: Final = 43
 

@@ -22,9 +22,7 @@ class Series(models.Model):
     lane = models.TextField()
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["project", "job", "variant", "lane"], name="series_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["project", "job", "variant", "lane"], name="series_once")]
 
 
 class Suite(models.Model):
@@ -74,9 +72,7 @@ class Run(models.Model):
     duration = models.BigIntegerField(help_text="sum over cases, in units of 10 µs")
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["project", "provider", "external_id"], name="run_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["project", "provider", "external_id"], name="run_once")]
         indexes = [
             models.Index(fields=["project", "lane", "-ordered_at", "-number"], name="run_of_lane"),
             models.Index(fields=["project", "-ordered_at", "-number"], name="run_newest"),
@@ -124,9 +120,7 @@ class Case(models.Model):
     """A test's identity, byte for byte; `ord` is dense inside the project and is the index into tiles."""
 
     pk = models.CompositePrimaryKey("project_id", "ord")
-    project = models.ForeignKey(
-        Project, models.CASCADE, related_name="+", db_index=False, db_constraint=False
-    )
+    project = models.ForeignKey(Project, models.CASCADE, related_name="+", db_index=False, db_constraint=False)
     ord = models.IntegerField()
     digest = models.UUIDField(help_text="128-bit BLAKE2 of the identity")
     namespace = models.TextField()

@@ -78,9 +78,7 @@ class Upload(models.Model):
         ]
         indexes = [
             # The claim and the sweeper look only at what is not finished: two small partial indexes.
-            models.Index(
-                fields=["next_attempt_at"], name="upload_due", condition=Q(state__in=["received", "retry"])
-            ),
+            models.Index(fields=["next_attempt_at"], name="upload_due", condition=Q(state__in=["received", "retry"])),
             models.Index(fields=["lease_until"], name="upload_leased", condition=Q(state="processing")),
             models.Index(fields=["project", "-id"], name="upload_newest"),
             models.Index(fields=["project", "run"], name="upload_of_run"),
@@ -98,9 +96,7 @@ class UploadFile(models.Model):
     digest = models.BinaryField(max_length=32)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["upload", "position"], name="upload_file_position_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["upload", "position"], name="upload_file_position_once")]
 
 
 class PayloadChunk(models.Model):

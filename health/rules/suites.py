@@ -8,7 +8,18 @@ from typing import Final
 
 # What runners write when they have no name of their own to give; such a name groups everything into one heap.
 _PLACEHOLDERS: Final = frozenset(
-    {"", "pytest", "pytest tests", "nosetests", "jest tests", "mocha tests", "root suite", "testsuite", "tests", "suite"}
+    {
+        "",
+        "pytest",
+        "pytest tests",
+        "nosetests",
+        "jest tests",
+        "mocha tests",
+        "root suite",
+        "testsuite",
+        "tests",
+        "suite",
+    }
 )
 _LEVEL_WORDS: Final[dict[str, str]] = {
     "unit": "unit",

@@ -17,6 +17,7 @@ from ingest.parsers.suites import SuiteStack
 from ingest.parsers.texts import Capture, TextStore, clip_head
 from ingest.parsers.times import TimeColumn
 from ingest.parsers.types import Detail, Limits, SuiteError
+from ingest.parsers.xml import Place
 
 ROOTS: Final = frozenset({"testsuites", "testsuite"})
 
@@ -53,6 +54,7 @@ class JunitHandler:
         self.suites = SuiteStack(limits=limits, notes=notes)
         self.suite_errors: list[SuiteError] = []
         self.repetitions: dict[int, str] = {}
+        self.has_report = False
         self.root: str | None = None
         self.root_attributes: dict[str, str] = {}
         self.root_place = (1, 1)
@@ -86,10 +88,10 @@ class JunitHandler:
         """Whether the document is well-formed so far, and no JUnit report."""
         return self.root is not None and self.root not in ROOTS
 
-    def attach(self, parser: XMLParserType, *, first_line: int) -> None:
+    def attach(self, parser: XMLParserType, *, find_place: Callable[[], Place]) -> None:
         """Listen to a document."""
         self._parser = parser
-        self._first_line = first_line
+        self._find_place = find_place
         self._depth = 0
         self.root = None
         self.suites.leave_all(n_cases=len(self.keys))
@@ -138,10 +140,6 @@ class JunitHandler:
             self._capture = self._detail = None
         return n_open
 
-    def find_place(self) -> tuple[int, int]:
-        """Line and column of what is being read."""
-        return self._first_line + self._parser.CurrentLineNumber - 1, self._parser.CurrentColumnNumber + 1
-
     def _make_handlers(
         self,
     ) -> tuple[Callable[[str, list[str]], None], Callable[[str], None], Callable[[], int]]:
@@ -173,9 +171,10 @@ class JunitHandler:
 
     def _start_root(self, tag: str, attributes: list[str]) -> None:
         self.root = tag
-        self.root_place = self.find_place()
+        self.root_place = self._find_place()
         self.root_attributes = dict(zip(attributes[:16:2], attributes[1:16:2], strict=True))
         if tag in ROOTS:
+            self.has_report = True
             self._parser.StartElementHandler = self._start
             self._parser.CommentHandler = None
             self._start(tag, attributes)
@@ -281,10 +280,11 @@ class JunitHandler:
     def _open_output(self, _tag: str, _attributes: list[str], n_open: int) -> None:
         """What a failed case printed stands in for a failure without any words (CTest, libtest)."""
         last = self.details[-1] if self.details and n_open else None
-        if last and last.case == len(self.keys) - 1 and not (last.message_length or last.text_length):
-            if last.outcome in (FAIL, ERROR):
-                self._detail = self.details.pop()
-                self._open_capture(is_output=True)
+        if last is None or last.case != len(self.keys) - 1 or last.outcome not in (FAIL, ERROR):
+            return
+        if not (last.message_length or last.text_length):
+            self._detail = self.details.pop()
+            self._open_capture(is_output=True)
 
     def _open_capture(self, *, is_output: bool = False) -> None:
         self._capture = Capture(self.limits)
@@ -302,7 +302,7 @@ class JunitHandler:
         if detail is None:
             return
         if is_clipped:
-            line, column = self.find_place()
+            line, column = self._find_place()
             self.notes.add("text_truncated", "A failure's text was shortened.", line=line, column=column)
         if not (detail.message or self._is_output):
             first_line = text.lstrip()[:4096].partition(b"\n")[0].rstrip()
@@ -315,7 +315,7 @@ class JunitHandler:
         self._detail = None
 
     def _note_suite_error(self, outcome: int, message: str) -> None:
-        line, column = self.find_place()
+        line, column = self._find_place()
         head = clip_head(message.encode(), self.limits.max_message_bytes).decode()
         self.suite_errors.append(SuiteError(self.suites.path, outcome, head, line))
         name = self.suites.path.rpartition("\x1e")[2]
@@ -345,7 +345,7 @@ class JunitHandler:
 
     def _check_depth(self, depth: int) -> None:
         if depth > self.limits.max_depth:
-            line, column = self.find_place()
+            line, column = self._find_place()
             raise IngestError(
                 "xml_too_deep",
                 f"Elements are nested more than {self.limits.max_depth} deep at line {line}.",
@@ -356,7 +356,7 @@ class JunitHandler:
 
     def _check_attributes(self, attributes: list[str]) -> None:
         if len(attributes) > 2 * self.limits.max_attributes:
-            line, column = self.find_place()
+            line, column = self._find_place()
             raise IngestError(
                 "xml_too_many_attributes",
                 f"An element has {len(attributes) // 2:,} attributes at line {line}.",

@@ -30,9 +30,7 @@ _READABLE: Final = re.compile(
     r"utf-8|ascii|iso8859-\d+|cp\d+|koi8-[rut]|mac-\w+|shift_jis\w*|euc_\w+|gb2312|gbk|gb18030|big5\w*|johab"
 )
 # Anything XML 1.0 cannot hold, raw or as a reference; legal references match too and are left alone.
-_SUSPECT: Final = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]|&#(?:x([0-9A-Fa-f]+)|([0-9]+));"
-)
+_SUSPECT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]|&#(?:x([0-9A-Fa-f]+)|([0-9]+));")
 _LONGEST_REFERENCE: Final = 16
 
 
@@ -114,7 +112,8 @@ class Repairer:
         before = problem.object[: problem.start].decode(self._encoding, "replace")
         line, column = self._find_place(before)
         what = f"a byte at line {line}, column {column} is not valid {self._encoding.upper()}"
-        self._notes.add("encoding_repaired", f"{what.capitalize()}: such bytes became U+FFFD.", line=line, column=column)
+        message = f"{what[0].upper()}{what[1:]}: such bytes became U+FFFD."
+        self._notes.add("encoding_repaired", message, line=line, column=column)
         if self._is_declared:
             self.undecodable = IngestError(
                 "undecodable_text", f"Invalid token: {what}, as the file declares.", line=line, column=column

@@ -5,24 +5,27 @@ Promise: no entity is ever expanded, nothing is ever fetched, and hostile files 
 (`tests/ingest/parsers/test_hostile.py`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Final, Protocol
 from xml.parsers import expat
 from xml.parsers.expat import XMLParserType, errors
 
 from ingest.errors import IngestError
 
-# Expat before 2.6 reads a long token anew with every piece: 20 MB of comment take 9 s in pieces of 16 KiB, 0.2 s in these.
+# Expat before 2.6 reads a long token anew with every piece: a comment of 20 MB takes 9 s in pieces of 16 KiB, and
+# 0.2 s in these.
 PIECE_BYTES: Final = 2**20
 UNKNOWN_ENCODING: Final = errors.codes[errors.XML_ERROR_UNKNOWN_ENCODING]
 _ENTITY: Final = b"<!ENTITY"
+
+Place = tuple[int, int]
 
 
 class Handler(Protocol):
     """Who listens to a document."""
 
-    def attach(self, parser: XMLParserType, *, first_line: int) -> None:
-        """A document begins; its first line is number `first_line` of the file."""
+    def attach(self, parser: XMLParserType, *, find_place: Callable[[], Place]) -> None:
+        """A document begins; `find_place` gives line and column of what is being read, counted in the file."""
 
     def end_piece(self) -> None:
         """A piece of the file was read; limits are checked here rather than at every element."""
@@ -53,14 +56,17 @@ def read_pieces(stream: IO[bytes], *, max_bytes: int) -> Iterator[bytes]:
 
 
 class DocumentReader:
-    """Reads one XML document piece by piece. Raises MalformedError, or IngestError for what is refused."""
+    """Reads one XML document piece by piece. Raises MalformedError, or IngestError for what is refused.
 
-    def __init__(self, handler: Handler, *, encoding: str | None = None, first_line: int = 1) -> None:
+    `start` is the document's place in the file.
+    """
+
+    def __init__(self, handler: Handler, *, encoding: str | None = None, start: Place = (1, 1)) -> None:
         self.n_fed = 0
         self._handler = handler
-        self._first_line = first_line
+        self._start = start
         self._piece: bytes | memoryview = b""
-        self._subset_place: tuple[int, int] | None = None
+        self._subset_place: Place | None = None
         self._parser = parser = expat.ParserCreate(encoding)
         parser.buffer_text = True
         parser.ordered_attributes = True
@@ -69,7 +75,7 @@ class DocumentReader:
         parser.EntityDeclHandler = self._refuse_entity
         # Expat compares each attribute declaration with all before it: refuse the first.
         parser.AttlistDeclHandler = self._refuse_attributes
-        handler.attach(parser, first_line=first_line)
+        handler.attach(parser, find_place=self._find_place)
 
     def feed(self, piece: bytes | memoryview) -> None:
         """Read the next piece."""
@@ -89,11 +95,12 @@ class DocumentReader:
         try:
             self._parser.Parse(piece, is_final)
         except expat.ExpatError as problem:
+            line, column = self._place_in_file(problem.lineno, problem.offset)
             raise MalformedError(
                 problem.code,
                 expat.ErrorString(problem.code) or str(problem),
-                line=self._first_line + problem.lineno - 1,
-                column=problem.offset + 1,
+                line=line,
+                column=column,
                 byte=self._parser.ErrorByteIndex,
             ) from problem
         except (ValueError, LookupError) as problem:
@@ -105,8 +112,12 @@ class DocumentReader:
                 UNKNOWN_ENCODING, str(problem), line=line, column=column, byte=self._parser.ErrorByteIndex
             ) from problem
 
-    def _find_place(self) -> tuple[int, int]:
-        return self._first_line + self._parser.CurrentLineNumber - 1, self._parser.CurrentColumnNumber + 1
+    def _find_place(self) -> Place:
+        return self._place_in_file(self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber)
+
+    def _place_in_file(self, line: int, offset: int) -> Place:
+        first_line, first_column = self._start
+        return first_line + line - 1, offset + (first_column if line == 1 else 1)
 
     def _start_doctype(self, _name: str, _system: str | None, _public: str | None, has_subset: bool) -> None:
         # An external DTD that is only named is never fetched; old converters write one.
@@ -133,7 +144,7 @@ class DocumentReader:
             column = start - line_start + 1
         self._refuse("an entity declaration in its DTD", (line, column))
 
-    def _refuse(self, what: str, place: tuple[int, int]) -> None:
+    def _refuse(self, what: str, place: Place) -> None:
         line, column = place
         raise IngestError(
             "xml_entities_forbidden",

@@ -54,9 +54,7 @@ def test_differences_carry_their_sign(n: int | None, text: str) -> None:
     assert display.signed(n) == text
 
 
-@pytest.mark.parametrize(
-    ("n", "text"), [(None, ""), (522, "522 bytes"), (238_652, "238 kB"), (1_250_000, "1.2 MB")]
-)
+@pytest.mark.parametrize(("n", "text"), [(None, ""), (522, "522 bytes"), (238_652, "238 kB"), (1_250_000, "1.2 MB")])
 def test_sizes(n: int | None, text: str) -> None:
     assert display.size(n).replace("\u00a0", " ") == text
 

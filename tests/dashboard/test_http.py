@@ -162,4 +162,3 @@ def test_a_forged_secret_is_not_shown() -> None:
     request = RequestFactory().get("/shown/")
     request.COOKIES["sw_shown_once"] = "evil:sig"
     assert http.read_revealed(request) == ""
-

@@ -79,9 +79,7 @@ def test_next_leads_back_to_the_page_that_was_asked_for(client: Client) -> None:
     a_user("ann")
     asked = client.get("/projects/new/")
     assert asked.headers["Location"] == "/login/?next=/projects/new/"
-    answer = client.post(
-        "/login/", {"username": "ann", "password": "correct horse", "next": "/projects/new/"}
-    )
+    answer = client.post("/login/", {"username": "ann", "password": "correct horse", "next": "/projects/new/"})
     assert answer.headers["Location"] == "/projects/new/"
 
 

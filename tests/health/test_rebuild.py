@@ -61,7 +61,17 @@ def picture(project: Project) -> dict[str, Any]:
     runs = {run.number: run.external_id for run in Run.objects.filter(project=project)}
     series = {s.number: (s.job, s.variant, s.lane) for s in Series.objects.filter(project=project)}
     suites = {s.number: (s.name, s.level) for s in Suite.objects.filter(project=project)}
-    skipped = {"project_id", "project", "number", "run", "series", "suite", "baseline_run", "baseline_series", "_state"}
+    skipped = {
+        "project_id",
+        "project",
+        "number",
+        "run",
+        "series",
+        "suite",
+        "baseline_run",
+        "baseline_series",
+        "_state",
+    }
 
     def facts(row: Any) -> dict[str, Any]:
         return {name: value for name, value in vars(row).items() if name not in skipped}

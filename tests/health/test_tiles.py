@@ -9,7 +9,10 @@ from health.rules.outcomes import ABSENT, ERROR, FAIL, PASS, PASS_ON_RETRY, SKIP
 from health.tiles import BLOCK_SIZE, DENSE, SPARSE, StoredTile, merge_tiles, pack_tiles, unpack_tile
 
 packed_results = st.dictionaries(
-    st.integers(0, 4 * BLOCK_SIZE), st.tuples(st.integers(1, 7), st.integers(0, 65535)), min_size=1, max_size=300
+    st.integers(0, 4 * BLOCK_SIZE),
+    st.tuples(st.integers(1, 7), st.integers(0, 65535)),
+    min_size=1,
+    max_size=300,
 )
 
 

@@ -6,7 +6,9 @@ from health.rules.outcomes import ABSENT, ERROR, FAIL, PASS, PASS_ON_RETRY, SKIP
 from health.rules.transitions import Transitions, compare_outcomes
 
 
-def compare(now: list[int], before: list[int], *, suites: list[int] | None = None, complete: bool = True) -> Transitions:
+def compare(
+    now: list[int], before: list[int], *, suites: list[int] | None = None, complete: bool = True
+) -> Transitions:
     return compare_outcomes(
         np.array(now, np.uint8),
         np.array(before, np.uint8),

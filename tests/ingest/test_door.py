@@ -129,7 +129,13 @@ def test_no_token() -> None:
 
 
 def test_a_token_with_a_typing_error_costs_no_query(token: str, django_assert_num_queries: Any) -> None:
-    for text in (token[:-1] + ("a" if token[-1] != "a" else "b"), "hello", token + "x", "sw_up_", token.swapcase()):
+    for text in (
+        token[:-1] + ("a" if token[-1] != "a" else "b"),
+        "hello",
+        token + "x",
+        "sw_up_",
+        token.swapcase(),
+    ):
         with django_assert_num_queries(0):
             assert error(post(text), 401)["code"] == "token_malformed"
 
@@ -276,7 +282,14 @@ def test_all_wrong_fields_are_named_at_once(token: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "moment", ["1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z", "300000-01-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-03-01T10:00:00"]
+    "moment",
+    [
+        "1970-01-01T00:00:00Z",
+        "2100-01-01T00:00:00Z",
+        "300000-01-01T00:00:00Z",
+        "2026-02-30T00:00:00Z",
+        "2026-03-01T10:00:00",
+    ],
 )
 def test_an_impossible_time_is_replaced_with_a_warning(token: str, moment: str) -> None:
     response = post(token, ran_at=moment)
@@ -297,7 +310,12 @@ def test_an_unknown_field_is_said_not_swallowed(token: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "kept"),
-    [("../../etc/passwd", "passwd"), ("a\u202egnp.xml", "a\ufffdgnp.xml"), ("C:\\x\\j.xml", "j.xml"), ("n" * 4000, "n" * 255)],
+    [
+        ("../../etc/passwd", "passwd"),
+        ("a\u202egnp.xml", "a\ufffdgnp.xml"),
+        ("C:\\x\\j.xml", "j.xml"),
+        ("n" * 4000, "n" * 255),
+    ],
 )
 def test_a_file_name_is_only_text(token: str, name: str, kept: str) -> None:
     from ingest.envelope import _clean_name
@@ -350,5 +368,7 @@ def test_a_request_that_is_cut_off_while_reading(token: str) -> None:
         def read(self, *_: Any) -> bytes:
             raise ConnectionResetError("gone")
 
-    response = Client().generic("PUT", URL, REPORT, headers={"authorization": f"Bearer {token}"}, **{"wsgi.input": Broken()})
+    response = Client().generic(
+        "PUT", URL, REPORT, headers={"authorization": f"Bearer {token}"}, **{"wsgi.input": Broken()}
+    )
     assert error(response, 400)["code"] == "body_truncated"  # type: ignore[arg-type]

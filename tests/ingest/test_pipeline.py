@@ -22,7 +22,10 @@ from tests.ingest.test_door import REPORT, post
 
 pytestmark = pytest.mark.django_db
 
-OTHER = b'<testsuite name="s"><testcase classname="c" name="other"><failure message="boom">text</failure></testcase></testsuite>'
+OTHER = (
+    b'<testsuite name="s"><testcase classname="c" name="other">'
+    b'<failure message="boom">text</failure></testcase></testsuite>'
+)
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +151,8 @@ def test_a_worker_that_lost_its_lease_changes_nothing(project: Project, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("problem", "code"), [(MemoryError(), "out_of_memory"), (RecursionError(), "internal"), (KeyError("x"), "internal")]
+    ("problem", "code"),
+    [(MemoryError(), "out_of_memory"), (RecursionError(), "internal"), (KeyError("x"), "internal")],
 )
 def test_a_crash_is_counted_then_the_upload_is_dead(
     project: Project, monkeypatch: pytest.MonkeyPatch, problem: BaseException, code: str

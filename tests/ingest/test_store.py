@@ -23,7 +23,15 @@ def transitions(project: Project, run: int) -> tuple[int, int, int, int]:
 def test_an_upload_becomes_a_run_with_counts() -> None:
     project = a_project()
     upload = an_upload(
-        project, {"t.a::1": "pass", "t.a::2": "fail", "t.b::3": "error", "t.b::4": "skip", "t.b::5": "xfail", "t.b::6": "retry"}
+        project,
+        {
+            "t.a::1": "pass",
+            "t.a::2": "fail",
+            "t.b::3": "error",
+            "t.b::4": "skip",
+            "t.b::5": "xfail",
+            "t.b::6": "retry",
+        },
     )
     run = Run.objects.get(project=project)
     assert (run.number, upload.run, upload.state) == (1, 1, "stored")
@@ -32,7 +40,8 @@ def test_an_upload_becomes_a_run_with_counts() -> None:
     assert run.duration == 6 * 1000
     assert Failure.objects.filter(project=project).count() == 5
     suites = {
-        suite.name: RunSuite.objects.get(project=project, suite=suite.number).n_declared for suite in Suite.objects.all()
+        suite.name: RunSuite.objects.get(project=project, suite=suite.number).n_declared
+        for suite in Suite.objects.all()
     }
     assert suites == {"t.a": 2, "t.b": 4}
 
@@ -66,7 +75,10 @@ def test_the_commit_orders_runs_before_the_clock_of_the_runner() -> None:
     project = a_project()
     an_upload(project, {"a": "fail"}, committed_at=FIRST_MOMENT, ran_at=FIRST_MOMENT + timedelta(days=9))
     an_upload(
-        project, {"a": "pass"}, committed_at=FIRST_MOMENT + timedelta(days=1), ran_at=FIRST_MOMENT + timedelta(days=2)
+        project,
+        {"a": "pass"},
+        committed_at=FIRST_MOMENT + timedelta(days=1),
+        ran_at=FIRST_MOMENT + timedelta(days=2),
     )
     assert Job.objects.get(project=project, run=2).baseline_run == 1
     assert transitions(project, 2) == (0, 0, 1, 0)
@@ -221,7 +233,10 @@ def test_the_view_for_ad_hoc_questions_unpacks_tiles() -> None:
     an_upload(project, {f"case {n}": "pass" for n in range(700)}, seconds=1.5)
     an_upload(project, {"case 699": "fail"}, seconds=0.002)
     rows = open_cursor().execute(
-        "SELECT run, count(*), min(ord), max(ord), max(outcome), max(milliseconds) FROM health_result GROUP BY 1 ORDER BY 1"
+        """
+        SELECT run, count(*), min(ord), max(ord), max(outcome), max(milliseconds)
+        FROM health_result GROUP BY 1 ORDER BY 1
+        """
     )
     found = [(*row[:5], float(row[5])) for row in rows]
     assert found == [(1, 700, 0, 699, 1, pytest.approx(1500, rel=0.0005)), (2, 1, 699, 699, 2, 2.0)]

@@ -666,6 +666,12 @@ def test_the_proxy_of_the_environment_is_used(run, door, monkeypatch):
     assert door.requests[0].path == "http://suitewatch.internal/api/v1/uploads"
 
 
+def test_no_proxy_stands_before_this_machine(run, door, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
+    assert run() == 0
+    assert door.requests[0].path == "/api/v1/uploads"
+
+
 @pytest.fixture
 def certificate(tmp_path):
     """A self-signed certificate of 127.0.0.1, made by openssl."""

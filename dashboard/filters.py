@@ -1,0 +1,64 @@
+"""The query string as a frozen value, and back: which part of a project a page shows.
+
+Used by the views of trends, runs and uploads; pure.
+Promise: any query string gives filters a query can take, and writing them back gives the same page
+(`tests/dashboard/test_filters.py`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Final
+from urllib.parse import urlencode
+
+_LONGEST: Final = 255
+
+# The first of each is what a page shows when the address says nothing.
+CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "by": ("all", "suite", "level", "variant", "job", "branch"),
+    "measure": ("passed", "executed", "declared", "failed", "time"),
+    "span": ("year", "quarter", "all"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What an address may choose; empty means "whatever is usual". `before` is the last row of the page before."""
+
+    branch: str = ""
+    job: str = ""
+    variant: str = ""
+    suite: str = ""
+    level: str = ""
+    by: str = CHOICES["by"][0]
+    measure: str = CHOICES["measure"][0]
+    span: str = CHOICES["span"][0]
+    state: str = ""
+    before: str = ""
+
+    @classmethod
+    def read(cls, query: Mapping[str, str]) -> "Filters":
+        """Take what is understood; an unknown word is no error, it chooses nothing."""
+        values = {field.name: _clean(query.get(field.name, "")) for field in fields(cls)}
+        for name, words in CHOICES.items():
+            if values[name] not in words:
+                values[name] = words[0]
+        return cls(**values)
+
+    def write(self, **changes: str) -> str:
+        """These filters, with changes, as a query string; "?" when nothing is chosen. Paging starts anew."""
+        changed = replace(self, **{"before": "", **changes})
+        chosen = {name: value for name, value in asdict(changed).items() if value != _USUAL[name]}
+        return f"?{urlencode(chosen)}"
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """Only what differs from the usual, for forms that keep it."""
+        return {name: value for name, value in asdict(self).items() if value != _USUAL[name] and name != "before"}
+
+
+_USUAL: Final[dict[str, str]] = asdict(Filters())
+
+
+def _clean(value: str) -> str:
+    # PostgreSQL takes no NUL, and no name is longer than what an upload may send.
+    return "" if "\x00" in value else value[:_LONGEST].strip()

@@ -1,0 +1,152 @@
+"""The broken cases of a lane as it stands, in groups a person can act on: new or still, failed or errored, by family.
+
+Used by what needs attention. Promise: six statements at most, however much is broken
+(`tests/dashboard/test_attention.py`).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from dashboard.queries.cases import CaseName, read_case_names
+from dashboard.queries.changes import JobChange
+from dashboard.queries.facts import JobFact
+from dashboard.queries.sql import fetch_rows
+from dashboard.queries.streaks import Streak, read_streaks
+from health.models import Project
+from health.rules import outcomes as codes
+
+_MOST_NAMED: Final = 500  # beyond, names are not read and the groups are not split by family
+_MOST_GROUPS: Final = 3  # families that get a line of their own
+_MOST_SHOWN: Final = 3
+
+NEW: Final = "new"
+STILL: Final = "still"
+FIRST: Final = "first"  # nothing to compare with
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenGroup:
+    """Cases that broke alike: one family, or the rest of a kind."""
+
+    kind: str
+    is_error: bool
+    n_cases: int
+    cases: tuple[CaseName, ...]  # the first few
+    family: str  # empty when they are of several
+    job: JobFact  # one in which the first of them is broken
+    n_jobs: int
+    message: str
+    streak: Streak | None
+
+
+@dataclass(slots=True)
+class _Broken:
+    """One case over all jobs."""
+
+    ord: int
+    kind: str
+    is_error: bool
+    jobs: list[JobFact]
+
+
+def read_broken(project: Project, changes: Sequence[JobChange]) -> tuple[BrokenGroup, ...]:
+    """Everything broken in these jobs, grouped."""
+    broken = _gather(changes)
+    if not broken:
+        return ()
+    kinds: dict[tuple[str, bool], list[_Broken]] = defaultdict(list)
+    for case in broken:
+        kinds[case.kind, case.is_error].append(case)
+    named = broken if len(broken) <= _MOST_NAMED else [case for group in kinds.values() for case in group[:_MOST_SHOWN]]
+    names = read_case_names(project.pk, project.slug, ords=[case.ord for case in named])
+    groups = [group for cases in kinds.values() for group in _split(cases, names, is_split=len(named) == len(broken))]
+    samples = [group[0] for group in groups]
+    messages = _read_messages(project, samples)
+    streaks = read_streaks(project, cases=[(case.ord, case.jobs[0].key.series) for case in samples])
+    return tuple(
+        _describe(group, names, messages.get(group[0].ord, ""), streaks.get((group[0].ord, group[0].jobs[0].key.series)))
+        for group in groups
+    )
+
+
+def _gather(changes: Iterable[JobChange]) -> list[_Broken]:
+    """Each broken case once: an error outranks a failure, "still" outranks "new"."""
+    found: dict[int, _Broken] = {}
+    for change in changes:
+        outcomes = change.now.outcomes
+        still = change.transitions.still
+        for ord_ in np.flatnonzero(np.isin(outcomes, sorted(codes.BROKEN))).tolist():
+            kind = FIRST if not change.is_comparable else STILL if still[ord_] else NEW
+            is_error = int(outcomes[ord_]) == codes.ERROR
+            known = found.get(ord_)
+            if known is None:
+                found[ord_] = _Broken(ord_, kind, is_error, [change.job])
+                continue
+            known.is_error |= is_error
+            if kind == STILL and known.kind != STILL:
+                known.kind = STILL
+                known.jobs.insert(0, change.job)
+            else:
+                known.jobs.append(change.job)
+    return sorted(found.values(), key=lambda case: case.ord)
+
+
+def _split(cases: list[_Broken], names: dict[int, CaseName], *, is_split: bool) -> list[list[_Broken]]:
+    """By family, the largest first; what is beyond the first few stays together."""
+    if not is_split:
+        return [cases]
+    families: dict[tuple[str, str], list[_Broken]] = defaultdict(list)
+    for case in cases:
+        name = names.get(case.ord)
+        families[(name.place, name.family) if name else ("", "")].append(case)
+    ranked = sorted(families.values(), key=len, reverse=True)
+    if len(ranked) <= _MOST_GROUPS:
+        return ranked
+    kept = ranked[: _MOST_GROUPS - 1]
+    return [*kept, [case for family in ranked[_MOST_GROUPS - 1 :] for case in family]]
+
+
+def _describe(group: list[_Broken], names: dict[int, CaseName], message: str, streak: Streak | None) -> BrokenGroup:
+    first = group[0]
+    shown = tuple(names[case.ord] for case in group[:_MOST_SHOWN] if case.ord in names)
+    families = {(names[case.ord].place, names[case.ord].family) for case in group if case.ord in names}
+    return BrokenGroup(
+        kind=first.kind,
+        is_error=first.is_error,
+        n_cases=len(group),
+        cases=shown,
+        family=shown[0].family if len(families) == 1 and shown else "",
+        job=first.jobs[0],
+        n_jobs=len({job.key.series for case in group for job in case.jobs}),
+        message=message,
+        streak=streak,
+    )
+
+
+def _read_messages(project: Project, samples: Sequence[_Broken]) -> dict[int, str]:
+    """The first line of what each sample said."""
+    rows = fetch_rows(
+        _MESSAGES_SQL,
+        {
+            "project": project.pk,
+            "ords": [case.ord for case in samples],
+            "runs": [case.jobs[0].key.run for case in samples],
+            "series": [case.jobs[0].key.series for case in samples],
+            "broken": sorted(codes.BROKEN),
+        },
+    )
+    return {ord_: (message or kind).strip().partition("\n")[0] for ord_, kind, message in rows}
+
+
+_MESSAGES_SQL: Final = """
+SELECT DISTINCT ON (f.ord) f.ord, p.kind, p.message
+FROM unnest(%(ords)s::int[], %(runs)s::int[], %(series)s::int[]) AS wanted(ord, run, series)
+JOIN health_failure f ON f.project_id = %(project)s AND f.ord = wanted.ord AND f.run = wanted.run
+    AND f.series = wanted.series AND f.outcome = ANY(%(broken)s)
+JOIN health_fingerprint p ON p.project_id = f.project_id AND p.fingerprint = f.fingerprint
+ORDER BY f.ord, f.attempt DESC, f.sequence
+"""

@@ -1,0 +1,70 @@
+"""Cases by number: their names in parts, as every page shows them.
+
+Used by the queries of overview, run and case. Promise: one query for any number of cases.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+from health.models import Case
+from health.rules.identity import STEP
+
+
+@dataclass(frozen=True, slots=True)
+class CaseName:
+    """Which test: its name, and where it lives. Parts are byte for byte what the report said."""
+
+    ord: int
+    name: str
+    class_name: str
+    suite_path: tuple[str, ...]
+    namespace: str
+    occurrence: int
+    suite: int
+    slug: str
+
+    @property
+    def url(self) -> str:
+        """Its page."""
+        return reverse("dashboard:case", kwargs={"slug": self.slug, "number": self.ord})
+
+    @property
+    def family(self) -> str:
+        """The name before its parameters: all of "test_pager[less]" and "test_pager[cat]" is "test_pager"."""
+        return self.name.partition("[")[0]
+
+    @property
+    def place(self) -> str:
+        """Where it lives: its class, else its innermost suite."""
+        return self.class_name or (self.suite_path[-1] if self.suite_path else "")
+
+    @property
+    def is_repeat(self) -> bool:
+        """Whether it is the second or later case of that name in its report."""
+        return self.occurrence > 1
+
+
+_FIELDS = ("ord", "name", "class_name", "suite_path", "namespace", "occurrence", "suite")
+
+
+def read_case_names(project_id: int, slug: str, *, ords: Sequence[int]) -> dict[int, CaseName]:
+    """The names of these cases, by number."""
+    rows = Case.objects.filter(project_id=project_id, ord__in=list(ords)).values_list(*_FIELDS)
+    return {row[0]: make_name(row, slug) for row in rows}
+
+
+def make_name(row: Sequence[object], slug: str) -> CaseName:
+    """A name from the columns `ord, name, class_name, suite_path, namespace, occurrence, suite`."""
+    ord_, name, class_name, suite_path, namespace, occurrence, suite = row
+    return CaseName(
+        ord=int(str(ord_)),
+        name=str(name),
+        class_name=str(class_name),
+        suite_path=tuple(part for part in str(suite_path).split(STEP) if part),
+        namespace=str(namespace),
+        occurrence=int(str(occurrence)),
+        suite=int(str(suite)),
+        slug=slug,
+    )

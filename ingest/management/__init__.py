@@ -1,0 +1,1 @@
+"""Commands of the door, found by Django."""
