@@ -61,9 +61,9 @@ def _process(delivery: Delivery) -> None:
     for file in UploadFile.objects.filter(upload_id=delivery.upload_id).order_by("position"):
         try:
             report = _parse(file, Limits(max_cases=left))
-        except IngestError as error:
-            errors.append(error)
-            receipt["files"].append(_describe_failure(file, error))
+        except IngestError as refusal:
+            errors.append(refusal)
+            receipt["files"].append(_describe_failure(file, refusal))
         else:
             left -= len(report.keys)
             reports.append(report)

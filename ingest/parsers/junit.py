@@ -54,6 +54,7 @@ class JunitHandler:
         self.suites = SuiteStack(limits=limits, notes=notes)
         self.suite_errors: list[SuiteError] = []
         self.repetitions: dict[int, str] = {}
+        self.n_flaky = 0
         self.has_report = False
         self.root: str | None = None
         self.root_attributes: dict[str, str] = {}
@@ -268,6 +269,8 @@ class JunitHandler:
         if bit == _SKIPPED and kind == "pytest.xfail":
             bit, outcome = _SKIPPED | _XFAILED, XFAIL
         was_in_conflict = self._is_in_conflict()
+        # A runner may be told to fail a flaky test (nextest): it is flaky all the same.
+        self.n_flaky += bit == _RETRIED and not self._bits & _RETRIED
         self._bits |= bit
         if self._is_in_conflict() and not was_in_conflict:
             self.notes.add("conflicting_outcome", "A case is skipped and failed at once.", case=case)
