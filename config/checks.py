@@ -12,6 +12,7 @@ import django
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Tags, register
+from django.core.exceptions import ImproperlyConfigured
 
 # What PostgreSQL keeps for its superuser, and what people at a shell need.
 RESERVED_CONNECTIONS = 10
@@ -35,6 +36,19 @@ def check_debug(**_: Any) -> list[CheckMessage]:
     if not settings.DEBUG:
         return []
     return [checks.Error("DEBUG is on.", hint="Unset SUITEWATCH_DEBUG outside development.", id="config.E002")]
+
+
+@register(Tags.security)
+def check_secret_key(**_: Any) -> list[CheckMessage]:
+    """E004: a database, but no key; `manage.py up` makes one, so it alone may start like this."""
+    try:
+        found = settings.SECRET_KEY
+    except ImproperlyConfigured:
+        found = ""
+    if found:
+        return []
+    hint = "Set SUITEWATCH_SECRET_KEY (50 or more random characters) to the same value everywhere."
+    return [checks.Error("There is a database, but no secret key.", hint=hint, id="config.E004")]
 
 
 @register(Tags.database)

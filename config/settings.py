@@ -27,7 +27,6 @@ DEBUG = env.flag("SUITEWATCH_DEBUG", default=False)
 _running = state.read_running(STATE_DIR)
 DATABASE_URL = env.secret("DATABASE_URL", schemes=("postgresql", "postgres"))
 REDIS_URL = env.secret("REDIS_URL", schemes=("redis", "rediss", "unix"))
-_database_given = bool(DATABASE_URL)
 if _running is not None:
     DATABASE_URL = DATABASE_URL or _running.database_url
     REDIS_URL = REDIS_URL or _running.redis_url
@@ -54,13 +53,13 @@ OVER_HTTPS = _address.scheme == "https"
 ALLOWED_HOSTS = sorted({_address.hostname or "", "localhost", "127.0.0.1", "[::1]"} | set(env.items("SUITEWATCH_ALLOWED_HOSTS")))
 CSRF_TRUSTED_ORIGINS = [f"{_address.scheme}://{_address.netloc}"]
 
-SECRET_KEY = env.secret("SUITEWATCH_SECRET_KEY", least=50) or ("" if _database_given else state.read_secret_key(STATE_DIR))
+# Tokens and links are signed with it: with a database it must be the same in each process and after a restart.
+SECRET_KEY = env.secret("SUITEWATCH_SECRET_KEY", least=50) or state.read_secret_key(STATE_DIR)
 SECRET_KEY_FALLBACKS = env.items("SUITEWATCH_SECRET_KEY_FALLBACKS")
-if not SECRET_KEY:
-    # Tokens and links are signed with it: with a database it must be the same in each process and after a restart.
-    if DATABASE_URL:
-        raise EnvError("SUITEWATCH_SECRET_KEY is missing; allowed: 50 or more random characters, kept secret.")
+if not SECRET_KEY and not DATABASE_URL:
     SECRET_KEY = secrets.token_urlsafe(50)
+if not SECRET_KEY and PROCESS != "command":
+    raise EnvError("SUITEWATCH_SECRET_KEY is missing; allowed: 50 or more random characters, kept secret.")
 
 # --- Apps and requests --------------------------------------------------------------------------------------------
 

@@ -144,7 +144,7 @@ def _write_job(cursor: Cursor, project_id: int, key: JobKey, cases: Cases, resul
     """Write the job's row and its suites' counts; None when no upload is left in it."""
     head = cursor.execute(
         """
-        SELECT min(u.ran_at), bool_and(u.state <> 'partial') AND bool_and(r.is_complete), max(u.attempt),
+        SELECT min(u.ran_at), bool_and(u.state <> 'partial'), max(u.attempt),
                coalesce(sum(u.n_suite_errors) FILTER (WHERE u.attempt = last.attempt), 0)::int,
                r.branch, coalesce(r.committed_at, min(u.ran_at)), (min(u.ran_at) AT TIME ZONE p.time_zone)::date
         FROM health_upload u
@@ -357,8 +357,8 @@ def sum_run(cursor: Cursor, project_id: int, run: int) -> None:
     cursor.execute(
         f"""
         UPDATE health_run r
-        SET (ran_at, ordered_at, n_attempts, n_suite_errors, {_COUNTS}, {_TRANSITIONS}, duration) = (
-            SELECT min(j.ran_at), coalesce(r.committed_at, min(j.ran_at)), max(j.n_attempts), sum(j.n_suite_errors),
+        SET (ran_at, ordered_at, is_complete, n_attempts, n_suite_errors, {_COUNTS}, {_TRANSITIONS}, duration) = (
+            SELECT min(j.ran_at), coalesce(r.committed_at, min(j.ran_at)), bool_and(j.is_complete), max(j.n_attempts), sum(j.n_suite_errors),
                 sum(j.n_declared), sum(j.n_passed), sum(j.n_failed), sum(j.n_errored), sum(j.n_skipped),
                 sum(j.n_xfailed), sum(j.n_flaky), sum(j.n_new), sum(j.n_still), sum(j.n_fixed), sum(j.n_gone),
                 sum(j.duration)

@@ -37,7 +37,9 @@ _PATIENCE: Final = timedelta(hours=2)  # a sister job may still be running
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """One row. `subject` is the bold part, `cases` are named behind it, `told` ends the sentence."""
+    """One row. `subject` is the bold part, `cases` are named behind it, `told` ends the sentence; `quoted` is the
+    report's own words.
+    """
 
     rank: int
     mark: str
@@ -50,6 +52,7 @@ class Concern:
     url: str
     action: str
     cases: tuple[CaseName, ...] = ()
+    quoted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,8 @@ def _tell_broken(project: Project, standing: Standing, changes: Sequence[JobChan
             word=_name_kind(group),
             subject=_name_group(group, verb),
             cases=group.cases,
-            told=group.message,
+            told="",
+            quoted=group.message,
             since=since.ran_at if since else group.job.ran_at,
             since_url=_run_url(project, since.run if since else run),
             evidence=_give_evidence(group, standing, n_executed),

@@ -27,6 +27,12 @@ def test_debug_is_refused(settings):
     assert ids(checks.check_debug()) == ["config.E002"]
 
 
+def test_a_missing_secret_key_is_refused(settings):
+    assert checks.check_secret_key() == []
+    settings.SECRET_KEY = ""
+    assert ids(checks.check_secret_key()) == ["config.E004"]
+
+
 @pytest.mark.django_db
 def test_a_pool_that_postgresql_cannot_serve_is_refused(settings):
     assert checks.check_connection_budget(databases=["default"]) == []

@@ -34,9 +34,16 @@ def test_nothing_set_still_loads_without_a_database(read_settings):
     assert found["DEBUG"] is False
 
 
-def test_a_database_without_a_secret_key_is_refused(read_settings):
+@pytest.mark.parametrize("process", ["web", "worker", "beat"])
+def test_a_database_without_a_secret_key_is_refused(read_settings, process):
     with pytest.raises(EnvError, match="SUITEWATCH_SECRET_KEY is missing"):
-        read_settings(DATABASE_URL="postgresql://localhost/x")
+        read_settings(DATABASE_URL="postgresql://localhost/x", SUITEWATCH_PROCESS=process)
+
+
+def test_a_command_may_start_without_a_key_because_up_makes_it(read_settings, tmp_path):
+    assert read_settings(DATABASE_URL="postgresql://localhost/x")["SECRET_KEY"] == ""
+    (tmp_path / "secret-key").write_text("made by up\n")
+    assert read_settings(DATABASE_URL="postgresql://localhost/x")["SECRET_KEY"] == "made by up"
 
 
 def test_a_short_secret_key_is_refused(read_settings):

@@ -154,6 +154,7 @@ def test_a_cut_file_makes_its_job_incomplete_and_nothing_is_said_to_be_gone() ->
     an_upload(project, {"a": "pass"}, state="partial")
     assert transitions(project, 2) == (0, 0, 0, 0)
     assert not Job.objects.get(project=project, run=2).is_complete
+    assert not Run.objects.get(project=project, number=2).is_complete
     an_upload(project, {"a": "pass", "b": "pass"})
     assert Job.objects.get(project=project, run=3).baseline_run == 1
 

@@ -53,7 +53,7 @@ class Up:
     def wait_until_ended(self) -> str:
         """Its exit status, after it ended by itself or as asked."""
         wait_for(lambda: self.process.poll() is not None, seconds=60, what="up has ended")
-        self.close()
+        self.reader.join(5)
         return self.output
 
     def stop(self) -> str:

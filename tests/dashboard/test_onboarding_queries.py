@@ -1,0 +1,114 @@
+"""How far the first upload has come, in words."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dashboard.queries.onboarding import Progress, read_progress
+from health.models import Project, Upload, UploadFile, UploadToken
+from tests.builders import a_project, a_received_upload, an_upload
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project() -> Project:
+    project = a_project("click")
+    UploadToken.issue(project, name="ci")
+    return project
+
+
+def arrive(project: Project, *, state: str, name: str = "junit.xml", error: dict[str, str] | None = None) -> Upload:
+    upload = a_received_upload(project)
+    Upload.objects.filter(pk=upload.pk).update(state=state, error=error)
+    UploadFile.objects.create(
+        upload=upload, position=0, name=name, n_bytes_wire=9, n_bytes_plain=238_652, digest=b"x"
+    )
+    return upload
+
+
+def tell(progress: Progress) -> list[str]:
+    return [f"{step.state}: {step.text}" for step in progress.steps]
+
+
+def test_without_a_token_that_is_the_first_step() -> None:
+    assert tell(read_progress(a_project()))[0] == "now: No token yet: make one above"
+
+
+def test_waiting(project: Project) -> None:
+    assert tell(read_progress(project)) == [
+        "done: Token made, shown once",
+        "now: Waiting for the first upload …",
+        "todo: Received",
+        "todo: Read",
+        "todo: Open the project",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "word"), [("received", "Reading …"), ("processing", "Reading …"), ("retry", "Waiting to try again …")]
+)
+def test_received(project: Project, state: str, word: str) -> None:
+    arrive(project, state=state)
+    progress = read_progress(project)
+    assert tell(progress)[1:4] == [
+        "done: The first upload came",
+        "done: Received junit.xml, 238\u00a0kB",
+        f"now: {word}",
+    ]
+    assert not progress.is_over
+
+
+def test_read(project: Project) -> None:
+    upload = an_upload(project, {"tests.a::one": "pass", "tests.a::two": "fail"})
+    files = [{"name": "junit.xml", "tests": 2016, "passed": 1991}]
+    Upload.objects.filter(pk=upload.pk).update(receipt={"files": files})
+    progress = read_progress(project)
+    assert tell(progress)[3:] == ["done: Read 2,016 cases, 1,991 passed", "now: Open the project"]
+    assert progress.is_over
+    assert progress.run == upload.run
+
+
+def test_partly_read_says_so(project: Project) -> None:
+    an_upload(project, {"tests.a::one": "pass"}, state="partial")
+    assert "but not the whole of what was sent" in read_progress(project).steps[3].text
+
+
+def test_a_try_that_is_turned_away_appears_with_its_reason(project: Project) -> None:
+    arrive(project, state="failed", name="page.html", error={"message": "This is an HTML page.", "hint": "Look."})
+    progress = read_progress(project)
+    assert tell(progress)[1] == "now: Waiting for a report that can be read …"
+    (away,) = progress.turned_away
+    assert (away.file, away.message, away.hint) == ("page.html", "This is an HTML page.", "Look.")
+    assert not progress.is_over
+
+
+def test_the_reason_of_one_file_is_found_in_the_receipt(project: Project) -> None:
+    upload = arrive(project, state="failed")
+    receipt = {"files": [{"name": "a", "error": None}, {"name": "b", "error": {"message": "Cut off.", "hint": ""}}]}
+    Upload.objects.filter(pk=upload.pk).update(receipt=receipt)
+    assert read_progress(project).turned_away[0].message == "Cut off."
+
+
+def test_once_something_was_read_failures_belong_to_the_uploads_page(project: Project) -> None:
+    an_upload(project, {"tests.a::one": "pass"})
+    arrive(project, state="failed")
+    progress = read_progress(project)
+    assert progress.is_over
+    assert progress.turned_away == ()
+
+
+def test_other_projects_do_not_count(project: Project) -> None:
+    an_upload(a_project("other"), {"tests.a::one": "pass"})
+    assert not read_progress(project).is_over
+
+
+@pytest.mark.parametrize("n_uploads", [1, 30])
+def test_it_costs_three_queries_however_many_uploads(
+    project: Project, django_assert_num_queries: Callable[[int], Any], n_uploads: int
+) -> None:
+    for _ in range(n_uploads):
+        arrive(project, state="failed")
+    with django_assert_num_queries(3):
+        read_progress(project)
