@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Run a management command with Suitewatch's settings."""
 
 import os

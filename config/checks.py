@@ -26,8 +26,8 @@ def check_django_version(**_: Any) -> list[CheckMessage]:
     """E001: a Django with known security holes."""
     if django.VERSION[:3] >= LEAST_DJANGO:
         return []
-    wanted = ".".join(map(str, LEAST_DJANGO))
-    return [checks.Error(f"Django {django.__version__} has known holes.", hint=f"Install {wanted} or newer.", id="config.E001")]
+    hint = f"Install {'.'.join(map(str, LEAST_DJANGO))} or newer."
+    return [checks.Error(f"Django {django.__version__} has known holes.", hint=hint, id="config.E001")]
 
 
 @register(Tags.security)
@@ -65,7 +65,7 @@ def check_connection_budget(databases: Sequence[str] | None = None, **_: Any) ->
     if wanted <= limit - RESERVED_CONNECTIONS:
         return []
     hint = "Lower SUITEWATCH_WEB_PROCESSES or SUITEWATCH_DATABASE_POOL_SIZE, or raise max_connections."
-    text = f"Up to {wanted} connections are wanted, but max_connections is {limit}, {RESERVED_CONNECTIONS} of them reserved."
+    text = f"Up to {wanted} connections are wanted, but max_connections is {limit} ({RESERVED_CONNECTIONS} reserved)."
     return [checks.Error(text, hint=hint, id="config.E003")]
 
 
@@ -75,7 +75,8 @@ def check_proxy(**_: Any) -> list[CheckMessage]:
     if not settings.OVER_HTTPS or settings.TRUSTED_PROXY:
         return []
     hint = "If your proxy always sets or strips X-Forwarded-Proto, set SUITEWATCH_TRUSTED_PROXY=yes."
-    return [checks.Warning("SUITEWATCH_URL is https, but no proxy is trusted: http is not redirected.", hint=hint, id="config.W001")]
+    text = "SUITEWATCH_URL is https, but no proxy is trusted: http is not redirected."
+    return [checks.Warning(text, hint=hint, id="config.W001")]
 
 
 @register(Tags.security, deploy=True)
@@ -85,7 +86,8 @@ def check_expat(**_: Any) -> list[CheckMessage]:
         return []
     found = ".".join(map(str, pyexpat.version_info))
     hint = "Take a newer Python patch release; uploads are safe meanwhile, because the parser feeds large pieces."
-    return [checks.Warning(f"This Python carries expat {found}, which is slow on hostile XML.", hint=hint, id="config.W002")]
+    text = f"This Python carries expat {found}, which is slow on hostile XML."
+    return [checks.Warning(text, hint=hint, id="config.W002")]
 
 
 def needed_connections() -> int:

@@ -42,7 +42,7 @@ def database_settings(url: str, *, process: str, pool_size: int) -> dict[str, An
         "CONN_HEALTH_CHECKS": True,
         "ATOMIC_REQUESTS": False,
     }
-    options = {
+    options: dict[str, Any] = {
         "connect_timeout": 3,
         "tcp_user_timeout": 10_000,
         "keepalives_idle": 30,

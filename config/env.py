@@ -85,6 +85,10 @@ class Environment:
             raise EnvError(f"{name} does not start like an address; allowed: {', '.join(f'{s}://…' for s in schemes)}.")
         return value
 
+    def copy(self) -> dict[str, str]:
+        """Everything, for a child."""
+        return dict(self._variables)
+
     def _value(self, name: str, default: object = None) -> str:
         self.names.add(name)
         # Read in two places, a variable must mean the same in both.

@@ -6,7 +6,9 @@ The names below are gunicorn's own. Threads, because an upload may be slow witho
 from config.env import environment as env
 from config.logs import logging_settings
 
-bind = f"{env.text('SUITEWATCH_HOST', default='127.0.0.1')}:{env.number('SUITEWATCH_PORT', default=8000, least=1, most=65_535)}"
+_host = env.text("SUITEWATCH_HOST", default="127.0.0.1")
+_port = env.number("SUITEWATCH_PORT", default=8000, least=1, most=65_535)
+bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
 worker_class = "gthread"
 workers = env.number("SUITEWATCH_WEB_PROCESSES", default=2, least=1, most=64)
 threads = env.number("SUITEWATCH_WEB_THREADS", default=16, least=1, most=256)

@@ -10,6 +10,7 @@ import fcntl
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,9 +23,9 @@ import redis
 from config import processes
 from config.embedded import state
 from config.embedded.postgres import prepare_postgres
-from config.embedded.service import EmbeddedError
+from config.embedded.service import EmbeddedError, Service
 from config.embedded.state import ProcessId, Running
-from config.embedded.supervisor import StopAsked, Supervisor, end_leftovers
+from config.embedded.supervisor import StopAskedError, Supervisor, end_leftovers
 from config.embedded.valkey import prepare_valkey
 from config.env import environment as env
 
@@ -50,6 +51,7 @@ class Plan:
     database_url: str
     redis_url: str
     load_demo: bool
+    in_colour: bool
 
 
 def launch(plan: Plan, *, out: TextIO, commands: set[str]) -> None:
@@ -67,7 +69,7 @@ class _Launch:
         self.commands = commands
         self.database_url = plan.database_url
         self.redis_url = plan.redis_url
-        self.supervisor = Supervisor(out=out, on_change=self.note)
+        self.supervisor = Supervisor(out=out, on_change=self.note, in_colour=plan.in_colour)
         self.children: dict[str, ProcessId] = {}
 
     def run(self) -> None:
@@ -82,7 +84,7 @@ class _Launch:
                 self.load_demo()
                 self.greet(self.make_link())
                 self.supervisor.watch()
-            except StopAsked:
+            except StopAskedError:
                 self.supervisor.say("Stopping.")
             except EmbeddedError as error:
                 raise LaunchError(str(error)) from error
@@ -179,13 +181,13 @@ class _Launch:
         if status:
             raise LaunchError(f"`manage.py {words[0]}` failed:\n{lines}".rstrip())
 
-    def manage_service(self, *words: str, is_shown: bool = True) -> processes.Service:
+    def manage_service(self, *words: str, is_shown: bool = True) -> Service:
         """A management command with the children's environment."""
         return processes.manage_service(*words, environment=self.environment(), is_shown=is_shown)
 
     def environment(self) -> dict[str, str]:
         """Ours, with plain addresses: below the settings nobody can tell our servers from real ones."""
-        mine = dict(os.environ)
+        mine = env.copy()
         for name in ("DATABASE_URL", "REDIS_URL"):
             mine.pop(f"{name}_FILE", None)
         if not (mine.get("SUITEWATCH_SECRET_KEY") or mine.get("SUITEWATCH_SECRET_KEY_FILE")):
@@ -215,6 +217,7 @@ def read_plan(*, host: str | None, port: int | None, demo: bool | None) -> Plan:
         database_url=database_url,
         redis_url=env.secret("REDIS_URL", schemes=("redis", "rediss", "unix")),
         # A real database is no place for examples, unless somebody asks.
+        in_colour=not env.text("NO_COLOR") and sys.stdout.isatty(),
         load_demo=demo if demo is not None else wish == "yes" or (wish == "auto" and not database_url),
     )
 
@@ -256,7 +259,7 @@ def check_redis(url: str) -> None:
 
 def make_secret_key(directory: Path) -> Path:
     """The file with the key that signs tokens and links, made once."""
-    file = directory / state.SECRET_KEY_NAME
+    file = directory / state.KEY_FILE
     if not state.read_secret_key(directory):
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as opened:

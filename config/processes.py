@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Said by `config.celery` at any level of logging.
 READY_LINE = "suitewatch worker: ready"
+# Whoever listens on all addresses is asked on the machine's own.
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 # After the interpreter's own name.
 WEB = ["-m", "gunicorn", "--config", "python:config.gunicorn", "config.wsgi:application"]
 WORKER = ["-m", "celery", "--quiet", "--app", "config", "worker", "--queues", "ingest,default", "--loglevel", "INFO"]
@@ -73,7 +75,7 @@ def manage_service(*words: str, environment: Mapping[str, str], is_shown: bool =
 
 def is_answering(host: str, port: int) -> bool:
     """Whether a Suitewatch answers at this address."""
-    where = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    where = EVERYWHERE.get(host, host)
     try:
         connection = http.client.HTTPConnection(where, port, timeout=2)
         try:

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from config.database import database_settings, missing_database_settings
 from config.embedded import state
-from config.env import EnvError, environment as env
+from config.env import EnvError
+from config.env import environment as env
 from config.logs import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -50,7 +51,8 @@ PORT = env.number("SUITEWATCH_PORT", default=8000, least=1, most=65_535)
 BASE_URL = env.url("SUITEWATCH_URL", schemes=("http", "https"), default=f"http://127.0.0.1:{PORT}")
 _address = urlsplit(BASE_URL)
 OVER_HTTPS = _address.scheme == "https"
-ALLOWED_HOSTS = sorted({_address.hostname or "", "localhost", "127.0.0.1", "[::1]"} | set(env.items("SUITEWATCH_ALLOWED_HOSTS")))
+_own_names = {_address.hostname or "", "localhost", "127.0.0.1", "[::1]"}
+ALLOWED_HOSTS = sorted(_own_names | set(env.items("SUITEWATCH_ALLOWED_HOSTS")))
 CSRF_TRUSTED_ORIGINS = [f"{_address.scheme}://{_address.netloc}"]
 
 # Tokens and links are signed with it: with a database it must be the same in each process and after a restart.
@@ -228,7 +230,7 @@ CELERY_TASK_SOFT_TIME_LIMIT = 240
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_QUEUES = {"default": {}, "ingest": {}}
+CELERY_TASK_QUEUES: dict[str, dict[str, Any]] = {"default": {}, "ingest": {}}
 CELERY_TASK_ROUTES = {"ingest.tasks.*": {"queue": "ingest"}}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None

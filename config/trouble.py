@@ -30,7 +30,7 @@ class Trouble:
     retry_after: int = 0
 
 
-BAD_REQUEST = Trouble(400, "bad_request", "This request makes no sense to the server.", "Check its address and headers.")
+BAD_REQUEST = Trouble(400, "bad_request", "This request makes no sense.", "Check its address and headers.")
 FORBIDDEN = Trouble(403, "forbidden", "You may not do this.", "Ask an owner of the project, or sign in again.")
 STALE_FORM = Trouble(403, "stale_form", "This form is out of date.", "Open the page again, then send the form.")
 NOT_FOUND = Trouble(404, "not_found", "There is nothing at this address.", "Check it for a typing error.")
@@ -89,9 +89,10 @@ def answer(request: HttpRequest, trouble: Trouble) -> HttpResponse:
 def answer_database_trouble(request: HttpRequest, error: BaseException) -> HttpResponse | None:
     """503 when `error` is a database in trouble, logged as one line; None when it is anything else."""
     trouble = find_database_trouble(error)
-    if trouble is not None:
-        log.warning("%s %s answered 503 %s: %s", request.method, request.path_info, trouble.code, error)
-    return trouble and answer(request, trouble)
+    if trouble is None:
+        return None
+    log.warning("%s %s answered 503 %s: %s", request.method, request.path_info, trouble.code, error)
+    return answer(request, trouble)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -133,7 +133,15 @@ def answer_conditionally(
     """Answer 304 when neither the project's facts nor the address changed since the browser last asked.
 
     The address holds every filter, so it is the key. `also` names what a page shows beside the facts.
+    Sentences with dates are written in `build`, in the project's zone.
     """
+    with timezone.override(project.time_zone):
+        return _answer_conditionally(request, project, build, also)
+
+
+def _answer_conditionally(
+    request: HtmxRequest, project: Project, build: Callable[[], HttpResponse], also: str
+) -> HttpResponse:
     if len(messages.get_messages(request)):
         return build()  # what an action said must be shown once, whatever the browser holds
     etag = _make_etag(request, project, also)

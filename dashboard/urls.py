@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from dashboard.views import login, onboarding, projects, settings
+from dashboard.views import login, onboarding, overview, projects, settings
 
 app_name = "dashboard"
 
@@ -25,8 +25,7 @@ urlpatterns = [
     path("p/<slug:slug>/settings/tokens/<int:pk>/", settings.revoke_token, name="settings-token-revoke"),
     path("p/<slug:slug>/settings/members/", settings.add_member, name="settings-member-add"),
     path("p/<slug:slug>/settings/members/<int:pk>/", settings.change_member, name="settings-member-change"),
-    # --- PAGES: overview --- (replace the next line by the real one)
-    path("p/<slug:slug>/", onboarding.page, name="overview"),
+    path("p/<slug:slug>/", overview.page, name="overview"),
     # --- PAGES: trends ---
     # --- PAGES: runs and run ---
     # --- PAGES: case ---

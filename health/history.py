@@ -46,7 +46,7 @@ CROSS JOIN LATERAL (
 ) slot
 WHERE slot.number IS NOT NULL AND get_byte(t.outcomes, slot.number) <> {codes.ABSENT}
 ORDER BY wanted.ord, t.run, t.series
-"""
+"""  # noqa: S608 - the numbers are constants
 
 
 def fetch_case_results(

@@ -1,7 +1,7 @@
 """What every test may ask for: a database, servers, a clock that stands still, the real stack, a browser.
 
 Fixtures live by subject: `tests/servers.py` (PostgreSQL, Valkey), `tests/stack.py` (web, worker, beat as
-processes), `tests/browser.py` (a page in a real browser).
+processes), `tests/browser.py` (a page in a real browser), `tests/faults/lab.py` (the stack with traps in it).
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from django.test import override_settings
 
 from config.celery import app
 
-pytest_plugins = ["tests.servers", "tests.stack", "tests.browser"]
+pytest_plugins = ["tests.servers", "tests.stack", "tests.browser", "tests.faults.lab"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,6 +15,8 @@ from pathlib import Path
 
 # The kernel's limit for a socket's path is 108 bytes with its closing zero; macOS allows 104.
 MAX_SOCKET_PATH = 103
+# Not `tempfile.gettempdir()`, which may itself be long.
+SHORT_ROOT = Path("/tmp")  # noqa: S108 - the folder in it is made private, and checked
 
 
 class EmbeddedError(Exception):
@@ -47,7 +49,7 @@ def short_socket_directory(wanted: Path, *, name: str, account: pwd.struct_passw
     if len(os.fsencode(wanted / name)) <= MAX_SOCKET_PATH:
         return wanted
     owner = os.geteuid() if account is None else account.pw_uid
-    folder = Path("/tmp") / f"suitewatch-{hashlib.sha256(os.fsencode(wanted)).hexdigest()[:16]}"
+    folder = SHORT_ROOT / f"suitewatch-{hashlib.sha256(os.fsencode(wanted)).hexdigest()[:16]}"
     # The name can be guessed, so somebody else may have made it first.
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 FILE_NAME = "running.json"
-SECRET_KEY_NAME = "secret-key"
+KEY_FILE = "secret-key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def clear(directory: Path) -> None:
 def read_secret_key(directory: Path) -> str:
     """The key that `up` made once, or nothing."""
     try:
-        return (directory / SECRET_KEY_NAME).read_text(encoding="utf-8").strip()
+        return (directory / KEY_FILE).read_text(encoding="utf-8").strip()
     except OSError:
         return ""
 

@@ -9,7 +9,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -26,22 +25,27 @@ LONGEST_PAUSE = 30.0
 # A child that ran this long was healthy: its next failure is a new story.
 HEALTHY_SECONDS = 60.0
 KEPT_LINES = 20
+OnChange = Callable[[dict[str, ProcessId]], None]
 COLOURS = ("36", "33", "32", "35", "34", "31")
 NAME_WIDTH = 10
 
 
-class StopAsked(Exception):
+class StopAskedError(Exception):
     """Somebody pressed Ctrl-C, or sent SIGTERM."""
+
+
+def _now() -> float:
+    return time.monotonic()
 
 
 @dataclass
 class _Child:
     service: Service
     process: subprocess.Popen[str]
-    reader: threading.Thread
-    last_lines: deque[str]
-    said_ready: threading.Event
-    began: float = field(default_factory=lambda: time.monotonic())
+    reader: threading.Thread = field(init=False)
+    last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    said_ready: threading.Event = field(default_factory=threading.Event)
+    began: float = field(default_factory=_now)
     pause: float = FIRST_PAUSE
     again_at: float | None = None
 
@@ -49,9 +53,9 @@ class _Child:
 class Supervisor:
     """The parent of all our processes; used from the main thread only."""
 
-    def __init__(self, *, out: TextIO = sys.stdout, on_change: Callable[[dict[str, ProcessId]], None] | None = None) -> None:
+    def __init__(self, *, out: TextIO, on_change: OnChange | None = None, in_colour: bool = False) -> None:
         self._out = out
-        self._coloured = out.isatty() and "NO_COLOR" not in os.environ
+        self._in_colour = in_colour
         self._on_change = on_change
         self._children: dict[str, _Child] = {}
         self._names: list[str] = []
@@ -71,13 +75,13 @@ class Supervisor:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _note_signal(self, number: int, frame: object) -> None:
+    def _note_signal(self, *_: object) -> None:
         self._signals += 1
 
     def check_stop(self) -> None:
         """Leave the work at hand when somebody wants to stop."""
         if self._signals:
-            raise StopAsked
+            raise StopAskedError
 
     # --- Starting --------------------------------------------------------------------------------------------------
 
@@ -136,12 +140,10 @@ class Supervisor:
             # Its own group, so that Ctrl-C reaches us alone and we stop it in our order.
             start_new_session=True,
         )
-        lines: deque[str] = deque(maxlen=KEPT_LINES)
-        said_ready = threading.Event()
-        reader = threading.Thread(target=self._read, args=(service, process, lines, said_ready), daemon=True)
-        child = _Child(service, process, reader, lines, said_ready)
+        child = _Child(service, process)
+        child.reader = threading.Thread(target=self._read, args=(child,), daemon=True)
+        child.reader.start()
         self._children[service.name] = child
-        reader.start()
         self._tell()
         return child
 
@@ -153,7 +155,7 @@ class Supervisor:
     # --- Watching --------------------------------------------------------------------------------------------------
 
     def watch(self) -> None:
-        """Keep every child running until somebody wants to stop (raises StopAsked)."""
+        """Keep every child running until somebody wants to stop (raises StopAskedError)."""
         while True:
             self.check_stop()
             for child in list(self._children.values()):
@@ -167,7 +169,8 @@ class Supervisor:
         if child.again_at is None:
             child.pause = FIRST_PAUSE if now - child.began > HEALTHY_SECONDS else child.pause
             child.again_at = now + child.pause
-            self.say(f"{child.service.name} ended ({_describe(child.process)}); starting it again in {child.pause:.0f} s.")
+            how, pause = _describe(child.process), f"{child.pause:.0f} s"
+            self.say(f"{child.service.name} ended ({how}); starting it again in {pause}.")
             # What it left running in its group would be in the way of its successor.
             _signal_group(child.process.pid, signal.SIGKILL)
             _close(child)
@@ -226,23 +229,25 @@ class Supervisor:
         for line in text.splitlines():
             self._show(name, line)
 
-    def _read(self, service: Service, process: subprocess.Popen[str], lines: deque[str], said_ready: threading.Event) -> None:
+    def _read(self, child: _Child) -> None:
+        """Runs in the child's own thread until its output ends."""
+        service = child.service
         if not service.ready_line:
-            said_ready.set()
+            child.said_ready.set()
         # With stdout=PIPE there is one; the type does not know.
-        for line in process.stdout or ():
-            lines.append(line)
+        for line in child.process.stdout or ():
+            child.last_lines.append(line)
             if not any(words in line for words in service.quiet_about):
                 self._show(service.name, line.rstrip("\n"))
             if service.ready_line in line:
-                said_ready.set()
+                child.said_ready.set()
 
     def _show(self, name: str, line: str) -> None:
         with self._lock:
             if name not in self._names:
                 self._names.append(name)
             label = f"{name:<{NAME_WIDTH}} │"
-            if self._coloured:
+            if self._in_colour:
                 label = f"\033[{COLOURS[self._names.index(name) % len(COLOURS)]}m{label}\033[0m"
             # A terminal that is gone must not stop us from stopping the others.
             with contextlib.suppress(OSError, ValueError):

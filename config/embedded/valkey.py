@@ -57,7 +57,7 @@ class Valkey:
     def is_ready(self) -> bool:
         """Whether it answers."""
         try:
-            with redis.Redis(unix_socket_path=str(self.socket), socket_timeout=1, retry=None) as client:
+            with redis.Redis(unix_socket_path=str(self.socket), socket_timeout=1) as client:
                 return bool(client.ping())
         except (redis.RedisError, OSError):
             return False

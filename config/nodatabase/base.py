@@ -19,6 +19,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Nothing to connect to."""
         return {}
 
-    def get_new_connection(self, conn_params: dict[str, Any]) -> NoReturn:
+    def get_new_connection(self, conn_params: dict[str, Any]) -> NoReturn:  # noqa: ARG002
         """Say what is missing."""
         raise ImproperlyConfigured(MESSAGE)

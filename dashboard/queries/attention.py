@@ -7,6 +7,7 @@ Promise: a bounded number of statements, whatever the project holds (`tests/dash
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from statistics import median
 from typing import Final
 
@@ -37,8 +38,8 @@ _PATIENCE: Final = timedelta(hours=2)  # a sister job may still be running
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """One row. `subject` is the bold part, `cases` are named behind it, `told` ends the sentence; `quoted` is the
-    report's own words.
+    """One row. `subject` is the bold part, `cases` are named behind it, `told` follows: a sentence of its own, or
+    the rest of the one that named the cases. `quoted` is the report's own words.
     """
 
     rank: int
@@ -52,6 +53,8 @@ class Concern:
     url: str
     action: str
     cases: tuple[CaseName, ...] = ()
+    n_unnamed: int = 0
+    is_going_on: bool = False
     quoted: str = ""
 
 
@@ -101,6 +104,7 @@ def _tell_broken(project: Project, standing: Standing, changes: Sequence[JobChan
             word=_name_kind(group),
             subject=_name_group(group, verb),
             cases=group.cases,
+            n_unnamed=group.n_cases - len(group.cases),
             told="",
             quoted=group.message,
             since=since.ran_at if since else group.job.ran_at,
@@ -173,7 +177,8 @@ def _tell_gone(project: Project, standing: Standing, changes: Sequence[JobChange
         word=f"{n:,} gone",
         subject="One test is gone" if n == 1 else f"{n:,} tests are gone",
         cases=tuple(names[ord_] for ord_ in ords if ord_ in names),
-        told=f"Their suites still report{_in_job(job, standing)}." if n > 1 else f"Its suite still reports{_in_job(job, standing)}.",
+        n_unnamed=n - len(names),
+        told=f"{'Its suite still reports' if n == 1 else 'Their suites still report'}{_in_job(job, standing)}.",
         since=job.ran_at,
         since_url=_run_url(project, job.key.run),
         evidence=f"reported in run {job.baseline.run}" if job.baseline else "",
@@ -273,7 +278,7 @@ def _tell_stale(project: Project, standing: Standing, now: datetime) -> Iterator
     if project.is_sample or len(standing.runs) < 2:
         return
     times = sorted(run.ran_at for run in standing.runs)
-    longest = max(later - earlier for earlier, later in zip(times, times[1:], strict=False))
+    longest = max(later - earlier for earlier, later in pairwise(times))
     silence = now - times[-1]
     if silence <= max(longest * _SILENCE_RATIO, _SHORTEST_SILENCE):
         return
@@ -315,6 +320,7 @@ def _tell_slower(project: Project, standing: Standing, changes: Sequence[JobChan
         subject=f"Test time rose to {duration(standing.head.counts.seconds)} from {duration(usual)}",
         cases=case,
         told=told,
+        is_going_on=bool(case),
         since=run.ran_at,
         since_url=_run_url(project, run.number),
         evidence=f"the median of the {min(_N_USUAL, len(standing.points) - 1)} runs before",

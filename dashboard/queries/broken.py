@@ -52,6 +52,11 @@ class _Broken:
     is_error: bool
     jobs: list[JobFact]
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Number of the case, and the series its streak is read from."""
+        return self.ord, self.jobs[0].key.series
+
 
 def read_broken(project: Project, changes: Sequence[JobChange]) -> tuple[BrokenGroup, ...]:
     """Everything broken in these jobs, grouped."""
@@ -66,10 +71,9 @@ def read_broken(project: Project, changes: Sequence[JobChange]) -> tuple[BrokenG
     groups = [group for cases in kinds.values() for group in _split(cases, names, is_split=len(named) == len(broken))]
     samples = [group[0] for group in groups]
     messages = _read_messages(project, samples)
-    streaks = read_streaks(project, cases=[(case.ord, case.jobs[0].key.series) for case in samples])
+    streaks = read_streaks(project, cases=[case.place for case in samples])
     return tuple(
-        _describe(group, names, messages.get(group[0].ord, ""), streaks.get((group[0].ord, group[0].jobs[0].key.series)))
-        for group in groups
+        _describe(group, names, messages.get(group[0].ord, ""), streaks.get(group[0].place)) for group in groups
     )
 
 

@@ -205,7 +205,22 @@ def sum_counts(many: Iterable[Counts]) -> Counts:
 
 def read_run(row: Sequence[Any]) -> RunFact:
     """A run from RUN_COLUMNS and, behind them, whether all its jobs are complete."""
-    return RunFact(*row[:10], counts=Counts(*row[10:19]), changes=Changes(*row[19:23]), is_complete=row[23])
+    number, commit, branch, lane, pull_request, build_url, ran_at, ordered_at, committed_at, n_attempts = row[:10]
+    return RunFact(
+        number=number,
+        commit=commit,
+        branch=branch,
+        lane=lane,
+        pull_request=pull_request,
+        build_url=build_url,
+        ran_at=ran_at,
+        ordered_at=ordered_at,
+        committed_at=committed_at,
+        n_attempts=n_attempts,
+        counts=Counts(*row[10:19]),
+        changes=Changes(*row[19:23]),
+        is_complete=row[23],
+    )
 
 
 def read_job(row: Sequence[Any]) -> JobFact:

@@ -107,12 +107,19 @@ def write_sentence(lines: tuple[ProjectLine, ...]) -> str:
         few = {1: f"{lines[0].name} is calm.", 2: "Both projects are calm."}
         return few.get(n_calm, f"All {in_words(n_calm)} projects are calm.")
     said = [
-        _say(broken, "is failing", "are failing"),
-        _say(unsteady, "is green but not steady", "are green but not steady"),
-        _say(waiting, "waits for a first readable report", "wait for a first readable report"),
-        "the rest is calm" if n_calm else "",
+        (broken, "is failing", "are failing"),
+        (unsteady, "is green but not steady", "are green but not steady"),
+        (waiting, "waits for a first readable report", "wait for a first readable report"),
     ]
-    parts = [part for part in said if part]
+    parts: list[str] = []
+    for group, one, many in said:
+        if len(group) == 1:
+            parts.append(f"{group[0].name} {one}")
+        elif group:
+            noun = "" if parts else "projects "
+            parts.append(f"{in_words(len(group))} {noun}{many}")
+    if n_calm:
+        parts.append("the rest is calm")
     text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}, and {parts[-1]}"
     # A name keeps its own first letter.
     return f"{text}." if len(broken or unsteady or waiting) == 1 else f"{text[0].upper()}{text[1:]}."
@@ -186,13 +193,6 @@ def _since(points: Sequence[Point]) -> str:
         return {1: "", 2: ", in both runs"}.get(streak, f", in all of the last {streak} runs")
     in_a_row = f", {streak} runs in a row" if streak > 1 else ""
     return f", since {write_day(points[-streak].run.ran_at)}{in_a_row}"
-
-
-def _say(lines: list[ProjectLine], one: str, many: str) -> str:
-    """A name when there is one, a count otherwise."""
-    if len(lines) == 1:
-        return f"{lines[0].name} {one}"
-    return f"{in_words(len(lines))} projects {many}" if lines else ""
 
 
 def _count(n: int, noun: str) -> str:

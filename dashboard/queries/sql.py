@@ -11,8 +11,9 @@ from django.db import connection
 Row = tuple[Any, ...]
 
 
-def fetch_rows(statement: str, values: Mapping[str, object]) -> list[Row]:
+def fetch_rows(statement: str, values: Mapping[str, Any]) -> list[Row]:
     """All rows of one statement."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchall()
+        rows: list[Row] = cursor.fetchall()
+        return rows

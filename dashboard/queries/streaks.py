@@ -72,9 +72,7 @@ def find_streak(moments: Sequence[Moment], outcomes: dict[int, int]) -> Streak |
 
 def _read_moments(project: Project, series: Iterable[int]) -> dict[int, list[Moment]]:
     """The newest jobs of each series, newest first."""
-    rows = fetch_rows(
-        _MOMENTS_SQL, {"project": project.pk, "series": list(series), "limit": N_JOBS}
-    )
+    rows = fetch_rows(_MOMENTS_SQL, {"project": project.pk, "series": list(series), "limit": N_JOBS})
     moments: dict[int, list[Moment]] = defaultdict(list)
     for number, *moment in rows:
         moments[number].append(Moment(*moment))

@@ -150,13 +150,19 @@ def visible(text: str) -> SafeString:
     return format_html_join("", "{}", ((piece,) for piece in _mark_unseen(text)))
 
 
+@register.filter
+def plain(text: str) -> str:
+    """A name for titles and labels, where no markup can stand: what cannot be seen is written as its code."""
+    return "".join(_mark_for(letter, is_unseen_blank=False) or letter for letter in text)
+
+
 @register.filter(name="name")
 def write_name(text: str, limit: int = 90) -> SafeString:
     """A name that can be copied: monospace, shortened in the middle, the whole of it in the title."""
     short = visible(shorten(text, limit))
     if len(text) <= limit:
         return format_html('<bdi class="id">{}</bdi>', short)
-    return format_html('<bdi class="id" title="{}">{}</bdi>', _plain_marks(text), short)
+    return format_html('<bdi class="id" title="{}">{}</bdi>', plain(text), short)
 
 
 def _local_day(value: datetime | date | None) -> date | None:
@@ -197,11 +203,3 @@ def _mark_for(character: str, *, is_unseen_blank: bool) -> str | None:
     if unicodedata.category(character) in {"Cc", "Cf"}:
         return f"[U+{ord(character):04X}]"
     return None
-
-
-def _plain_marks(text: str) -> str:
-    """The same marks without markup, for a title."""
-    return "".join(
-        f"[U+{ord(character):04X}]" if unicodedata.category(character) in {"Cc", "Cf"} else character
-        for character in text
-    )

@@ -7,8 +7,9 @@ opening it changes nothing, and `next` never leads to another host (`tests/dashb
 import hashlib
 from typing import Any, Final
 
+from django import forms
 from django.contrib.auth import login as sign_in
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.contrib.auth.views import LoginView, LogoutView
@@ -63,6 +64,8 @@ class SlowedForm(AuthenticationForm):
     Counted per account and address, and per address, in the process's own cache: losing Redis lets nobody in,
     and a stranger cannot lock an account for its owner.
     """
+
+    username = UsernameField(label="User name", widget=forms.TextInput(attrs={"autofocus": True}))
 
     def clean(self) -> dict[str, Any]:
         """Refuse before the password is looked at, so that waiting cannot be shortened by guessing right."""

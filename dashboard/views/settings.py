@@ -175,9 +175,7 @@ def change_member(request: HtmxRequest, slug: str, pk: int) -> HttpResponse:
         return _back(slug)
     with transaction.atomic():
         # All owners are locked, so that two of them cannot leave at once.
-        locked = (
-            Membership.objects.select_for_update().filter(project=project, role=Role.OWNER).order_by("pk")
-        )
+        locked = Membership.objects.select_for_update().filter(project=project, role=Role.OWNER).order_by("pk")
         owners = set(locked.values_list("pk", flat=True))
         member = get_object_or_404(Membership.objects.select_related("user"), pk=pk, project=project)
         if owners == {member.pk} and role != Role.OWNER:

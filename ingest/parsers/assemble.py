@@ -23,24 +23,23 @@ _SUSPICIOUS_SECONDS: Final = 4 * 3600
 def assemble_report(handler: JunitHandler, *, cut: IngestError | None) -> ParsedReport:
     """Finish what a handler has read. With `cut`, the file is not whole."""
     notes = handler.notes
-    rejected = handler.drop_unfinished_cases() if cut else 0
+    rejected = handler.finish(is_cut=cut is not None)
     if rejected:
         notes.add("case_cut_off", "The file breaks off inside a case.", case=len(handler.keys), count=rejected)
-    handler.finish()
     report = ParsedReport(
         "junit",
         keys=handler.keys,
-        outcomes=handler.outcomes,
+        outcomes=handler.failures.outcomes,
         seconds=handler.times.settle(),
-        details=handler.details,
-        texts=handler.texts.finish(),
+        details=handler.failures.details,
+        texts=handler.failures.texts.finish(),
         suites=[suite.info for suite in handler.suites.suites],
         suite_errors=handler.suite_errors,
         truncated=cut,
         rejected=rejected,
     )
     _shorten_names(report, handler)
-    report.elements = _count(report, n_flaky=handler.n_flaky)
+    report.elements = _count(report, n_flaky=handler.failures.n_flaky)
     if not cut:
         _check_declarations(report.elements, handler.suites.suites, notes)
     _check_units(report, notes)

@@ -15,7 +15,7 @@ SETTINGS = Path(__file__).resolve().parents[2] / "config" / "settings.py"
 def read_settings(monkeypatch, tmp_path):
     """Run the settings file in an environment that holds nothing of ours but what the test gives."""
     for name in list(os.environ):
-        if name.startswith("SUITEWATCH_") or name.startswith(("DATABASE_URL", "REDIS_URL")):
+        if name.startswith(("SUITEWATCH_", "DATABASE_URL", "REDIS_URL")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("SUITEWATCH_STATE_DIR", str(tmp_path))
 

@@ -11,11 +11,28 @@ import pytest
 from config.embedded import supervisor as subject
 from config.embedded.service import EmbeddedError, Service
 from config.embedded.state import ProcessId
-from config.embedded.supervisor import StopAsked, Supervisor, end_leftovers
+from config.embedded.supervisor import StopAskedError, Supervisor, end_leftovers
 from tests.stack import wait_for
 
-FOREVER = "import time\nprint('up', flush=True)\ntime.sleep(600)"
-STUBBORN = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(600)"
+FOREVER = """
+import time
+print("up", flush=True)
+time.sleep(600)
+"""
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)" + FOREVER
+PARENT = f"""
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", {STUBBORN!r}])
+print("grandchild", child.pid, flush=True)
+{STUBBORN}
+"""
+SECOND_TIME = """
+import pathlib, sys
+mark = pathlib.Path({mark!r})
+if not mark.exists():
+    mark.touch()
+    sys.exit(1)
+"""
 
 
 def service(code, name="child", **options):
@@ -39,18 +56,10 @@ def test_a_line_is_shown_under_its_name_without_colour(parent, log):
     assert log.getvalue() == "child      │ up\n"
 
 
-def test_a_terminal_gets_colours_unless_it_asks_for_none(monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    coloured, plain = Terminal(), Terminal()
-    Supervisor(out=coloured).say("hello")
-    monkeypatch.setenv("NO_COLOR", "1")
-    Supervisor(out=plain).say("hello")
-    assert "\033[" in coloured.getvalue()
-    assert "\033[" not in plain.getvalue()
+def test_colours_are_for_those_who_asked(log):
+    Supervisor(out=log, in_colour=True).say("hello")
+    assert log.getvalue().startswith("\033[36m")
+    assert log.getvalue().endswith("\033[0m hello\n")
 
 
 def test_start_waits_until_the_child_is_ready(parent):
@@ -76,8 +85,7 @@ def test_a_child_that_is_never_ready_is_given_up_and_stopped(parent):
 
 def test_a_child_may_be_tried_again(parent, tmp_path, monkeypatch):
     monkeypatch.setattr(subject.time, "sleep", lambda _: None)
-    mark = tmp_path / "mark"
-    code = f"import os, sys, time\nif not os.path.exists({str(mark)!r}):\n open({str(mark)!r}, 'w'); sys.exit(1)\nprint('up', flush=True)\ntime.sleep(600)"
+    code = SECOND_TIME.format(mark=str(tmp_path / "mark")) + FOREVER
     parent.start(service(code, ready_line="up", tries=2))
     assert parent.is_running("child")
 
@@ -100,11 +108,9 @@ def test_children_stop_in_reverse(parent):
 
 
 def test_a_child_that_will_not_stop_is_killed_with_its_own_children(parent):
-    code = "import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c', sys.argv[0] and " + repr(STUBBORN) + "])\n"
-    code += "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('grandchild', child.pid, flush=True)\ntime.sleep(600)"
     lines = io.StringIO()
     parent._out = lines
-    parent.start(service(code, ready_line="grandchild", stop_seconds=0.2))
+    parent.start(service(PARENT, ready_line="grandchild", stop_seconds=0.2))
     wait_for(lambda: "grandchild" in lines.getvalue())
     grandchild = ProcessId.of(int(lines.getvalue().split("grandchild ")[1].split()[0]))
     parent.stop()
@@ -115,7 +121,7 @@ def test_the_first_signal_asks_and_the_second_hurries(parent):
     with parent.signals():
         parent.start(service(STUBBORN, ready_line="up", stop_seconds=600))
         os.kill(os.getpid(), signal.SIGINT)
-        with pytest.raises(StopAsked):
+        with pytest.raises(StopAskedError):
             parent.watch()
         threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
         parent.stop()
@@ -125,7 +131,7 @@ def test_the_first_signal_asks_and_the_second_hurries(parent):
 def test_a_wish_to_stop_ends_a_wait_for_readiness(parent):
     with parent.signals():
         threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
-        with pytest.raises(StopAsked):
+        with pytest.raises(StopAskedError):
             parent.start(service(FOREVER, is_ready=lambda: False))
 
 
@@ -159,7 +165,8 @@ def test_a_child_that_was_healthy_for_long_starts_again_quickly(parent, log, mon
 
 
 def test_ctrl_c_in_the_terminal_does_not_reach_the_children(parent):
-    parent.start(service("import os\nprint('group', os.getpgrp() == os.getpid(), flush=True)\nimport time; time.sleep(600)", ready_line="group True"))
+    code = "import os; print('leads its group:', os.getpgrp() == os.getpid())" + FOREVER
+    parent.start(service(code, ready_line="leads its group: True"))
 
 
 def test_leftovers_are_ended_by_their_identity_only(parent):

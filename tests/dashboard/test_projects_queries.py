@@ -222,6 +222,10 @@ def test_only_ones_own_projects_are_listed(ann: User) -> None:
             {"a": [RED], "b": [RED], "c": [], "d": [GREEN]},
             "Two projects are failing, c waits for a first readable report, and the rest is calm.",
         ),
+        (
+            {"a": [RED], "b": [RED], "c": [], "d": []},
+            "Two projects are failing, and two wait for a first readable report.",
+        ),
         ({"a": [RED, GREEN], "b": [GREEN]}, "a is green but not steady, and the rest is calm."),
     ],
 )

@@ -37,7 +37,7 @@ def test_a_line_leads_to_its_project_and_has_its_numbers(ann: Client) -> None:
     assert ">1 of 2</td>" in page
     assert ">2 of 3</td>" in page
     assert 'aria-label="1 run, 1 red"' in page
-    assert "Mar 2026</time>" in page
+    assert "2026</time>" in page
 
 
 @pytest.mark.parametrize(
@@ -62,12 +62,12 @@ def test_choices_are_in_the_address(ann: Client, query: str, names: list[str]) -
 
 
 @pytest.mark.parametrize("n_projects", [1, 20])
-def test_the_page_costs_six_queries(
+def test_the_page_costs_five_queries(
     ann: Client, django_assert_num_queries: Callable[[int], Any], n_projects: int
 ) -> None:
     for k in range(n_projects):
         an_upload(owned(ann, f"p{k}"), {"tests.a::one": "pass"})
-    with django_assert_num_queries(6):  # session, user, and the list's four
+    with django_assert_num_queries(5):  # session, user, projects, runs, jobs; refusals only of projects without a run
         ann.get("/")
 
 

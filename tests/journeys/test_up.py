@@ -1,5 +1,6 @@
 """A newcomer runs `up`: the real process, its children, its ends."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -112,10 +113,8 @@ def processes_of(state: Path) -> list[int]:
 
 
 def kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 @pytest.fixture
@@ -130,10 +129,10 @@ def state():
 @pytest.fixture
 def up(state):
     """Starts `up` as often as the test likes, on one port; ends what is left."""
-    port = free_port()
+    free = free_port()
     started = []
 
-    def start(**variables) -> Up:
+    def start(*, port: int = free, **variables) -> Up:
         started.append(Up(state, port, **variables))
         return started[-1]
 
@@ -151,7 +150,8 @@ def test_up_stop_and_up_again(up, state):
     assert state.stat().st_mode & 0o066 == 0
 
     # A second terminal finds the running services, and a second `up` does not disturb them.
-    assert "owner" in first.manage("shell", "-v", "0", "-c", "from django.contrib.auth.models import User; print(User.objects.get())").stdout
+    code = "from django.contrib.auth.models import User; print(User.objects.get())"
+    assert "owner" in first.manage("shell", "-v", "0", "-c", code).stdout
     beside = up().wait_until_ended()
     assert f"Suitewatch already runs at http://127.0.0.1:{first.port}" in beside
     assert "Traceback" not in beside
@@ -216,11 +216,10 @@ def test_ctrl_c_during_the_start_leaves_nothing(up, state):
 
 
 def test_a_taken_port_is_one_sentence(up, state):
-    one = None
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        one = Up(state, listener.getsockname()[1])
+        one = up(port=listener.getsockname()[1])
         said = one.wait_until_ended()
     assert one.process.returncode == 1
     assert f"Port {one.port} on 127.0.0.1 is taken by another program: choose another with `make up PORT=" in said
@@ -235,7 +234,10 @@ def test_a_taken_port_is_one_sentence(up, state):
             {"DATABASE_URL": "postgresql://ann:hunter2@127.0.0.1:1/x"},
             "DATABASE_URL is set, but its database does not answer: ",
         ),
-        ({"DATABASE_URL": "mysql://localhost/x"}, "DATABASE_URL does not start like an address; allowed: postgresql://"),
+        (
+            {"DATABASE_URL": "mysql://localhost/x"},
+            "DATABASE_URL does not start like an address; allowed: postgresql://",
+        ),
         ({"REDIS_URL": "redis://:hunter2@127.0.0.1:1/0"}, "REDIS_URL is set, but its server does not answer: "),
         ({"SUITEWATCH_HOST": "192.0.2.1"}, "on 192.0.2.1 cannot be used"),
         ({"SUITEWATCH_DEMO": "perhaps"}, "SUITEWATCH_DEMO is 'perhaps'; allowed: auto, yes, no."),

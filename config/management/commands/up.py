@@ -26,7 +26,7 @@ class Command(BaseCommand):
         demo.add_argument("--demo", action="store_true", default=None, help="load the demo (SUITEWATCH_DEMO)")
         demo.add_argument("--no-demo", action="store_false", dest="demo", help="do not load the demo")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_: Any, **options: Any) -> None:
         """Everything happens in `config.launch`."""
         try:
             plan = read_plan(host=options["host"], port=options["port"], demo=options["demo"])

@@ -1,0 +1,120 @@
+"""JUnit reports as pytest writes them, of any size; the same number gives the same bytes everywhere.
+
+Used by every piece. About 2 % of the cases fail with a traceback and 3 % are skipped. Variants of one size
+share their names, their skips and half of their failures: the other half comes and goes, so that there are flips.
+"""
+
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Final
+from xml.sax.saxutils import escape, quoteattr
+
+_AREAS: Final = (
+    "accounts api audit auth backup billing cache catalog charts cli config export feeds files forms gateway graph hooks "
+    "imports index jobs labels ledger mail media metrics notes orders pages payments plans queue rates reports search "
+    "sessions storage sync tokens users"
+).split()
+_ACTIONS: Final = "accepts builds closes counts drops finds keeps merges moves opens reads refuses sends sorts writes".split()
+_THINGS: Final = (
+    "account address amount archive badge batch branch bundle channel column cursor digest draft event field filter folder "
+    "header image invoice key label letter limit line member message name offer owner page part path plan price profile "
+    "record region result role rule scope share step stream table tag team token total unit value window zone"
+).split()
+_AREA_SIZE: Final = 250
+_CLASS_SIZE: Final = 10
+_SKIPPED, _ALWAYS_FAILS, _SOMETIMES_FAILS = 0.03, 0.04, 0.06
+_FRAMES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedCase:
+    """One case of a generated report; `outcome` is pass, fail or skip."""
+
+    class_name: str
+    name: str
+    seconds: float
+    outcome: str
+    message: str = ""
+    text: str = ""
+
+
+def generate_cases(n: int, *, variant: int = 0) -> Iterator[GeneratedCase]:
+    """The cases of one report."""
+    stable, drawn = Random(f"names {n}"), Random(f"results {n} {variant}")
+    for number in range(n):
+        area = _AREAS[number // _AREA_SIZE % len(_AREAS)]
+        module = _THINGS[number // (_CLASS_SIZE * 5) % len(_THINGS)]
+        group = f"Test{stable.choice(_ACTIONS).title()}{number // _CLASS_SIZE:x}"
+        name = f"test_{stable.choice(_ACTIONS)}_{stable.choice(_THINGS)}_{number}"
+        if stable.random() < 0.3:
+            name += f"[{stable.choice(_THINGS)}-{stable.choice(_THINGS)}]"
+        fate, seconds = stable.random(), stable.lognormvariate(-4.5, 1.3) * drawn.uniform(0.85, 1.2)
+        class_name = f"tests.{area}.test_{module}.{group}"
+        if fate < _SKIPPED:
+            reason = f"needs {stable.choice(_AREAS)} >= {stable.randrange(9)}.0"
+            yield GeneratedCase(class_name, name, 0.0, "skip", reason, f"tests/{area}/test_{module}.py:{number}: {reason}")
+        elif fate < _ALWAYS_FAILS or (fate < _SOMETIMES_FAILS and drawn.random() < 0.5):
+            message, text = _describe_failure(drawn, area, module)
+            yield GeneratedCase(class_name, name, seconds, "fail", message, text)
+        else:
+            yield GeneratedCase(class_name, name, seconds, "pass")
+
+
+def _describe_failure(drawn: Random, area: str, module: str) -> tuple[str, str]:
+    left, right = drawn.randrange(1000), drawn.randrange(1000)
+    message = f"AssertionError: assert {left} == {right}\n +  where {left} = count(<{module} at 0x7f{drawn.getrandbits(40):010x}>)"
+    lines = [f"self = <{area}.{module.title()} object at 0x7f{drawn.getrandbits(40):010x}>", ""]
+    for _ in range(_FRAMES):
+        action, thing, line = drawn.choice(_ACTIONS), drawn.choice(_THINGS), drawn.randrange(900)
+        lines += [f"src/{area}/{thing}.py:{line}: in {action}_{thing}", f"    return self.{thing}.{action}({drawn.randrange(99)})"]
+    lines += [f"E       AssertionError: assert {left} == {right}", f"tests/{area}/test_{module}.py:{right}: AssertionError"]
+    return message, "\n".join(lines)
+
+
+def write_report(path: Path, n: int, *, variant: int = 0) -> None:
+    """Write one report; its suite declares what it lists."""
+    cases = list(generate_cases(n, variant=variant))
+    outcomes = [case.outcome for case in cases]
+    head = (
+        '<?xml version="1.0" encoding="utf-8"?><testsuites name="pytest tests"><testsuite name="pytest" errors="0" '
+        f'failures="{outcomes.count("fail")}" skipped="{outcomes.count("skip")}" tests="{n}" '
+        f'time="{sum(case.seconds for case in cases):.3f}" timestamp="2026-03-02T09:00:00.000000+00:00" hostname="runner">'
+    )
+    with path.open("w", encoding="utf-8") as file:
+        file.write(head)
+        file.writelines(map(_format_case, cases))
+        file.write("</testsuite></testsuites>\n")
+
+
+def _format_case(case: GeneratedCase) -> str:
+    start = f'<testcase classname="{case.class_name}" name="{case.name}" time="{case.seconds:.3f}"'
+    if case.outcome == "pass":
+        return f"{start} />"
+    message = quoteattr(case.message, {"\n": "&#10;"})
+    if case.outcome == "fail":
+        return f"{start}><failure message={message}>{escape(case.text)}</failure></testcase>"
+    return f'{start}><skipped type="pytest.skip" message={message}>{escape(case.text)}</skipped></testcase>'
+
+
+class Shelf:
+    """Generated files in a folder, each made when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def plain(self, n: int, *, variant: int = 0) -> Path:
+        """A report of `n` cases."""
+        path = self._folder / f"{n}-{variant}.xml"
+        if not path.exists():
+            write_report(path, n, variant=variant)
+        return path
+
+    def packed(self, n: int, *, variant: int = 0) -> Path:
+        """The same report, gzipped as the uploader does it."""
+        path = self._folder / f"{n}-{variant}.xml.gz"
+        if not path.exists():
+            path.write_bytes(gzip.compress(self.plain(n, variant=variant).read_bytes(), 6, mtime=0))
+        return path

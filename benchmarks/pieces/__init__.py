@@ -1,0 +1,1 @@
+"""What is measured, one module per piece: each has `measure(bench)` and returns one Section."""

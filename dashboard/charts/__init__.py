@@ -1,0 +1,1 @@
+"""Figures: dataclasses in, Plotly dictionaries out. Pure: no Django, no database."""

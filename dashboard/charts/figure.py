@@ -1,0 +1,253 @@
+"""The house style of a drawing: small multiples over one axis, one ink line each, labels at the end, no legend.
+
+Used by the other modules of `dashboard.charts`; the only importer of Plotly. Colours are tokens of
+`static/css/tokens.css`, which `static/js/figures.js` turns into the theme's.
+Promise: text a report wrote is escaped, because Plotly reads markup in labels (`tests/dashboard/test_figure.py`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any, Final
+
+import plotly.graph_objects as go
+
+_TITLE_HEIGHT: Final = 28
+_GAP: Final = 16
+_AXIS_HEIGHT: Final = 28
+_RIGHT: Final = 120
+_LINE_HEIGHT: Final = 100
+_BARS_HEIGHT: Final = 40
+_MOST_LINES: Final = 3
+_TICK_SHARE: Final = 0.08  # how tall a run without failures stands in a pane of bars
+
+Value = float | int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pane:
+    """One measure: `title` bold, `note` behind it. `shape` is line, step or bars.
+
+    `end` stands at the right beside the last value; `hover` is a d3 format with its unit, "%{y:,} tests".
+    """
+
+    title: str
+    note: str
+    values: tuple[Value, ...]
+    shape: str
+    end: str
+    hover: str
+    floor: float | None = None
+    ceiling: float | None = None
+    tick_suffix: str = ""
+
+    @property
+    def height(self) -> int:
+        """In pixels, without its title."""
+        return _BARS_HEIGHT if self.shape == "bars" else _LINE_HEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A drawing and the same numbers as a table; what `components/_figure.html` takes."""
+
+    id: str
+    title: str
+    subtitle: str
+    label: str
+    plot: dict[str, Any]
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...] = field(repr=False)
+
+    @property
+    def data_id(self) -> str:
+        """The id of the JSON beside the canvas."""
+        return f"{self.id}-data"
+
+
+def stack_panes(
+    panes: Sequence[Pane],
+    *,
+    x: Sequence[str | int],
+    ticks: Sequence[tuple[str | int, str]] = (),
+    x_hover: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Panes under each other over one horizontal axis: dates as ISO text, or counted runs with named `ticks`."""
+    height = _AXIS_HEIGHT + sum(pane.height + _TITLE_HEIGHT for pane in panes) + _GAP * max(len(panes) - 1, 0)
+    layout: dict[str, Any] = {
+        "height": height,
+        "margin": {"l": 0, "r": _RIGHT, "t": 0, "b": _AXIS_HEIGHT, "pad": 0},
+        "hovermode": "x unified",
+        "hoversubplots": "axis",
+        "annotations": [],
+    }
+    traces: list[dict[str, Any]] = []
+    top = height - _AXIS_HEIGHT
+    drawable = height - _AXIS_HEIGHT
+    for number, pane in enumerate(panes, 1):
+        axis = "y" if number == 1 else f"y{number}"
+        top -= _TITLE_HEIGHT
+        domain = [max((top - pane.height) / drawable, 0), top / drawable]
+        low, high = _find_range(pane)
+        layout[axis.replace("y", "yaxis")] = _make_axis(pane, domain, low, high)
+        layout["annotations"] += _label(pane, axis, domain, high)
+        traces += _draw(pane, axis, x, high, x_hover)
+        top -= pane.height + _GAP
+    layout["xaxis"] = _make_x_axis(ticks, f"y{len(panes)}" if len(panes) > 1 else "y", x)
+    return dict(go.Figure(data=traces, layout=layout).to_plotly_json())
+
+
+def escape_label(text: str) -> str:
+    """Text for a label: markup in it is shown, not obeyed."""
+    return escape(text, quote=False)
+
+
+def write_share(part: float, whole: float) -> str:
+    """A share for a label, rounded down: "99.9 %", "none" of nothing."""
+    if whole <= 0:
+        return "none"
+    if part >= whole:
+        return "100 %"
+    return f"{int(part * 1000 // whole) / 10:.1f} %"
+
+
+def write_seconds(seconds: float) -> str:
+    """A time for a label: "340 ms", "6.8 s", "4 min 31 s"."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes_left = divmod(minutes, 60)
+    return f"{hours:,} h {minutes_left} min" if hours else f"{minutes} min {rest} s"
+
+
+def _find_range(pane: Pane) -> tuple[float, float]:
+    known = [value for value in pane.values if value is not None]
+    low = pane.floor if pane.floor is not None else min(known, default=0)
+    high = pane.ceiling if pane.ceiling is not None else max(known, default=1)
+    if high <= low:
+        high = low + 1
+    return float(low), float(high)
+
+
+def _make_axis(pane: Pane, domain: list[float], low: float, high: float) -> dict[str, Any]:
+    room = (high - low) * 0.06
+    axis: dict[str, Any] = {
+        "domain": domain,
+        "range": [low if pane.shape == "bars" else low - room, high + room],
+        "fixedrange": True,
+        "showgrid": pane.shape != "bars",
+        "gridcolor": "var(--hair)",
+        "zeroline": pane.shape == "bars",
+        "zerolinecolor": "var(--ink-3)",
+        "showticklabels": pane.shape != "bars",
+        "nticks": _MOST_LINES,
+        "ticklabelposition": "inside top",
+        "ticklabeloverflow": "hide past domain",
+        "ticksuffix": pane.tick_suffix,
+        "side": "left",
+    }
+    return axis
+
+
+def _make_x_axis(ticks: Sequence[tuple[str | int, str]], anchor: str, x: Sequence[str | int]) -> dict[str, Any]:
+    axis: dict[str, Any] = {
+        "anchor": anchor,
+        "showgrid": False,
+        "zeroline": False,
+        "fixedrange": True,
+        "showline": True,
+        "linecolor": "var(--ink-3)",
+        "tickcolor": "var(--ink-3)",
+        "ticks": "outside",
+        "ticklen": 4,
+        "showspikes": True,
+        "spikemode": "across",
+        "spikethickness": 1,
+        "spikedash": "solid",
+        "spikecolor": "var(--hair)",
+    }
+    if ticks:
+        axis |= {"tickvals": [at for at, _ in ticks], "ticktext": [escape_label(text) for _, text in ticks]}
+        axis |= {"range": [-0.5, max(len(x) - 0.5, 0.5)], "ticklabeloverflow": "allow"}
+    return axis
+
+
+def _label(pane: Pane, axis: str, domain: list[float], high: float) -> list[dict[str, Any]]:
+    """The title above the pane, and what stands at the end of the line."""
+    note = f", {escape_label(pane.note)}" if pane.note else ""
+    shared = {"showarrow": False, "xref": "paper", "align": "left", "xanchor": "left"}
+    title = {
+        "text": f'<span style="color:var(--ink)"><b>{escape_label(pane.title)}</b></span>{note}',
+        "x": 0,
+        "yref": "paper",
+        "y": domain[1],
+        "yanchor": "bottom",
+        "yshift": 4,
+    }
+    last = next((value for value in reversed(pane.values) if value is not None), None)
+    if last is None or not pane.end:
+        return [shared | title]
+    end = {
+        "text": pane.end,
+        "x": 1,
+        "xshift": 8,
+        "yref": axis,
+        "y": 0 if pane.shape == "bars" else min(last, high),
+        "yanchor": "bottom" if pane.shape == "bars" else "middle",
+    }
+    return [shared | title, shared | end]
+
+
+def _draw(pane: Pane, axis: str, x: Sequence[str | int], high: float, x_hover: Sequence[str]) -> list[dict[str, Any]]:
+    hover: dict[str, Any] = {"hovertemplate": f"{pane.hover}<extra></extra>"}
+    if x_hover:
+        hover |= {"customdata": [escape_label(text) for text in x_hover]}
+    if pane.shape == "bars":
+        return _draw_bars(pane, axis, x, high, hover)
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines" if len(x) > 1 else "markers",
+            "x": list(x),
+            "y": list(pane.values),
+            "yaxis": axis,
+            "line": {"color": "var(--ink)", "width": 1.5, "shape": "hv" if pane.shape == "step" else "linear"},
+            "marker": {"color": "var(--ink)", "size": 6},
+            "connectgaps": True,
+            "cliponaxis": False,
+            **hover,
+        }
+    ]
+
+
+def _draw_bars(
+    pane: Pane, axis: str, x: Sequence[str | int], high: float, hover: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Strokes instead of bars: on a time axis a bar would be as thin as the two nearest runs are close."""
+    ticks = _strokes([(at, high * _TICK_SHARE) for at, value in zip(x, pane.values, strict=True) if value == 0])
+    failures = _strokes([(at, value) for at, value in zip(x, pane.values, strict=True) if value])
+    shared = {"type": "scatter", "mode": "lines", "yaxis": axis, "hoverinfo": "skip", "cliponaxis": False}
+    return [
+        shared | ticks | {"line": {"color": "var(--ink-3)", "width": 1}},
+        shared | failures | {"line": {"color": "var(--fail)", "width": 3}},
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": list(x),
+            "y": list(pane.values),
+            "yaxis": axis,
+            "marker": {"opacity": 0, "color": "var(--fail)"},
+            **hover,
+        },
+    ]
+
+
+def _strokes(points: Sequence[tuple[str | int, float]]) -> dict[str, Any]:
+    xs: list[str | int | None] = []
+    ys: list[float | None] = []
+    for at, value in points:
+        xs += [at, at, None]
+        ys += [0, value, None]
+    return {"x": xs, "y": ys}

@@ -1,0 +1,91 @@
+"""The overview's small trend: failures, declared tests and test time, one step a run.
+
+Called by `dashboard.views.overview`; pure (`tests/dashboard/test_overview_charts.py`).
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from dashboard.charts.figure import Figure, Pane, stack_panes, write_seconds, write_share
+
+if TYPE_CHECKING:
+    from dashboard.queries.standing import Point
+
+_MOST_TICKS: Final = 5
+
+
+@lru_cache(maxsize=64)
+def draw_trend(points: "tuple[Point, ...]", *, zone: str, lane: str) -> Figure:
+    """Runs stand side by side, oldest left: two on one day are as far apart as two in a quarter."""
+    days = [f"{p.run.ran_at.astimezone(ZoneInfo(zone)):%-d %b %Y}" for p in points]
+    counts = [point.counts for point in points]
+    broken = tuple(c.broken + c.suite_errors for c in counts)
+    n_red = sum(point.is_red for point in points)
+    panes = (
+        Pane(
+            "Broken",
+            "tests failed or errored, a run",
+            broken,
+            "bars",
+            f"<b>{n_red}</b> of {len(points)} runs red",
+            "%{y:,} broken",
+            floor=0,
+        ),
+        Pane(
+            "Declared",
+            "tests",
+            tuple(c.declared for c in counts),
+            "step",
+            f"<b>{counts[-1].declared:,}</b> now",
+            "%{y:,} declared",
+        ),
+        Pane(
+            "Test time",
+            "seconds, added up",
+            tuple(round(c.seconds, 3) for c in counts),
+            "line",
+            f"<b>{write_seconds(counts[-1].seconds)}</b> now",
+            "%{y:,.2f} s in tests",
+            floor=0,
+        ),
+    )
+    return Figure(
+        id="trend",
+        title=f"{len(points)} runs on {lane}",
+        subtitle="oldest first",
+        label=_say(points, n_red),
+        plot=stack_panes(panes, x=range(len(points)), ticks=_choose_ticks(days)),
+        head=("Run", "Day", "As expected, of executed", "Broken", "Declared", "Test time"),
+        rows=tuple(
+            (
+                str(point.run.number),
+                day,
+                f"{c.as_expected:,} of {c.executed:,}, {write_share(c.as_expected, c.executed)}",
+                f"{c.broken + c.suite_errors:,}",
+                f"{c.declared:,}",
+                write_seconds(c.seconds),
+            )
+            for point, c, day in reversed(list(zip(points, counts, days, strict=True)))
+        ),
+    )
+
+
+def _say(points: "Sequence[Point]", n_red: int) -> str:
+    first, last = points[0].counts, points[-1].counts
+    return (
+        f"Three lines over {len(points)} runs: {n_red} runs were red; declared tests went from {first.declared:,} to"
+        f" {last.declared:,}; test time from {write_seconds(first.seconds)} to {write_seconds(last.seconds)}."
+    )
+
+
+def _choose_ticks(days: Sequence[str]) -> tuple[tuple[int, str], ...]:
+    """A few runs, evenly spread, named by their day; the year where it changes."""
+    step = max(-(-len(days) // _MOST_TICKS), 1)
+    ticks, year = [], ""
+    for at in range(0, len(days), step):
+        day, _, its_year = days[at].rpartition(" ")
+        ticks.append((at, days[at] if its_year != year else day))
+        year = its_year
+    return tuple(ticks)

@@ -1,0 +1,139 @@
+"""The numbers of the overview, each against the whole it is part of, with a line of how it came.
+
+Used by the overview. Pure (`tests/dashboard/test_numbers.py`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from dashboard.queries.facts import Counts
+from dashboard.queries.standing import Point, Standing
+from dashboard.templatetags.display import duration, percent_of
+
+_WIDTH: Final = 100.0
+_TOP: Final = 4.0
+_BOTTOM: Final = 26.0
+
+
+@dataclass(frozen=True, slots=True)
+class Spark:
+    """One ink line: an SVG path in a box of 100 × 30, and what it says."""
+
+    points: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """`figure` is large, `unit` small beside it; `whole` is bold and `rest` plain below."""
+
+    title: str
+    figure: str
+    unit: str
+    whole: str
+    rest: str
+    spark: Spark | None
+
+
+def list_numbers(standing: Standing) -> tuple[Number, ...]:
+    """Pass rate, deferred, declared, test time; nothing without a run."""
+    if standing.head is None:
+        return ()
+    points = standing.points
+    return (_tell_rate(points), _tell_deferred(points), _tell_declared(points), _tell_time(points))
+
+
+def _tell_rate(points: Sequence[Point]) -> Number:
+    counts = points[-1].counts
+    if not counts.executed:
+        return Number("Pass rate", "none", "", "", f"Nothing ran of {counts.declared:,} declared tests.", None)
+    told = ["tests passed"]
+    told += [f"{counts.xfailed:,} failed as expected"] if counts.xfailed else []
+    told += [f"{counts.failed:,} failed"] if counts.failed else []
+    told += [f"{counts.errored:,} ended in an error"] if counts.errored else []
+    n_green = sum(not point.is_red for point in points)
+    green = f" {n_green} of the last {len(points)} runs were wholly green." if len(points) > 1 else ""
+    return Number(
+        title="Pass rate",
+        figure=percent_of(counts.as_expected, counts.executed),
+        unit="%",
+        whole=f"{counts.passed:,} of {counts.executed:,} executed",
+        rest=f"{', '.join(told)}.{green}",
+        spark=_draw(points, lambda c: c.as_expected / c.executed if c.executed else 0, "Pass rate", ceiling=1.0),
+    )
+
+
+def _tell_deferred(points: Sequence[Point]) -> Number:
+    counts = points[-1].counts
+    if not counts.declared:
+        return Number("Deferred", "none", "", "", "No test is declared.", None)
+    told = [f"{counts.skipped:,} skipped"] if counts.skipped else []
+    told += [f"{counts.xfailed:,} expected to fail"] if counts.xfailed else []
+    return Number(
+        title="Deferred",
+        figure=f"{counts.deferred:,}",
+        unit="",
+        whole=f"of {counts.declared:,} declared",
+        rest=(f": {', '.join(told)}." if told else ": everything ran.") + _tell_oldest(points, lambda c: c.deferred),
+        spark=_draw(points, lambda c: c.deferred, "Deferred tests"),
+    )
+
+
+def _tell_declared(points: Sequence[Point]) -> Number:
+    counts = points[-1].counts
+    if not counts.declared:
+        return Number("Declared", "none", "", "", "The reports list no test.", None)
+    return Number(
+        title="Declared",
+        figure=f"{counts.declared:,}",
+        unit="",
+        whole=f"{counts.executed:,} executed, {counts.skipped:,} skipped",
+        rest=f". No plan says how many there should be.{_tell_oldest(points, lambda c: c.declared)}",
+        spark=_draw(points, lambda c: c.declared, "Declared tests"),
+    )
+
+
+def _tell_time(points: Sequence[Point]) -> Number:
+    counts = points[-1].counts
+    if not counts.units:
+        return Number("Test time", "none", "", "", "The reports give no times.", None)
+    figure, _, unit = duration(counts.seconds).partition("\u00a0")
+    before = [point.counts.seconds for point in points[:-1] if point.counts.units] or [counts.seconds]
+    usual = f" Half of the {len(before)} runs before took {duration(median(before))} or less."
+    return Number(
+        title="Test time",
+        figure=figure,
+        unit=unit.replace("\u00a0", " "),
+        whole=f"in {counts.executed:,} executed tests",
+        rest=f", added up; not the time on the clock.{usual if len(before) > 2 else ''}",
+        spark=_draw(points, lambda c: c.seconds, "Test time"),
+    )
+
+
+def _tell_oldest(points: Sequence[Point], take: Callable[[Counts], int]) -> str:
+    """How it was in the oldest run shown, when that was otherwise."""
+    first, last = take(points[0].counts), take(points[-1].counts)
+    return f" {first:,} {len(points)} runs ago." if first != last else ""
+
+
+def _draw(
+    points: Sequence[Point], take: Callable[[Counts], float], title: str, *, ceiling: float | None = None
+) -> Spark | None:
+    """A line from the oldest run to the newest; None for a single point."""
+    if len(points) < 2:
+        return None
+    values = [take(point.counts) for point in points]
+    low, high = min(values), max(values) if ceiling is None else ceiling
+    scale = (_BOTTOM - _TOP) / (high - low) if high > low else 0.0
+    step = _WIDTH / (len(values) - 1)
+    base = _BOTTOM if scale else (_TOP if ceiling is not None else (_TOP + _BOTTOM) / 2)
+    path = " ".join(f"{at * step:.1f},{base - (value - low) * scale:.1f}" for at, value in enumerate(values))
+    return Spark(path, f"{title} in {len(values)} runs: {_tell_trend(values)}")
+
+
+def _tell_trend(values: Sequence[float]) -> str:
+    if values[-1] == values[0]:
+        return "the same at both ends"
+    return "higher now than at first" if values[-1] > values[0] else "lower now than at first"

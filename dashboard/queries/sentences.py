@@ -1,0 +1,73 @@
+"""The sentence on top of a project: what a colleague would say about its branch.
+
+Used by the overview. Pure; every number in it is the standing's own (`tests/dashboard/test_sentences.py`).
+"""
+
+from dashboard.queries.facts import Counts
+from dashboard.queries.standing import Standing
+from dashboard.templatetags.display import write_day
+
+
+def write_status(standing: Standing, *, has_other_runs: bool = False) -> str:
+    """How the lane is, how much of it, since when. `has_other_runs`: other branches have been heard of."""
+    lane, head = standing.lane or "the default branch", standing.head
+    if head is None:
+        return f"No run of {lane} yet." if has_other_runs else "No run yet."
+    counts = head.counts
+    if counts.errored or counts.suite_errors:
+        return f"{lane} stops with errors{_tell_since(standing)}: {_tell_errors(counts)}."
+    if counts.failed:
+        return f"{lane} is failing{_tell_since(standing)}: {_tell_failures(standing, counts)}."
+    if not counts.declared:
+        return f"{lane} sent reports, but none lists a test."
+    if not counts.executed:
+        return f"Nothing ran on {lane}: {_of(0, counts.declared)} declared tests."
+    if not head.is_complete:
+        return f"{lane} is incomplete: what arrived passed, {_of(counts.as_expected, counts.executed)} executed tests."
+    return f"{lane} is green: {_tell_passes(counts)}."
+
+
+def _tell_passes(counts: Counts) -> str:
+    if counts.xfailed:
+        return f"{_of(counts.passed, counts.executed)} executed tests passed, {counts.xfailed:,} failed as expected"
+    if counts.executed == 1:
+        return "the one executed test passed"
+    return f"all {counts.executed:,} executed tests passed"
+
+
+def _tell_failures(standing: Standing, counts: Counts) -> str:
+    n_new = sum(job.changes.new for job in standing.jobs)
+    said = f"{_of(counts.failed, counts.executed)} executed tests {'fails' if counts.failed == 1 else 'fail'}"
+    if not n_new:
+        return said
+    if n_new == counts.failed:
+        return f"{said}, and passed before" if counts.failed == 1 else f"{said}, all of which passed before"
+    return f"{said}, {n_new:,} of them new"
+
+
+def _tell_errors(counts: Counts) -> str:
+    said = []
+    if counts.errored:
+        verb = "ends" if counts.errored == 1 else "end"
+        said.append(f"{_of(counts.errored, counts.executed)} executed tests {verb} in an error")
+    if counts.suite_errors:
+        what = "one suite breaks" if counts.suite_errors == 1 else f"{counts.suite_errors:,} suites break"
+        said.append(f"{what} outside any test")
+    if counts.failed:
+        said.append(f"{counts.failed:,} {'fails' if counts.failed == 1 else 'fail'}")
+    return " and ".join(said) if len(said) < 3 else f"{', '.join(said[:-1])} and {said[-1]}"
+
+
+def _tell_since(standing: Standing) -> str:
+    """Since when it is red, unless only the newest run is."""
+    first = standing.red_since
+    if first is None or first is standing.head:
+        return ""
+    n_runs = len(standing.points) - standing.points.index(first)
+    if first is not standing.points[0]:
+        return f" since {write_day(first.run.ran_at)}, {n_runs} runs in a row"
+    return f" in all its {n_runs} runs" if standing.is_whole else f" for at least {n_runs} runs"
+
+
+def _of(part: int, whole: int) -> str:
+    return f"{part:,} of {whole:,}" if part else f"none of {whole:,}"

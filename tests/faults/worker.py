@@ -1,0 +1,29 @@
+"""The real Celery worker with traps laid: `celery --app tests.faults.worker worker`.
+
+Points in the order an upload passes them: parsing (in the middle of its file), parsed, copied (everything is in the
+transaction, nothing committed), committed (the task has not returned yet).
+"""
+
+from typing import Any
+
+from celery import signals
+
+from config.celery import app
+from tests.faults.traps import TrappedStream, spring_around
+
+__all__ = ["app"]
+
+
+@signals.worker_process_init.connect
+def lay_traps(**_: Any) -> None:
+    """In each child, before its first task."""
+    from ingest import pipeline, store
+
+    read_report = pipeline.read_report
+
+    def read_trapped(open_stream: Any, **options: Any) -> Any:
+        return read_report(lambda: TrappedStream(open_stream()), **options)
+
+    pipeline.read_report = read_trapped  # type: ignore[assignment]
+    spring_around(pipeline, "store_report", before="parsed", after="committed")
+    spring_around(store, "bump_revision", after="copied")
