@@ -19,6 +19,8 @@ keepalive = 5
 max_requests = 2000
 max_requests_jitter = 200
 limit_request_line = 8190
+# Signals are enough; its socket would stand in the home directory.
+control_socket_disable = True
 # Only a trusted proxy may say who and how the client is; Django decides by the same variable.
 forwarded_allow_ips = "*" if env.flag("SUITEWATCH_TRUSTED_PROXY", default=False) else ""
 logconfig_dict = logging_settings(

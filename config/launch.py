@@ -113,6 +113,7 @@ class _Launch:
         if self.plan.database_url:
             check_database(self.plan.database_url)
         else:
+            self.supervisor.say("Starting PostgreSQL")
             postgres = prepare_postgres(self.plan.state_directory)
             self.supervisor.start(postgres.service())
             postgres.create_database()
@@ -120,18 +121,21 @@ class _Launch:
         if self.plan.redis_url:
             check_redis(self.plan.redis_url)
         else:
+            self.supervisor.say("Starting Valkey")
             valkey = prepare_valkey(self.plan.state_directory)
             self.supervisor.start(valkey.service())
             self.redis_url = valkey.url
 
     def prepare(self) -> None:
         """Tables and static files."""
-        self.manage("migrate", "--no-input", "--verbosity", "1")
+        self.supervisor.say("Preparing tables and static files")
+        self.manage("migrate", "--no-input", "--verbosity", "0")
         if is_older(self.plan.static_root / "staticfiles.json", folder=processes.ROOT / "static"):
             self.manage("collectstatic", "--no-input", "--verbosity", "0")
 
     def start_processes(self) -> None:
         """Web, worker, beat."""
+        self.supervisor.say("Starting web, worker and beat")
         children = self.environment()
         self.supervisor.start(processes.web_service(children, host=self.plan.host, port=self.plan.port))
         self.supervisor.start(processes.worker_service(children))

@@ -73,7 +73,8 @@ def logging_settings(*, form: str, level: str) -> dict[str, Any]:
             "celery.beat": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
-            "celery.worker.consumer.consumer": {"level": "WARNING"},
+            "celery.worker.consumer": {"level": "WARNING"},
+            "celery.apps.worker": {"level": "WARNING"},
             # One line for each reconnection attempt is noise: the first and last are enough.
             "psycopg.pool": {"level": "ERROR"},
         },

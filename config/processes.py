@@ -15,7 +15,7 @@ from config.embedded.service import Service
 ROOT = Path(__file__).resolve().parent.parent
 
 # Said by `config.celery` at any level of logging.
-READY_LINE = "suitewatch worker: ready"
+READY_LINE = "worker is ready"
 # Whoever listens on all addresses is asked on the machine's own.
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 # After the interpreter's own name.

@@ -127,7 +127,7 @@ def _error_body(request: HttpRequest, trouble: Trouble) -> dict[str, dict[str, s
             "code": trouble.code,
             "message": trouble.message,
             "hint": trouble.hint,
-            "docs": f"{settings.BASE_URL}/docs/errors#{trouble.code}",
+            "docs": f"{settings.BASE_URL}/api/v1/errors#{trouble.code}",
             "request_id": getattr(request, "request_id", ""),
         }
     }

@@ -6,11 +6,11 @@ Promise: whatever happens, the upload ends in a state with a reason, and a bad f
 """
 
 import logging
+import os
 import tempfile
 import traceback
 import zlib
-from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
@@ -23,6 +23,9 @@ from ingest.parsers.types import Limits, ParsedReport
 from ingest.store import Delivery, LeaseLostError, store_report
 
 log = logging.getLogger(__name__)
+
+# The limit of cases is a file's; all files of an upload together may hold this many times as many.
+_FILES_FULL_OF_CASES: Final = 5
 
 
 def process_next() -> bool:
@@ -57,10 +60,10 @@ def _process(delivery: Delivery) -> None:
     receipt: dict[str, Any] = {"files": [], "warnings": (upload.receipt or {}).get("warnings", [])}
     reports: list[ParsedReport] = []
     errors: list[IngestError] = []
-    left = settings.UPLOAD_MAX_CASES
+    left = settings.UPLOAD_MAX_CASES * _FILES_FULL_OF_CASES
     for file in UploadFile.objects.filter(upload_id=delivery.upload_id).order_by("position"):
         try:
-            report = _parse(file, Limits(max_cases=left))
+            report = _parse(file, Limits(max_cases=min(left, settings.UPLOAD_MAX_CASES)))
         except IngestError as refusal:
             errors.append(refusal)
             receipt["files"].append(_describe_failure(file, refusal))
@@ -78,11 +81,20 @@ def _process(delivery: Delivery) -> None:
 
 
 def _parse(file: UploadFile, limits: Limits) -> ParsedReport:
-    """Parse one file from a temporary copy of its plain bytes: a repair may need a second look at them."""
-    with tempfile.NamedTemporaryFile(prefix="suitewatch-") as spool:
+    """Parse one file from a temporary copy of its plain bytes: a repair may need a second look at them.
+
+    The copy has no name, so nothing of it is left when the worker is killed.
+    """
+    with tempfile.TemporaryFile() as spool:
         _write_plain(file, spool)
-        path = Path(spool.name)
-        return read_report(lambda: path.open("rb"), filename=file.name, limits=limits)
+        return read_report(lambda: _open_again(spool), filename=file.name, limits=limits)
+
+
+def _open_again(spool: IO[bytes]) -> IO[bytes]:
+    """The same file from its start; one reader at a time, because they share their place in it."""
+    stream = os.fdopen(os.dup(spool.fileno()), "rb")
+    stream.seek(0)
+    return stream
 
 
 def _write_plain(file: UploadFile, spool: IO[bytes]) -> None:

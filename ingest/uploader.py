@@ -77,7 +77,7 @@ FINAL_STATES = ("stored", "partial", "failed", "dead", "cancelled")
 MOST_FILES, MOST_PACKED, MOST_PLAIN = 100, 24 << 20, 192 << 20
 CHUNK = 1 << 20
 ANSWER_LIMIT = 4 << 20
-MOST_REMARKS = 5
+MOST_REMARKS, MOST_IGNORED = 5, 10
 
 
 class UploadError(Exception):
@@ -132,7 +132,7 @@ def matches_name(path: str, exclude: Iterable[str]) -> bool:
 
 def why_not(path: str) -> str:
     if os.path.isdir(path):
-        return "a folder; name the files in it, for example '%s/**/*.xml'" % path.rstrip("/\\")
+        return f"a folder; name the files in it, for example '{path.rstrip(os.sep)}/**/*.xml'"
     if not os.path.isfile(path):
         return "not a regular file"
     # An empty file is sent: that a runner wrote nothing belongs on the dashboard.
@@ -453,9 +453,7 @@ class Courier:
             self._sleep(wait)
             pause = min(pause * 1.5, 3.0)
 
-    def _ask(
-        self, url: str, headers: dict[str, str], *, timeout: float, body: Iterable[bytes] | None = None
-    ) -> Reply:
+    def _ask(self, url: str, headers: dict[str, str], *, timeout: float, body: Iterable[bytes] | None = None) -> Reply:
         """One try. Whatever answers is a Reply; silence is one of status 0."""
         agent = {"User-Agent": "suitewatch/" + __version__}
         request = urllib.request.Request(url, data=body, headers=dict(headers, **agent))
@@ -482,7 +480,7 @@ class Courier:
         error = reply.json().get("error")
         if isinstance(error, dict) and error.get("message"):
             mark = f"({reply.status} {error.get('code')})"
-            words = [error["message"], error.get("hint"), mark, error.get("docs")]
+            words = [error["message"], error.get("hint"), mark, "" if reply.passes else error.get("docs")]
             return " ".join(printable(word) for word in words if word)
         answer = f"{reply.status} {http.client.responses.get(reply.status, '')}".strip()
         if 300 <= reply.status < 400:
@@ -518,9 +516,7 @@ def describe_file(file: Mapping[str, Any]) -> list[str]:
         return [f"{name}: not understood. {describe_error(file.get('error'))}"]
     kinds = ("passed", "failed", "errored", "skipped", "flaky")
     figures = ", ".join(f"{file[kind]:,} {kind}" for kind in kinds if file.get(kind))
-    lines = [
-        f"{name}: {count(file['tests'], 'test')}: {figures}" if file.get("tests") else f"{name}: no tests"
-    ]
+    lines = [f"{name}: {count(file['tests'], 'test')}: {figures}" if file.get("tests") else f"{name}: no tests"]
     if file.get("state") == "partial":
         lines.append(f"  kept in part. {describe_error(file.get('error'))}")
     if file.get("rejected"):
@@ -534,8 +530,9 @@ def describe_file(file: Mapping[str, Any]) -> list[str]:
 
 def describe_error(error: Mapping[str, Any] | None) -> str:
     error = error or {}
+    message = error.get("message") or "No reason given."
     place = ", ".join(f"{part} {error[part]}" for part in ("line", "column") if error.get(part))
-    words = [place and f"{place}:", error.get("message") or "No reason given.", error.get("hint")]
+    words = [f"{place}:" if place and place not in message else "", message, error.get("hint")]
     return " ".join(printable(word) for word in words if word)
 
 
@@ -586,13 +583,9 @@ class Errand:
         if not token and not self.options.dry_run:
             raise UploadError(WRONG_USE, "No token. Set SUITEWATCH_TOKEN or give --token.")
         if re.search(r"[^\x21-\x7e]", token):
-            raise UploadError(
-                WRONG_USE, "The token holds a space, a line break or another mark no token has."
-            )
+            raise UploadError(WRONG_USE, "The token holds a space, a line break or another mark no token has.")
         if url and not is_address(url):
-            raise UploadError(
-                WRONG_USE, f"{without_credentials(url)} is no address like https://suitewatch.example."
-            )
+            raise UploadError(WRONG_USE, f"{without_credentials(url)} is no address like https://suitewatch.example.")
         host = urllib.parse.urlsplit(url).hostname or ""
         if url.startswith("http://") and not is_near(host):
             self.voice.warn(f"The token travels unencrypted to {host}; https:// would hide it.")
@@ -610,12 +603,14 @@ class Errand:
         if "commit" not in fields:
             self.voice.warn("The commit is unknown: git says nothing here, and --commit is not given.")
         with tempfile.TemporaryDirectory(prefix="suitewatch-") as folder:
-            reports = [pack(path, folder=folder) for path in paths]
+            try:
+                reports = [pack(path, folder=folder) for path in paths]
+            except OSError as error:
+                raise UploadError(WRONG_USE, f"The files could not be read and packed: {error}.") from error
             deliveries = split_up(fields, reports=reports)
             self.summary["fields"] = dict(deliveries[0].fields)
             self.summary["files"] = [
-                {"name": report.name, "bytes": report.plain_bytes, "sha256": report.sha256}
-                for report in reports
+                {"name": report.name, "bytes": report.plain_bytes, "sha256": report.sha256} for report in reports
             ]
             if self.options.dry_run:
                 for delivery in deliveries:
@@ -629,15 +624,15 @@ class Errand:
             self.voice.warn(f"No file matches {printable(readable(pattern))}.")
         ignored = f", {len(found.ignored)} ignored:" if found.ignored else "."
         self.voice.tell(f"Found {count(len(found.paths), 'file')}{ignored}")
-        for path, reason in found.ignored:
+        for path, reason in found.ignored[:MOST_IGNORED]:
             self.voice.tell(f"  {printable(readable(path))}: {reason}")
-            self.summary["ignored"].append({"name": display_name(path), "reason": reason})
+        if len(found.ignored) > MOST_IGNORED:
+            self.voice.tell(f"  and {len(found.ignored) - MOST_IGNORED:,} more")
+        self.summary["ignored"] = [{"name": display_name(path), "reason": reason} for path, reason in found.ignored]
         return found.paths
 
     def show(self, delivery: Delivery) -> None:
-        self.voice.tell(
-            f"Would send: POST {self.courier.endpoint if self.courier.url else '(no address given)'}"
-        )
+        self.voice.tell(f"Would send: POST {self.courier.endpoint if self.courier.url else '(no address given)'}")
         for name, value in self.courier.headers(delivery, token="***").items():  # noqa: S106 - a mask
             self.voice.tell(f"  {name}: {value}")
         for field, value in sorted(delivery.fields.items()):
@@ -799,9 +794,7 @@ def main(
         voice.warn("The trouble is the server's, not your build's: exit code 0 (--fail-on-error makes it 6).")
         exit_code = SENT
     if options.summary:
-        exit_code = (
-            write_summary(options.summary, dict(summary, exit_code=exit_code), voice=voice) or exit_code
-        )
+        exit_code = write_summary(options.summary, dict(summary, exit_code=exit_code), voice=voice) or exit_code
     return exit_code
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from health.rules.durations import UNITS_PER_SECOND
 
-# In the order of the fields of Counts, RunFact and JobFact; `{0}` is the table's name in the statement.
+# In the order `read_run` and `read_job` take them; `{0}` is the run or job, `{1}` the job's series.
 _COUNTS: Final = (
     "{0}.n_declared, {0}.n_passed, {0}.n_failed, {0}.n_errored, {0}.n_skipped, {0}.n_xfailed, {0}.n_flaky,"
     " {0}.duration, {0}.n_suite_errors"
@@ -21,11 +21,12 @@ _COUNTS: Final = (
 _CHANGES: Final = "{0}.n_new, {0}.n_still, {0}.n_fixed, {0}.n_gone"
 RUN_COLUMNS: Final = (
     "{0}.number, {0}.commit, {0}.branch, {0}.lane, {0}.pull_request, {0}.build_url, {0}.ran_at, {0}.ordered_at,"
-    f" {{0}}.committed_at, {{0}}.n_attempts, {_COUNTS}, {_CHANGES}"
+    f" {{0}}.committed_at, {{0}}.n_attempts, {_COUNTS}, {_CHANGES}, {{0}}.is_complete AND NOT EXISTS (SELECT 1"
+    " FROM health_job cut WHERE cut.project_id = {0}.project_id AND cut.run = {0}.number AND NOT cut.is_complete)"
 )
 JOB_COLUMNS: Final = (
     "{0}.run, {0}.series, {0}.branch, {0}.ran_at, {0}.ordered_at, {0}.is_complete, {0}.n_attempts,"
-    f" {{0}}.baseline_run, {{0}}.baseline_series, {_COUNTS}, {_CHANGES}"
+    f" {{0}}.baseline_run, {{0}}.baseline_series, {_COUNTS}, {_CHANGES}, {{1}}.job, {{1}}.variant, {{1}}.lane"
 )
 
 
@@ -204,7 +205,7 @@ def sum_counts(many: Iterable[Counts]) -> Counts:
 
 
 def read_run(row: Sequence[Any]) -> RunFact:
-    """A run from RUN_COLUMNS and, behind them, whether all its jobs are complete."""
+    """A run from RUN_COLUMNS; it is complete when all its jobs are."""
     number, commit, branch, lane, pull_request, build_url, ran_at, ordered_at, committed_at, n_attempts = row[:10]
     return RunFact(
         number=number,
@@ -224,7 +225,7 @@ def read_run(row: Sequence[Any]) -> RunFact:
 
 
 def read_job(row: Sequence[Any]) -> JobFact:
-    """A job from JOB_COLUMNS and, behind them, its series' job, variant and lane."""
+    """A job from JOB_COLUMNS."""
     run, series, branch, ran_at, ordered_at, is_complete, n_attempts, base_run, base_series = row[:9]
     job, variant, lane = row[22:25]
     return JobFact(

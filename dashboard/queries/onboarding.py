@@ -63,13 +63,9 @@ def read_progress(project: Project) -> Progress:
 
 def _tell(project: Project, upload: Upload | None, *, n_turned_away: int) -> tuple[Step, ...]:
     has_token = project.upload_tokens.filter(revoked_at=None).exists()
-    first = (
-        Step("done", "Token made, shown once") if has_token else Step("now", "No token yet: make one above")
-    )
+    first = Step("done", "Token made, shown once") if has_token else Step("now", "No token yet: make one above")
     if upload is None and not has_token:
-        return first, *(
-            Step("todo", word) for word in ("The first upload", "Received", "Read", "Open the project")
-        )
+        return first, *(Step("todo", word) for word in ("The first upload", "Received", "Read", "Open the project"))
     return first, *_tell_upload(upload, n_turned_away=n_turned_away)
 
 

@@ -1,11 +1,14 @@
-"""The sentence on top of a project: what a colleague would say about its branch.
+"""The sentences on top of pages: what a colleague would say about a branch, and about a run.
 
-Used by the overview. Pure; every number in it is the standing's own (`tests/dashboard/test_sentences.py`).
+Used by the overview and the run page. Pure; every number in them is one of the facts given
+(`tests/dashboard/test_sentences.py`).
 """
 
-from dashboard.queries.facts import Counts
+from collections.abc import Sequence
+
+from dashboard.queries.facts import Changes, Counts
 from dashboard.queries.standing import Standing
-from dashboard.templatetags.display import write_day
+from dashboard.templatetags.display import in_words, write_day
 
 
 def write_status(standing: Standing, *, has_other_runs: bool = False) -> str:
@@ -37,7 +40,7 @@ def _tell_passes(counts: Counts) -> str:
 
 def _tell_failures(standing: Standing, counts: Counts) -> str:
     n_new = sum(job.changes.new for job in standing.jobs)
-    said = f"{_of(counts.failed, counts.executed)} executed tests {'fails' if counts.failed == 1 else 'fail'}"
+    said = _tell_failed(counts)
     if not n_new:
         return said
     if n_new == counts.failed:
@@ -67,6 +70,60 @@ def _tell_since(standing: Standing) -> str:
     if first is not standing.points[0]:
         return f" since {write_day(first.run.ran_at)}, {n_runs} runs in a row"
     return f" in all its {n_runs} runs" if standing.is_whole else f" for at least {n_runs} runs"
+
+
+def write_run(counts: Counts, changes: Changes, *, is_complete: bool, baselines: Sequence[int]) -> str:
+    """What a run found, against the runs it is compared with."""
+    against = f"run {baselines[0]}" if len(baselines) == 1 else "the runs before"
+    said = _tell_changes(changes, counts, against) if baselines else _tell_alone(counts)
+    if not is_complete:
+        return f"This run is incomplete: what is missing is unknown. Of what arrived, {said[0].lower()}{said[1:]}"
+    return said
+
+
+def _tell_alone(counts: Counts) -> str:
+    """A run with nothing before it."""
+    if not counts.declared:
+        return "No test is listed in what was sent."
+    if not counts.executed:
+        return f"None of {counts.declared:,} declared tests ran."
+    if not counts.is_red:
+        said = _tell_passes(counts)
+        return f"{said[0].upper()}{said[1:]}. There is no earlier run to compare with."
+    said = _tell_errors(counts) if counts.errored or counts.suite_errors else _tell_failed(counts)
+    return f"{said[0].upper()}{said[1:]}. There is no earlier run to compare with."
+
+
+def _tell_changes(changes: Changes, counts: Counts, against: str) -> str:
+    if not counts.declared:
+        return f"No test is listed in what was sent, though {against} had some."
+    parts = []
+    if changes.new:
+        parts.append(f"{_tests(changes.new)} broke that did not in {against}")
+    if changes.still:
+        parts.append(f"{_tests(changes.still)} {'is' if changes.still == 1 else 'are'} broken as before")
+    if counts.suite_errors:
+        parts.append(
+            f"{'one suite' if counts.suite_errors == 1 else f'{counts.suite_errors:,} suites'} broke outside any test"
+        )
+    if changes.fixed:
+        parts.append(f"{_tests(changes.fixed)} {'is' if changes.fixed == 1 else 'are'} fixed")
+    if changes.gone:
+        parts.append(f"{_tests(changes.gone)} {'is' if changes.gone == 1 else 'are'} gone")
+    if not counts.is_red:
+        parts.insert(0, _tell_passes(counts) if counts.executed else f"none of {counts.declared:,} declared tests ran")
+    if len(parts) == 1:
+        return f"{parts[0][0].upper()}{parts[0][1:]}{'' if counts.is_red else f', nothing broke since {against}'}."
+    text = f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _tell_failed(counts: Counts) -> str:
+    return f"{_of(counts.failed, counts.executed)} executed tests {'fails' if counts.failed == 1 else 'fail'}"
+
+
+def _tests(n: int) -> str:
+    return f"{in_words(n)} test{'' if n == 1 else 's'}"
 
 
 def _of(part: int, whole: int) -> str:

@@ -70,9 +70,7 @@ def read_tokens(project: Project) -> tuple[TokenLine, ...]:
 
 def read_members(project: Project) -> tuple[MemberLine, ...]:
     """All members by name."""
-    members = list(
-        Membership.objects.filter(project=project).select_related("user").order_by("user__username")
-    )
+    members = list(Membership.objects.filter(project=project).select_related("user").order_by("user__username"))
     n_owners = sum(member.role == Membership.Role.OWNER for member in members)
     return tuple(
         MemberLine(

@@ -162,15 +162,14 @@ WITH lane AS (
         %(changes)s) AS name
     FROM health_project p WHERE p.id = %(project)s
 )
-SELECT {RUN_COLUMNS.format("r")}, r.is_complete AND NOT EXISTS (
-    SELECT 1 FROM health_job j WHERE j.project_id = r.project_id AND j.run = r.number AND NOT j.is_complete)
+SELECT {RUN_COLUMNS.format("r")}
 FROM lane JOIN health_run r ON r.project_id = %(project)s AND r.lane = lane.name
 ORDER BY r.ordered_at DESC, r.ran_at DESC, r.number DESC
 LIMIT %(limit)s
 """  # noqa: S608 - the columns are constants
 
 _JOBS_SQL: Final = f"""
-SELECT {JOB_COLUMNS.format("j")}, s.job, s.variant, s.lane
+SELECT {JOB_COLUMNS.format("j", "s")}
 FROM health_job j JOIN health_series s ON s.project_id = j.project_id AND s.number = j.series
 WHERE j.project_id = %(project)s AND j.run = ANY(%(runs)s)
 ORDER BY j.run, j.series

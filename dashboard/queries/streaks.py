@@ -6,26 +6,17 @@ Promise: two statements, however many cases and runs; at most N_JOBS jobs of a s
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
-from dashboard.queries.sql import fetch_rows
+from dashboard.queries.history import Moment, read_moments
 from health.history import CaseResult, fetch_case_results
 from health.models import Project
 from health.rules import outcomes as codes
 from health.sql import open_cursor
 
 N_JOBS: Final = 100
-
-
-class Moment(NamedTuple):
-    """A job of a series in time: which run, when, and whether it was whole."""
-
-    run: int
-    ran_at: datetime
-    is_complete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +32,7 @@ def read_streaks(project: Project, *, cases: Sequence[tuple[int, int]]) -> dict[
     """The streak of each (ord, series) that is broken in the newest job in which it ran."""
     if not cases:
         return {}
-    moments = _read_moments(project, sorted({series for _, series in cases}))
+    moments = read_moments(project, series=[series for _, series in cases], limit=N_JOBS)
     jobs = [(moment.run, series) for series, line in moments.items() for moment in line]
     found = fetch_case_results(open_cursor(), project.pk, ords=sorted({ord_ for ord_, _ in cases}), jobs=jobs)
     by_case: dict[tuple[int, int], dict[int, CaseResult]] = defaultdict(dict)
@@ -68,23 +59,3 @@ def find_streak(moments: Sequence[Moment], outcomes: dict[int, int]) -> Streak |
         elif outcome in codes.AS_EXPECTED:
             return Streak(first, n_broken, is_whole=True) if first else None
     return Streak(first, n_broken, is_whole=len(moments) < N_JOBS) if first else None
-
-
-def _read_moments(project: Project, series: Iterable[int]) -> dict[int, list[Moment]]:
-    """The newest jobs of each series, newest first."""
-    rows = fetch_rows(_MOMENTS_SQL, {"project": project.pk, "series": list(series), "limit": N_JOBS})
-    moments: dict[int, list[Moment]] = defaultdict(list)
-    for number, *moment in rows:
-        moments[number].append(Moment(*moment))
-    return moments
-
-
-_MOMENTS_SQL: Final = """
-SELECT wanted.series, j.run, j.ran_at, j.is_complete
-FROM unnest(%(series)s::int[]) AS wanted(series)
-CROSS JOIN LATERAL (
-    SELECT run, ran_at, ordered_at, is_complete FROM health_job
-    WHERE project_id = %(project)s AND series = wanted.series
-    ORDER BY ordered_at DESC, ran_at DESC, run DESC LIMIT %(limit)s) j
-ORDER BY wanted.series, j.ordered_at DESC, j.ran_at DESC, j.run DESC
-"""

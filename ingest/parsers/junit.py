@@ -6,7 +6,7 @@ Promise: the figures of the sample manifest, at a third of expat's bare speed
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NoReturn
 from xml.parsers.expat import XMLParserType
 
 from health.rules.identity import PART, STEP
@@ -87,7 +87,8 @@ class JunitHandler:
         self.times.take(self._time_texts)
         self._time_texts.clear()
         self.failures.trim()
-        self._check_depth(self._depth + self._count_open_cases())
+        if self._depth + self._count_open_cases() > self.limits.max_depth:
+            self._refuse_depth()
         if len(self.keys) > self.limits.max_cases:
             raise IngestError(
                 "too_many_cases",
@@ -121,6 +122,7 @@ class JunitHandler:
 
         def start(tag: str, attributes: list[str]) -> None:
             if tag == "testcase":
+                # Three comparisons cost less than one of slices.
                 if (
                     len(attributes) == 6
                     and attributes[0] == self._first_name
@@ -158,7 +160,8 @@ class JunitHandler:
 
     def _start_foreign(self, _tag: str, _attributes: list[str]) -> None:
         self._depth += 1
-        self._check_depth(self._depth)
+        if self._depth > self.limits.max_depth:
+            self._refuse_depth()
 
     def _read_comment(self, text: str) -> None:
         if "org.testng." in text[:200]:
@@ -166,7 +169,8 @@ class JunitHandler:
 
     def _open_case(self, attributes: list[str]) -> None:
         """A case whose attributes differ from those of the one before, or say more than a plain case's."""
-        self._check_attributes(attributes)
+        if len(attributes) > 2 * self.limits.max_attributes:
+            self._refuse_attributes(attributes)
         names = attributes[::2]
         given = dict(zip(names, attributes[1::2], strict=True))
         time = given.get("time")
@@ -194,8 +198,10 @@ class JunitHandler:
     def _open_other(self, tag: str, attributes: list[str], n_open: int) -> None:
         """Any element but a case begins; `n_open` says how many cases it is in."""
         self._depth += 1
-        self._check_depth(self._depth + n_open)
-        self._check_attributes(attributes)
+        if self._depth + n_open > self.limits.max_depth:
+            self._refuse_depth()
+        if len(attributes) > 2 * self.limits.max_attributes:
+            self._refuse_attributes(attributes)
         if self.failures.depth:
             # Inside a failure only its own text and Surefire's <stackTrace> belong to it.
             if tag in _OUTPUTS:
@@ -243,25 +249,23 @@ class JunitHandler:
         name = self.suites.path.rpartition(STEP)[2]
         self.notes.add("suite_level_error", f"The suite {name[:80]!r} itself failed.", line=line, column=column)
 
-    def _check_depth(self, depth: int) -> None:
-        if depth > self.limits.max_depth:
-            line, column = self._find_place()
-            raise IngestError(
-                "xml_too_deep",
-                f"Elements are nested more than {self.limits.max_depth} deep at line {line}.",
-                line=line,
-                column=column,
-                limit=self.limits.max_depth,
-            )
+    def _refuse_depth(self) -> NoReturn:
+        line, column = self._find_place()
+        raise IngestError(
+            "xml_too_deep",
+            f"Elements are nested more than {self.limits.max_depth} deep at line {line}.",
+            line=line,
+            column=column,
+            limit=self.limits.max_depth,
+        )
 
-    def _check_attributes(self, attributes: list[str]) -> None:
-        if len(attributes) > 2 * self.limits.max_attributes:
-            line, column = self._find_place()
-            raise IngestError(
-                "xml_too_many_attributes",
-                f"An element has {len(attributes) // 2:,} attributes at line {line}.",
-                line=line,
-                column=column,
-                limit=self.limits.max_attributes,
-                actual=len(attributes) // 2,
-            )
+    def _refuse_attributes(self, attributes: list[str]) -> NoReturn:
+        line, column = self._find_place()
+        raise IngestError(
+            "xml_too_many_attributes",
+            f"An element has {len(attributes) // 2:,} attributes at line {line}.",
+            line=line,
+            column=column,
+            limit=self.limits.max_attributes,
+            actual=len(attributes) // 2,
+        )

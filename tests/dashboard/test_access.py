@@ -6,16 +6,14 @@ A new address without a row here fails. `-` in a row means that the method is no
 import re
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, path, reverse
+from django.urls import URLPattern, URLResolver, get_resolver, path
 
-from dashboard.urls import urlpatterns
-from health.models import Membership, Project, Upload, UploadToken
-from tests.builders import a_project, a_user, an_upload
+from health.models import Membership, Project, UploadToken
+from tests.addresses import World, a_world, page_patterns
 
 ROLES = ("anonymous", "stranger", "viewer", "maintainer", "owner")
 
@@ -62,36 +60,9 @@ FORMS: dict[str, dict[str, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class World:
-    """Two projects alike in everything but their members."""
-
-    project: Project
-    token: UploadToken
-    upload: Upload
-
-    def url(self, pattern: URLPattern) -> str:
-        """The address of this pattern in the project the members share."""
-        known: dict[str, Any] = {
-            "slug": self.project.slug,
-            "uidb64": "MQ",
-            "token": "abc-0123456789",
-            "number": self.upload.run,
-            "ord": 0,
-            "public_id": self.upload.public_id,
-            "pk": self.token.pk if "token" in str(pattern.name) else Membership.objects.get(user__username="other").pk,
-        }
-        arguments = pattern.pattern.converters
-        return reverse(f"dashboard:{pattern.name}", kwargs={name: known[name] for name in arguments})
-
-
 def list_missing(patterns: Iterable[URLPattern], rows: Iterable[str]) -> set[str]:
     """The addresses nobody thought about."""
     return {str(pattern.name) for pattern in patterns} - set(rows)
-
-
-def page_patterns() -> list[URLPattern]:
-    return [pattern for pattern in urlpatterns if isinstance(pattern, URLPattern)]
 
 
 PAGES = [pytest.param(pattern, id=str(pattern.name)) for pattern in page_patterns()]
@@ -99,20 +70,11 @@ PAGES = [pytest.param(pattern, id=str(pattern.name)) for pattern in page_pattern
 
 @pytest.fixture
 def world() -> World:
-    project = a_project("click", owner=a_user("owner"))
-    for name, role in (("viewer", "viewer"), ("maintainer", "maintainer"), ("other", "maintainer")):
-        Membership.objects.create(project=project, user=a_user(name), role=role)
-    a_user("newcomer")
-    foreign = a_project("click-2", owner=a_user("stranger"))
-    an_upload(foreign, {"tests.a::one": "pass"})
-    token, _ = UploadToken.issue(project, name="ci")
-    return World(project, token, an_upload(project, {"tests.a::one": "pass", "tests.a::two": "fail"}))
+    return a_world()
 
 
 def sign_in(client: Client, role: str) -> Client:
     if role != "anonymous":
-        from django.contrib.auth.models import User
-
         client.force_login(User.objects.get(username=role))
     return client
 

@@ -192,8 +192,8 @@ class Lab:
         assert self.stack.query(names, project) == [(n_names, n_names, n_names)]
 
     def leftovers(self) -> list[str]:
-        """What worker and strict web left in their temporary folder."""
-        return sorted(path.name for path in self.temporary.iterdir())
+        """What worker and strict web left in their temporary folder; Celery's pool keeps an empty one of its own."""
+        return sorted(path.name for path in self.temporary.iterdir() if not path.name.startswith("pymp-"))
 
 
 def state_of(pid: int) -> str:

@@ -78,9 +78,7 @@ def test_the_file_runs_on_python_3_8():
     assert "from __future__ import annotations" in SOURCE
 
 
-@pytest.mark.parametrize(
-    "line", ["x = int | None", "x = list[int]", "x = 'ab'.removeprefix('a')", "x = {} | {}"]
-)
+@pytest.mark.parametrize("line", ["x = int | None", "x = list[int]", "x = 'ab'.removeprefix('a')", "x = {} | {}"])
 def test_the_check_for_python_3_8_bites(line):
     assert list(find_newer_constructs(line)) != []
 

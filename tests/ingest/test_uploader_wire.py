@@ -42,15 +42,13 @@ class Request(NamedTuple):
         pieces = self.body.split(b"--" + boundary)
         assert (pieces[0], pieces[-1]) == (b"", b"--\r\n")
         return [
-            tuple(piece.removeprefix(b"\r\n").removesuffix(b"\r\n").split(b"\r\n\r\n", 1))
-            for piece in pieces[1:-1]
+            tuple(piece.removeprefix(b"\r\n").removesuffix(b"\r\n").split(b"\r\n\r\n", 1)) for piece in pieces[1:-1]
         ]
 
     @property
     def fields(self):
         named = [
-            (re.fullmatch(rb'Content-Disposition: form-data; name="(\w+)"', head), body)
-            for head, body in self.parts
+            (re.fullmatch(rb'Content-Disposition: form-data; name="(\w+)"', head), body) for head, body in self.parts
         ]
         return {match[1].decode(): body.decode() for match, body in named if match}
 
@@ -165,18 +163,15 @@ def run(door, clock, tmp_path, monkeypatch):
     return call
 
 
-def refusal(code, message, hint="", **more):
-    return {"error": {"code": code, "message": message, "hint": hint, "docs": "", "request_id": "r1", **more}}
+def refusal(code, message, hint="", docs=""):
+    return {"error": {"code": code, "message": message, "hint": hint, "docs": docs, "request_id": "r1"}}
 
 
 # --- what is sent ---------------------------------------------------------------------------------
 
 
 def test_a_report_arrives_whole_with_its_fields(run, door, capsys):
-    assert (
-        run("junit.xml", "--job", "unit tests", "--variant", "größe", "--pr", "7", SUITEWATCH_RUN_ID="42")
-        == 0
-    )
+    assert run("junit.xml", "--job", "unit tests", "--variant", "größe", "--pr", "7", SUITEWATCH_RUN_ID="42") == 0
     (request,) = door.requests
     assert (request.method, request.path) == ("POST", "/api/v1/uploads")
     assert request.headers["Authorization"] == f"Bearer {TOKEN}"
@@ -188,9 +183,7 @@ def test_a_report_arrives_whole_with_its_fields(run, door, capsys):
     said = capsys.readouterr()
     assert said.out.startswith("Found 1 file.\nSent 1 file, ")
     assert said.out.endswith("https://sw.example/uploads/u1\n")
-    assert (
-        said.err == "suitewatch: The commit is unknown: git says nothing here, and --commit is not given.\n"
-    )
+    assert said.err == "suitewatch: The commit is unknown: git says nothing here, and --commit is not given.\n"
 
 
 def test_a_base_path_in_the_address_is_kept(run, door):
@@ -369,12 +362,12 @@ def test_after_the_server_s_trouble_no_further_delivery_is_tried(run, door, tmp_
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 411, 413, 415, 422])
 def test_a_refusal_is_final_and_in_the_server_s_words(run, door, clock, capsys, status):
-    door.answers((status, refusal("some_code", "This cannot be.", "Do that instead.")))
+    docs = "https://sw.example/docs"
+    door.answers((status, refusal("some_code", "This cannot be.", "Do that instead.", docs)))
     assert run() == 4
     assert (len(door.requests), clock.naps) == (1, [])
     assert (
-        f"Not sent: 1 file. This cannot be. Do that instead. ({status} some_code)\n"
-        in capsys.readouterr().err
+        f"Not sent: 1 file. This cannot be. Do that instead. ({status} some_code) {docs}\n" in capsys.readouterr().err
     )
 
 
@@ -508,15 +501,29 @@ def test_what_was_found_and_ignored_is_told(run, tmp_path, capsys):
     assert said.startswith("Found 1 file, 1 ignored:\n  gone.xml: not a regular file\nSent 1 file, ")
 
 
+def test_of_many_ignored_files_ten_are_named(run, tmp_path, capsys):
+    for number in range(12):
+        (tmp_path / f"old{number:02}.xml").touch()
+    assert run("*.xml", "--exclude", "old*", "--summary", "out.json") == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Found 1 file, 12 ignored:\n  old00.xml: excluded\n")
+    assert "  old09.xml: excluded\n  and 2 more\n" in said
+    assert len(json.loads(Path("out.json").read_text(encoding="utf-8"))["ignored"]) == 12
+
+
+def test_a_file_that_vanishes_is_a_sentence_not_a_traceback(run, door, monkeypatch, capsys):
+    monkeypatch.setattr(uploader, "find_files", lambda *_, **__: uploader.Found(["gone.xml"], [], []))
+    assert run("gone.xml") == 2
+    assert "The files could not be read and packed: " in capsys.readouterr().err
+    assert door.requests == []
+
+
 def test_a_dry_run_sends_nothing_and_shows_no_token(run, door, capsys):
     assert run("junit.xml", "--dry-run", "--job", "unit", "--token", TOKEN) == 0
     said = "".join(capsys.readouterr())
     assert door.requests == []
     assert TOKEN[:12] not in said
-    assert (
-        f"Would send: POST {door.url}/api/v1/uploads\n  Authorization: Bearer ***\n  Idempotency-Key: sw1-"
-        in said
-    )
+    assert f"Would send: POST {door.url}/api/v1/uploads\n  Authorization: Bearer ***\n  Idempotency-Key: sw1-" in said
     assert "  job = unit\n  file junit.xml (21 bytes, " in said
 
 
@@ -602,11 +609,14 @@ def test_a_file_not_understood_is_exit_code_5(run, door, capsys, state):
     assert f"The upload ended as {state}." in said
 
 
+def test_a_place_is_said_once():
+    error = {"line": 3, "column": 7, "message": "It breaks off at line 3, column 7: no element found."}
+    assert uploader.describe_error(error) == error["message"]
+
+
 @pytest.mark.parametrize("state", ["dead", "cancelled"])
 def test_what_the_server_gave_up_is_its_own_trouble(run, door, state):
-    door.answers(
-        a_status(state, error={"code": "worker_crashed", "message": "Given up.", "hint": ""}), method="GET"
-    )
+    door.answers(a_status(state, error={"code": "worker_crashed", "message": "Given up.", "hint": ""}), method="GET")
     assert run("junit.xml", "--wait") == 0
     assert run("junit.xml", "--wait", "--fail-on-error") == 6
 
@@ -697,9 +707,7 @@ def certificate(tmp_path):
     return folder
 
 
-def test_an_own_authority_is_trusted_through_ssl_cert_file(
-    run, door, clock, certificate, monkeypatch, capsys
-):
+def test_an_own_authority_is_trusted_through_ssl_cert_file(run, door, clock, certificate, monkeypatch, capsys):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
     door.socket = context.wrap_socket(door.socket, server_side=True)

@@ -1,11 +1,12 @@
 """What a newcomer does, in a real browser: sign in by the link, make a project, watch the first upload come."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from django.contrib.auth.models import User
+from playwright.sync_api import Page, expect
 
 from dashboard.views.login import make_link_path
 from health.models import Project, UploadToken
@@ -68,8 +69,6 @@ def test_a_chosen_theme_stays(signed_in: Page) -> None:
 
 
 def test_a_filter_exchanges_the_page_and_its_address(signed_in: Page, live_server: Any) -> None:
-    from django.contrib.auth.models import User
-
     page, ann = signed_in, User.objects.get()
     for name in ("calm", "empty"):
         a_project(name, owner=ann)
@@ -85,8 +84,6 @@ def test_a_filter_exchanges_the_page_and_its_address(signed_in: Page, live_serve
 
 
 def test_a_question_is_asked_before_a_token_is_revoked(signed_in: Page, live_server: Any) -> None:
-    from django.contrib.auth.models import User
-
     page = signed_in
     UploadToken.issue(a_project("click", owner=User.objects.get()), name="ci")
     page.goto(live_server.url + "/p/click/settings/")
@@ -96,35 +93,3 @@ def test_a_question_is_asked_before_a_token_is_revoked(signed_in: Page, live_ser
     page.once("dialog", lambda dialog: dialog.accept())
     page.click("button:has-text('Revoke')")
     expect(page.locator(".said")).to_contain_text("was revoked")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_pages_are_accessible_and_never_scroll_sideways(
-    new_context: Callable[..., BrowserContext], live_server: Any, scheme: str
-) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
-    context = new_context(color_scheme=scheme, viewport={"width": 360, "height": 800})
-    page = context.new_page()
-    page.goto(live_server.url + "/login/")
-    found = [describe(Axe().run(page), "/login/")]
-    ann = a_user("ann")
-    page.goto(live_server.url + make_link_path(ann))
-    page.wait_for_url(live_server.url + "/")
-    project = a_project("click", owner=ann)
-    UploadToken.issue(project, name="ci")
-    an_upload(project, {"tests.a::one": "pass", "tests.a::two": "fail"})
-    a_project("empty", owner=ann)
-    for path in ("/", "/projects/new/", "/p/click/settings/", "/p/empty/start/", "/p/click/start/", "/nowhere/"):
-        page.goto(live_server.url + path)
-        found.append(describe(Axe().run(page), path))
-        width = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-        assert width[0] <= width[1], path
-    page.goto("about:blank")
-    assert [one for one in found if one] == []
-
-
-def describe(results: Any, path: str) -> str:
-    """What axe found serious, in one line a page."""
-    serious = [one for one in results.response["violations"] if one["impact"] in {"serious", "critical"}]
-    return "; ".join(f"{path} {one['id']}: {one['nodes'][0]['html'][:120]}" for one in serious)

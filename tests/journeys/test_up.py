@@ -169,7 +169,6 @@ def test_up_stop_and_up_again(up, state):
     # The second run has the first one's user, tables and key.
     key = (state / "secret-key").read_text()
     second = up().wait_until_started()
-    assert "Applying" not in second.output
     assert (state / "secret-key").read_text() == key
     with psycopg.connect(json.loads((state / "running.json").read_text())["database_url"]) as connection:
         assert connection.execute("SELECT username FROM auth_user").fetchall() == [("owner",)]
@@ -201,7 +200,7 @@ def test_a_dirty_stop_is_recovered_from_and_told(up, state):
     worker = json.loads((state / "running.json").read_text())["children"]["worker"]["pid"]
     os.killpg(worker, signal.SIGKILL)
     wait_for(lambda: "worker ended (signal SIGKILL); starting it again in 1 s." in third.output)
-    wait_for(lambda: third.output.count("suitewatch worker: ready") == 2, seconds=30)
+    wait_for(lambda: third.output.count("worker is ready") == 2, seconds=30)
     # SIGTERM, as from an init system, is as good as Ctrl-C.
     third.process.terminate()
     assert "Stopped." in third.wait_until_ended()
@@ -210,7 +209,7 @@ def test_a_dirty_stop_is_recovered_from_and_told(up, state):
 
 def test_ctrl_c_during_the_start_leaves_nothing(up, state):
     one = up()
-    wait_for(lambda: "migrate" in one.output, seconds=60)
+    wait_for(lambda: "Preparing tables" in one.output, seconds=60)
     assert "Stopped." in one.stop()
     assert processes_of(state) == []
 

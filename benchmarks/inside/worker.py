@@ -1,0 +1,43 @@
+"""From kept bytes to committed facts, in CPU seconds of the worker and of its PostgreSQL backend.
+
+Called by `benchmarks.pieces.worker`. The parse alone is timed in turns with it, as the part that cannot be saved.
+"""
+
+import time
+from pathlib import Path
+
+from django.db import connection
+
+from benchmarks.inside.seeding import add_waiting_upload, make_project
+from benchmarks.inside.store import parse_file
+from benchmarks.timing import read_cpu_seconds
+from ingest.pipeline import process_next
+
+
+def measure_cpu(packed: list[str], plain: list[str], repeats: int) -> dict[str, list[float]]:
+    """CPU seconds per upload: the worker's, its backend's, and those of parsing the same file; warm."""
+    project = make_project("worker")
+    readings: dict[str, list[float]] = {"worker": [], "backend": [], "parse": [], "clock": []}
+    for number in range(repeats + 2):
+        add_waiting_upload(project, report=Path(packed[number % len(packed)]))
+        backend = _find_backend()
+        began, worker_began, backend_began = time.perf_counter(), time.process_time(), read_cpu_seconds(backend)
+        process_next()
+        clock, worker = time.perf_counter() - began, time.process_time() - worker_began
+        backend_used = read_cpu_seconds(backend) - backend_began
+        parse_began = time.process_time()
+        parse_file(Path(plain[number % len(plain)]))
+        parse = time.process_time() - parse_began
+        if number >= 2:  # the first ones learn the names
+            for name, value in (("worker", worker), ("backend", backend_used), ("parse", parse), ("clock", clock)):
+                readings[name].append(value)
+    n_stored = project.uploads.filter(state="stored").count()
+    if n_stored != repeats + 2:
+        raise LookupError(f"only {n_stored} of {repeats + 2} uploads were stored")
+    return readings
+
+
+def _find_backend() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])

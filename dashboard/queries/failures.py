@@ -1,0 +1,204 @@
+"""The failures of a run: every broken case with what it said, grouped by cause.
+
+Used by the run page. A cause is the fingerprint: the message with its changing parts masked.
+Promise: five statements, however many cases are broken (`tests/dashboard/test_run_queries.py`).
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from dashboard.queries.cases import CaseName
+from dashboard.queries.changes import JobChange
+from dashboard.queries.facts import JobFact, JobKey
+from dashboard.queries.history import Moment, read_moments_until
+from dashboard.queries.sql import fetch_rows
+from dashboard.queries.texts import Said, TextPlace, read_texts
+from health.history import fetch_case_results
+from health.models import Project
+from health.rules import outcomes as codes
+from health.rules.durations import UNITS_PER_SECOND
+from health.sql import open_cursor
+
+MOST_CASES: Final = 200  # shown with name and cause; what is beyond is counted
+MOST_GROUPS: Final = 40
+_MOST_STRIPS: Final = 60
+_N_LATELY: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenCase:
+    """One broken result of the run."""
+
+    case: CaseName
+    job: JobFact
+    outcome: int
+    kind: str  # new, still, or empty where there is nothing to compare with
+    seconds: float
+    fingerprint: int | None
+    place: TextPlace | None
+    lately: tuple[str, ...]  # strip marks of the runs up to this one, oldest first
+    n_lately_broken: int
+
+    @property
+    def mark(self) -> str:
+        """The mark's name."""
+        return "error" if self.outcome == codes.ERROR else "fail"
+
+    @property
+    def word(self) -> str:
+        """What the state says: new or still, and error where it is one."""
+        noun = "error" if self.outcome == codes.ERROR else "failure"
+        return f"{self.kind} {noun}" if self.kind else noun
+
+    @property
+    def lately_label(self) -> str:
+        """The strip in words."""
+        return f"broken in {self.n_lately_broken} of {len(self.lately)} runs"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Failures with one fingerprint, and what the first of them said."""
+
+    title: str
+    cases: tuple[BrokenCase, ...]
+    said: Said | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """The causes, largest first; `n_shown` of `n_broken` results are in them."""
+
+    causes: tuple[Cause, ...]
+    n_shown: int
+    n_broken: int
+
+
+def pick_broken(changes: Sequence[JobChange]) -> list[tuple[JobChange, int]]:
+    """The broken results that are shown: new ones first, then errors, then by number of the case."""
+    picked = []
+    for change in changes:
+        for ord_ in np.flatnonzero(np.isin(change.now.outcomes, sorted(codes.BROKEN))).tolist():
+            is_still, is_error = bool(change.transitions.still[ord_]), change.now.outcomes[ord_] == codes.ERROR
+            picked.append((is_still, not is_error, ord_, change))
+    picked.sort(key=lambda entry: entry[:3])
+    return [(change, ord_) for _, _, ord_, change in picked]
+
+
+def read_failures(
+    project: Project, *, broken: Sequence[tuple[JobChange, int]], names: Mapping[int, CaseName]
+) -> Failures:
+    """Group the picked results by cause and read what each cause says."""
+    shown = broken[:MOST_CASES]
+    if not shown:
+        return Failures((), 0, 0)
+    keys = [(change.job.key, ord_) for change, ord_ in shown]
+    details = _read_details(project, keys)
+    lately = _read_lately(project, shown[:_MOST_STRIPS])
+    cases = [_describe(change, ord_, names[ord_], details, lately) for change, ord_ in shown if ord_ in names]
+    groups: dict[int | None, list[BrokenCase]] = defaultdict(list)
+    for case in cases:
+        groups[case.fingerprint].append(case)
+    ranked = sorted(groups.values(), key=lambda group: (group[0].kind == "still", -len(group)))[:MOST_GROUPS]
+    samples = [group[0].place for group in ranked if group[0].place]
+    said = read_texts(project.pk, places=samples)
+    titles = _read_titles(project, [group[0].fingerprint for group in ranked if group[0].fingerprint is not None])
+    causes = tuple(
+        Cause(
+            title=titles.get(group[0].fingerprint or 0, ""),
+            cases=tuple(group),
+            said=said.get(group[0].place) if group[0].place else None,
+        )
+        for group in ranked
+    )
+    return Failures(causes, sum(len(cause.cases) for cause in causes), len(broken))
+
+
+def _describe(
+    change: JobChange,
+    ord_: int,
+    name: CaseName,
+    details: Mapping[tuple[JobKey, int], tuple[int, TextPlace]],
+    lately: Mapping[tuple[JobKey, int], tuple[str, ...]],
+) -> BrokenCase:
+    key = (change.job.key, ord_)
+    fingerprint, place = details.get(key, (None, None))
+    strip = lately.get(key, ())
+    kind = ""
+    if change.is_comparable:
+        kind = "still" if change.transitions.still[ord_] else "new"
+    return BrokenCase(
+        case=name,
+        job=change.job,
+        outcome=int(change.now.outcomes[ord_]),
+        kind=kind,
+        seconds=int(change.now.units[ord_]) / UNITS_PER_SECOND,
+        fingerprint=fingerprint,
+        place=place,
+        lately=strip,
+        n_lately_broken=sum(mark in ("fail", "error") for mark in strip),
+    )
+
+
+def _read_details(
+    project: Project, keys: Sequence[tuple[JobKey, int]]
+) -> dict[tuple[JobKey, int], tuple[int, TextPlace]]:
+    """Fingerprint and text of each broken result: of its last attempt, the first one reported."""
+    rows = fetch_rows(
+        _DETAILS_SQL,
+        {
+            "project": project.pk,
+            "ords": [ord_ for _, ord_ in keys],
+            "runs": [key.run for key, _ in keys],
+            "series": [key.series for key, _ in keys],
+            "broken": sorted(codes.BROKEN),
+        },
+    )
+    return {
+        (JobKey(run, series), ord_): (fingerprint, TextPlace(*place)) for run, series, ord_, fingerprint, *place in rows
+    }
+
+
+def _read_titles(project: Project, fingerprints: Sequence[int]) -> dict[int, str]:
+    rows = fetch_rows(_TITLES_SQL, {"project": project.pk, "fingerprints": list(fingerprints)})
+    return {fingerprint: (message.strip() or kind).partition("\n")[0] for fingerprint, kind, message in rows}
+
+
+def _read_lately(project: Project, shown: Sequence[tuple[JobChange, int]]) -> dict[tuple[JobKey, int], tuple[str, ...]]:
+    """How each case fared in the runs up to this one, as strip marks."""
+    jobs = {change.job.key: change.job for change, _ in shown}
+    moments = read_moments_until(project, jobs=jobs.values(), limit=_N_LATELY)
+    pairs = [(moment.run, series) for series, line in moments.items() for moment in line]
+    results = fetch_case_results(open_cursor(), project.pk, ords=sorted({ord_ for _, ord_ in shown}), jobs=pairs)
+    outcomes = {(result.ord, result.series, result.run): result.outcome for result in results}
+    strips = {}
+    for change, ord_ in shown:
+        line: Sequence[Moment] = moments.get(change.job.key.series, ())
+        marks = [_mark(outcomes.get((ord_, change.job.key.series, moment.run), codes.ABSENT)) for moment in line]
+        strips[change.job.key, ord_] = tuple(reversed(marks))
+    return strips
+
+
+def _mark(outcome: int) -> str:
+    if outcome in codes.BROKEN:
+        return "error" if outcome == codes.ERROR else "fail"
+    return "" if outcome in codes.EXECUTED else "none"
+
+
+_DETAILS_SQL: Final = """
+SELECT DISTINCT ON (f.run, f.series, f.ord) f.run, f.series, f.ord, f.fingerprint,
+       f.upload, f.text_offset, f.message_length, f.text_length
+FROM unnest(%(ords)s::int[], %(runs)s::int[], %(series)s::int[]) AS wanted(ord, run, series)
+JOIN health_failure f ON f.project_id = %(project)s AND f.ord = wanted.ord AND f.run = wanted.run
+    AND f.series = wanted.series AND f.outcome = ANY(%(broken)s)
+ORDER BY f.run, f.series, f.ord, f.attempt DESC, f.upload, f.sequence
+"""
+
+_TITLES_SQL: Final = """
+SELECT fingerprint, kind, message FROM health_fingerprint
+WHERE project_id = %(project)s AND fingerprint = ANY(%(fingerprints)s)
+"""

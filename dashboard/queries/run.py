@@ -1,0 +1,255 @@
+"""One run: what it counts, what broke and what it said, what changed since its baseline, what it was made of.
+
+Called by `dashboard.views.run`.
+Promise: a bounded number of statements, and the lists agree with the counts of the rollups
+(`tests/dashboard/test_run_queries.py`).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import numpy as np
+
+from dashboard.queries.cases import CaseName, read_case_names
+from dashboard.queries.changes import JobChange, read_changes
+from dashboard.queries.facts import JOB_COLUMNS, RUN_COLUMNS, Counts, JobFact, RunFact, read_job, read_run, sum_counts
+from dashboard.queries.failures import MOST_CASES, Failures, pick_broken, read_failures
+from dashboard.queries.sql import fetch_rows
+from health.models import Project, Upload
+from health.rules import outcomes as codes
+
+_MOST_JOBS: Final = 24  # compared case by case; of more, the reader chooses one
+_MOST_LISTED: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteLine:
+    """One suite over the jobs shown."""
+
+    name: str
+    level: str
+    counts: Counts
+    n_jobs: int
+
+    @property
+    def mark(self) -> str:
+        """The mark's name; a suite of nothing but skips is absent."""
+        if self.counts.errored:
+            return "error"
+        if self.counts.failed:
+            return "fail"
+        return "pass" if self.counts.executed else "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCase:
+    """A case in a list of changes, with the job it is about."""
+
+    case: CaseName
+    job: JobFact
+
+
+@dataclass(frozen=True, slots=True)
+class CaseList:
+    """Fixed, gone or retried cases; `n` counts them all, `cases` are the first of them."""
+
+    n: int
+    cases: tuple[NamedCase, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PairTable:
+    """How many cases went from one outcome (row) to another (column); only outcomes that occur."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[tuple[int, bool], ...]], ...]  # each cell with whether it is a change
+    n_cases: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An upload this run was made of."""
+
+    public_id: UUID
+    state: str
+    word: str
+    files: tuple[str, ...]
+    job: str
+    shard: str
+    attempt: int
+    received_at: datetime
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """All the page shows. `shown` are the jobs the lists are about: all, or the chosen one."""
+
+    run: RunFact
+    jobs: tuple[JobFact, ...]
+    shown: tuple[JobFact, ...]
+    chosen: JobFact | None
+    is_cut: bool
+    counts: Counts
+    suites: tuple[SuiteLine, ...]
+    failures: Failures
+    fixed: CaseList
+    gone: CaseList
+    retried: CaseList
+    pairs: PairTable | None
+    deliveries: tuple[Delivery, ...]
+    baselines: tuple[int, ...]
+    is_kept: bool
+    previous: int | None
+    following: int | None
+
+    @property
+    def n_new(self) -> int:
+        """Failures that passed in the baseline."""
+        return sum(job.changes.new for job in self.shown)
+
+    @property
+    def n_still(self) -> int:
+        """Failures the baseline had already."""
+        return sum(job.changes.still for job in self.shown)
+
+
+def read_run_page(project: Project, *, number: int, series: str = "") -> RunPage | None:
+    """The run of that number, narrowed to the job of one series when asked; None when there is none."""
+    rows = fetch_rows(_RUN_SQL, {"project": project.pk, "number": number})
+    if not rows:
+        return None
+    run = read_run(rows[0][:-2])
+    previous, following = rows[0][-2:]
+    jobs = tuple(read_job(row) for row in fetch_rows(_JOBS_SQL, {"project": project.pk, "number": number}))
+    chosen = next((job for job in jobs if str(job.key.series) == series), None)
+    shown = (chosen,) if chosen else jobs
+    compared = sorted(shown, key=lambda job: (job.counts.broken, job.changes.gone), reverse=True)[:_MOST_JOBS]
+    changes = read_changes(project, jobs=compared)
+    broken = pick_broken(changes)
+    lists = [_pick(changes, "fixed"), _pick(changes, "gone"), _pick_retried(changes)]
+    ords = {ord_ for _, ord_ in broken[:MOST_CASES]} | {ord_ for found in lists for _, ord_ in found[:_MOST_LISTED]}
+    names = read_case_names(project.pk, project.slug, ords=sorted(ords))
+    fixed, gone, retried = (_list(found, names) for found in lists)
+    return RunPage(
+        run=run,
+        jobs=jobs,
+        shown=shown,
+        chosen=chosen,
+        is_cut=len(compared) < len(shown),
+        counts=sum_counts(job.counts for job in shown),
+        suites=_read_suites(project, number, [job.key.series for job in shown]),
+        failures=read_failures(project, broken=broken, names=names),
+        fixed=fixed,
+        gone=gone,
+        retried=retried,
+        pairs=_count_pairs(changes),
+        deliveries=_list_deliveries(project, number, shown),
+        baselines=tuple(sorted({job.baseline.run for job in shown if job.baseline})),
+        is_kept=all(change.is_kept for change in changes),
+        previous=previous,
+        following=following,
+    )
+
+
+def _pick(changes: Iterable[JobChange], name: str) -> list[tuple[JobChange, int]]:
+    return [
+        (change, ord_)
+        for change in changes
+        if change.is_comparable
+        for ord_ in np.flatnonzero(getattr(change.transitions, name)).tolist()
+    ]
+
+
+def _pick_retried(changes: Iterable[JobChange]) -> list[tuple[JobChange, int]]:
+    return [
+        (change, ord_)
+        for change in changes
+        for ord_ in np.flatnonzero(change.now.outcomes == codes.PASS_ON_RETRY).tolist()
+    ]
+
+
+def _list(picked: Sequence[tuple[JobChange, int]], names: dict[int, CaseName]) -> CaseList:
+    cases = tuple(NamedCase(names[ord_], change.job) for change, ord_ in picked[:_MOST_LISTED] if ord_ in names)
+    return CaseList(len(picked), cases)
+
+
+def _count_pairs(changes: Iterable[JobChange]) -> PairTable | None:
+    """Outcome by outcome, over all jobs that can be compared."""
+    comparable = [change.count_pairs() for change in changes if change.is_comparable]
+    if not comparable:
+        return None
+    table = np.sum(np.array(comparable), axis=0)
+    table[codes.ABSENT, codes.ABSENT] = 0
+    order = [*range(codes.PASS, codes.N_OUTCOMES), codes.ABSENT]
+    rows = [code for code in order if table[code].any()]
+    columns = [code for code in order if table[:, code].any()]
+    return PairTable(
+        columns=tuple(codes.WORDS[code] for code in columns),
+        rows=tuple(
+            (codes.WORDS[row], tuple((int(table[row, column]), row != column) for column in columns)) for row in rows
+        ),
+        n_cases=int(table.sum()),
+    )
+
+
+def _read_suites(project: Project, number: int, series: Sequence[int]) -> tuple[SuiteLine, ...]:
+    rows = fetch_rows(_SUITES_SQL, {"project": project.pk, "number": number, "series": list(series)})
+    lines = [SuiteLine(name, level, Counts(*counts), n_jobs) for name, level, n_jobs, *counts in rows]
+    return tuple(sorted(lines, key=lambda line: (-line.counts.errored, -line.counts.failed, line.name)))
+
+
+def _list_deliveries(project: Project, number: int, shown: Sequence[JobFact]) -> tuple[Delivery, ...]:
+    titles = {job.key.series: job.title for job in shown}
+    uploads = Upload.objects.filter(project=project, run=number, series__in=titles).prefetch_related("files")
+    files: dict[int, list[str]] = defaultdict(list)
+    for upload in uploads:
+        files[upload.pk] = [file.name for file in sorted(upload.files.all(), key=lambda file: file.position)]
+    return tuple(
+        Delivery(
+            public_id=upload.public_id,
+            state=upload.state,
+            word=upload.get_state_display(),
+            files=tuple(files[upload.pk]),
+            job=titles[upload.series or 0],
+            shard=str(upload.metadata.get("shard", "")),
+            attempt=upload.attempt,
+            received_at=upload.received_at,
+            n_bytes=upload.n_bytes_plain,
+        )
+        for upload in sorted(uploads, key=lambda upload: upload.pk)
+    )
+
+
+_NEIGHBOUR: Final = """
+(SELECT n.number FROM health_run n
+ WHERE n.project_id = r.project_id AND n.lane = r.lane AND n.ordered_at {1} r.ordered_at
+   AND (n.ordered_at, n.ran_at, n.number) {0} (r.ordered_at, r.ran_at, r.number)
+ ORDER BY n.ordered_at {2}, n.ran_at {2}, n.number {2} LIMIT 1)
+"""
+
+_RUN_SQL: Final = f"""
+SELECT {RUN_COLUMNS.format("r")},
+    {_NEIGHBOUR.format("<", "<=", "DESC")}, {_NEIGHBOUR.format(">", ">=", "ASC")}
+FROM health_run r
+WHERE r.project_id = %(project)s AND r.number = %(number)s
+"""  # noqa: S608 - the columns are constants
+
+_JOBS_SQL: Final = f"""
+SELECT {JOB_COLUMNS.format("j", "s")}
+FROM health_job j JOIN health_series s ON s.project_id = j.project_id AND s.number = j.series
+WHERE j.project_id = %(project)s AND j.run = %(number)s
+ORDER BY s.job, s.variant, s.lane
+"""  # noqa: S608 - the columns are constants
+
+_SUITES_SQL: Final = """
+SELECT s.name, s.level, count(*), sum(c.n_declared), sum(c.n_passed), sum(c.n_failed), sum(c.n_errored),
+       sum(c.n_skipped), sum(c.n_xfailed), sum(c.n_flaky), sum(c.duration)::bigint
+FROM health_runsuite c JOIN health_suite s ON s.project_id = c.project_id AND s.number = c.suite
+WHERE c.project_id = %(project)s AND c.run = %(number)s AND c.series = ANY(%(series)s)
+GROUP BY s.name, s.level
+"""

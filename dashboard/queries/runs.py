@@ -1,0 +1,95 @@
+"""The list of runs, newest first, a page at a time.
+
+Called by `dashboard.views.runs`. Promise: three statements for any page of any list
+(`tests/dashboard/test_runs_queries.py`).
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dashboard.filters import Filters
+from dashboard.queries.facts import RUN_COLUMNS, RunFact, name_job, read_run
+from dashboard.queries.sql import fetch_rows
+from health.models import Project, Run, Series
+
+N_ROWS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """A run and the jobs it is made of, by name."""
+
+    run: RunFact
+    jobs: tuple[str, ...]
+
+    @property
+    def what(self) -> str:
+        """Its job, or how many there are."""
+        return self.jobs[0] if len(self.jobs) == 1 else f"{len(self.jobs)} jobs"
+
+
+@dataclass(frozen=True, slots=True)
+class RunList:
+    """One page of runs. `next_before` is the number the next page starts behind, empty on the last one."""
+
+    lines: tuple[RunLine, ...]
+    branches: tuple[str, ...]
+    next_before: str
+
+
+def list_runs(project: Project, filters: Filters) -> RunList:
+    """The runs of all lanes, or of one (`filters.branch`), behind `filters.before`."""
+    lanes = Series.objects.filter(project=project).values_list("lane", flat=True).distinct()
+    branches = tuple(sorted(lanes, key=lambda lane: (lane != project.default_branch, lane)))
+    rows = fetch_rows(*_write_statement(project, filters))
+    runs = [read_run(row) for row in rows]
+    shown = runs[:N_ROWS]
+    jobs = _read_jobs(project, [run.number for run in shown])
+    return RunList(
+        lines=tuple(RunLine(run, jobs.get(run.number, ())) for run in shown),
+        branches=branches,
+        next_before=str(shown[-1].number) if len(runs) > N_ROWS else "",
+    )
+
+
+def _write_statement(project: Project, filters: Filters) -> tuple[str, dict[str, Any]]:
+    values: dict[str, Any] = {"project": project.pk, "lane": filters.branch, "limit": N_ROWS + 1}
+    conditions = ["AND r.lane = %(lane)s"] if filters.branch else []
+    last = _find_last(project, filters.before)
+    if last is not None:
+        values |= {"ordered_at": last.ordered_at, "ran_at": last.ran_at, "number": last.number}
+        conditions.append(
+            "AND r.ordered_at <= %(ordered_at)s"
+            " AND (r.ordered_at, r.ran_at, r.number) < (%(ordered_at)s, %(ran_at)s, %(number)s)"
+        )
+    return _RUNS_SQL.format(" ".join(conditions)), values
+
+
+def _find_last(project: Project, before: str) -> Run | None:
+    if not before.isascii() or not before.isdigit() or len(before) > 9:
+        return None
+    return Run.objects.filter(project=project, number=int(before)).only("ordered_at", "ran_at", "number").first()
+
+
+def _read_jobs(project: Project, numbers: list[int]) -> dict[int, tuple[str, ...]]:
+    jobs: dict[int, list[str]] = defaultdict(list)
+    for number, job, variant in fetch_rows(_JOBS_SQL, {"project": project.pk, "runs": numbers}):
+        jobs[number].append(name_job(job, variant))
+    return {number: tuple(names) for number, names in jobs.items()}
+
+
+_RUNS_SQL: Final = f"""
+SELECT {RUN_COLUMNS.format("r")}
+FROM health_run r
+WHERE r.project_id = %(project)s {{}}
+ORDER BY r.ordered_at DESC, r.ran_at DESC, r.number DESC
+LIMIT %(limit)s
+"""  # noqa: S608 - the columns are constants
+
+_JOBS_SQL: Final = """
+SELECT j.run, s.job, s.variant
+FROM health_job j JOIN health_series s ON s.project_id = j.project_id AND s.number = j.series
+WHERE j.project_id = %(project)s AND j.run = ANY(%(runs)s)
+ORDER BY j.run, s.job, s.variant
+"""

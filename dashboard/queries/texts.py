@@ -1,0 +1,74 @@
+"""What failures said: cut out of an upload's one compressed stream.
+
+Used by the queries of run and case. Promise: never more than one piece of the stream in memory beside the texts asked
+for, and never more than a set length inflated (`tests/dashboard/test_texts.py`).
+"""
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from health.models import FailureText
+
+_PIECE: Final = 2**18
+# A text deeper in its stream than this is not fetched for a list; its case's page has more patience.
+SHALLOW: Final = 16 * 2**20
+DEEP: Final = 512 * 2**20
+
+
+class TextPlace(NamedTuple):
+    """Where a failure's message and text lie in its upload's inflated stream: message first, in bytes."""
+
+    upload: int
+    offset: int
+    message_length: int
+    text_length: int
+
+    @property
+    def end(self) -> int:
+        """The byte behind it."""
+        return self.offset + self.message_length + self.text_length
+
+
+class Said(NamedTuple):
+    """A failure's message, and the text behind it: usually a traceback."""
+
+    message: str
+    text: str
+
+
+def read_texts(project_id: int, *, places: Iterable[TextPlace], depth: int = SHALLOW) -> dict[TextPlace, Said]:
+    """The texts at these places; what lies deeper than `depth`, or is no longer kept, is left out."""
+    wanted: dict[int, list[TextPlace]] = defaultdict(list)
+    for place in places:
+        if place.end <= depth:
+            wanted[place.upload].append(place)
+    blobs = FailureText.objects.filter(project_id=project_id, upload__in=wanted).values_list("upload", "blob")
+    return {
+        place: said for upload, blob in blobs.iterator() for place, said in _cut(bytes(blob), wanted[upload]).items()
+    }
+
+
+def _cut(blob: bytes, places: list[TextPlace]) -> dict[TextPlace, Said]:
+    """Inflate piece by piece, keep only what lies inside a place, stop behind the last one."""
+    waiting = sorted(set(places), key=lambda place: place.offset)
+    last = max(place.end for place in waiting)
+    parts: dict[TextPlace, list[bytes]] = {place: [] for place in waiting}
+    inflater, pending, at = zlib.decompressobj(), blob, 0
+    while at < last and not inflater.eof:
+        piece = inflater.decompress(pending, _PIECE)
+        pending = inflater.unconsumed_tail
+        if not piece and not pending:
+            break
+        for place in waiting:
+            if place.offset < at + len(piece) and place.end > at:
+                parts[place].append(piece[max(place.offset - at, 0) : place.end - at])
+        at += len(piece)
+        waiting = [place for place in waiting if place.end > at]
+    return {place: _split(place, b"".join(pieces)) for place, pieces in parts.items()}
+
+
+def _split(place: TextPlace, data: bytes) -> Said:
+    message, text = data[: place.message_length], data[place.message_length :]
+    return Said(message.decode("utf-8", "replace"), text.decode("utf-8", "replace"))

@@ -1,0 +1,58 @@
+"""Every address of the pages, in a small world: for tests that visit all of them.
+
+Called by the access matrix and by the journeys; a new URL pattern is visited without being named anywhere.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import URLPattern, reverse
+
+from dashboard.urls import urlpatterns
+from health.models import Membership, Project, Upload, UploadToken
+from tests.builders import a_project, a_user, an_upload
+
+
+@dataclass(frozen=True)
+class World:
+    """Two projects alike in everything but their members."""
+
+    project: Project
+    token: UploadToken
+    upload: Upload
+
+    def url(self, pattern: URLPattern) -> str:
+        """The address of this pattern in the project the members share."""
+        is_token = "token" in str(pattern.name)
+        known: dict[str, Any] = {
+            "slug": self.project.slug,
+            "uidb64": "MQ",
+            "token": "abc-0123456789",
+            "number": self.upload.run,
+            "ord": 0,
+            "public_id": self.upload.public_id,
+            "pk": self.token.pk if is_token else Membership.objects.get(user__username="other").pk,
+        }
+        arguments = {name: known[name] for name in pattern.pattern.converters}
+        return reverse(f"dashboard:{pattern.name}", kwargs=arguments)
+
+
+def page_patterns() -> list[URLPattern]:
+    """All patterns of the dashboard."""
+    return [pattern for pattern in urlpatterns if isinstance(pattern, URLPattern)]
+
+
+def a_world(**metadata: Any) -> World:
+    """The project `click` with an owner, a maintainer, a viewer and one more; and a stranger with `click-2`.
+
+    `metadata` is that of the uploads.
+    """
+    project = a_project("click", owner=a_user("owner"))
+    for name, role in (("viewer", "viewer"), ("maintainer", "maintainer"), ("other", "maintainer")):
+        Membership.objects.create(project=project, user=a_user(name), role=role)
+    a_user("newcomer")
+    foreign = a_project("click-2", owner=a_user("stranger"))
+    an_upload(foreign, {"tests.a::one": "pass"})
+    token, _ = UploadToken.issue(project, name="ci")
+    upload = an_upload(project, {"tests.a::one": "pass", "tests.a::two": "fail"}, **metadata)
+    return World(project, token, upload)
