@@ -2,7 +2,7 @@
 
 SHELL = /bin/sh
 VENV = .venv
-UV_VENV = $(VENV)-uv
+UV_VENV = $(VENV)/uv
 UV_VERSION = 0.13.8
 UV_COMPILE = $(UV_VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate -q

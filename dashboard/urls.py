@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from dashboard.views import login, onboarding, overview, projects, settings
+from dashboard.views import case, login, onboarding, overview, projects, run, runs, settings
 
 app_name = "dashboard"
 
@@ -27,7 +27,8 @@ urlpatterns = [
     path("p/<slug:slug>/settings/members/<int:pk>/", settings.change_member, name="settings-member-change"),
     path("p/<slug:slug>/", overview.page, name="overview"),
     # --- PAGES: trends ---
-    # --- PAGES: runs and run ---
-    # --- PAGES: case ---
+    path("p/<slug:slug>/runs/", runs.page, name="runs"),
+    path("p/<slug:slug>/runs/<int:number>/", run.page, name="run"),
+    path("p/<slug:slug>/cases/<int:number>/", case.page, name="case"),
     # --- PAGES: uploads and upload ---
 ]

@@ -7,8 +7,9 @@ older than the oldest kept tile (`tests/health/test_rebuild.py`).
 
 from django.db import transaction
 
+from health.baselines import JobKey
 from health.revisions import bump_revision
-from health.rollups import JobKey, fetch_cases, refresh_job
+from health.rollups import fetch_cases, refresh_job
 from health.sql import Cursor, open_cursor
 
 

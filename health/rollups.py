@@ -6,12 +6,13 @@ Promise: any order of arrival or deletion ends in what `rebuild_project` compute
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from health.baselines import JobKey, Place, fetch_place, find_baseline, find_dependents
 from health.rules import outcomes as codes
 from health.rules.transitions import compare_outcomes
 from health.sql import Cursor
@@ -46,25 +47,6 @@ class Cases:
         return len(self.suites)
 
 
-@dataclass(frozen=True, slots=True)
-class JobKey:
-    """One job: a series' share of a run."""
-
-    run: int
-    series: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a job stands in its series: what its baseline is looked up by."""
-
-    key: JobKey
-    branch: str
-    ordered_at: datetime
-    ran_at: datetime
-    is_complete: bool
-
-
 def fetch_cases(cursor: Cursor, project_id: int, *, known: Cases | None = None) -> Cases:
     """Read the suite of every case of a project; with `known`, only of the cases numbered since."""
     first = known.n if known else 0
@@ -88,8 +70,8 @@ def refresh_job(cursor: Cursor, project_id: int, *, key: JobKey, cases: Cases, r
 
     `results` saves reading the tiles back when the caller knows the job has no others.
     """
-    before = _fetch_place(cursor, project_id, key)
-    touched = set(_find_dependents(cursor, project_id, before)) if before else set()
+    before = fetch_place(cursor, project_id, key)
+    touched = set(find_dependents(cursor, project_id, before)) if before else set()
     old_day = _fetch_day(cursor, project_id, key)
     if results is None:
         results = fetch_results(cursor, project_id, run=key.run, series=key.series, n_cases=cases.n)
@@ -98,7 +80,7 @@ def refresh_job(cursor: Cursor, project_id: int, *, key: JobKey, cases: Cases, r
         _delete_job(cursor, project_id, key)
     else:
         _write_transitions(cursor, project_id, place, cases, results)
-        touched |= set(_find_dependents(cursor, project_id, place))
+        touched |= set(find_dependents(cursor, project_id, place))
     touched |= _reorder_sisters(cursor, project_id, key)
     runs = {key.run}
     for other in sorted(touched - {key}, key=lambda k: (k.run, k.series)):
@@ -124,8 +106,8 @@ def _reorder_sisters(cursor: Cursor, project_id: int, key: JobKey) -> set[JobKey
     concerned: set[JobKey] = set()
     for sister in (JobKey(*row) for row in rows):
         for _ in ("where it stood", "where it stands now"):
-            place = _fetch_place(cursor, project_id, sister)
-            concerned |= {sister, *(_find_dependents(cursor, project_id, place) if place else ())}
+            place = fetch_place(cursor, project_id, sister)
+            concerned |= {sister, *(find_dependents(cursor, project_id, place) if place else ())}
             cursor.execute(
                 """
                 UPDATE health_job j SET ordered_at = coalesce(r.committed_at, j.ran_at) FROM health_run r
@@ -140,7 +122,7 @@ def _reorder_sisters(cursor: Cursor, project_id: int, key: JobKey) -> set[JobKey
 # --- one job ---------------------------------------------------------------------------------------------------
 
 
-def _write_job(cursor: Cursor, project_id: int, key: JobKey, cases: Cases, results: Results) -> _Place | None:
+def _write_job(cursor: Cursor, project_id: int, key: JobKey, cases: Cases, results: Results) -> Place | None:
     """Write the job's row and its suites' counts; None when no upload is left in it."""
     head = cursor.execute(
         """
@@ -190,7 +172,7 @@ def _write_job(cursor: Cursor, project_id: int, key: JobKey, cases: Cases, resul
             """,  # noqa: S608 - the columns are constants
             (project_id, key.run, key.series, *columns),
         )
-    return _Place(key, branch, ordered_at, ran_at, is_complete)
+    return Place(key, branch, ordered_at, ran_at, is_complete)
 
 
 def _count_suites(cases: Cases, results: Results) -> npt.NDArray[np.int64]:
@@ -221,98 +203,9 @@ def _delete_job(cursor: Cursor, project_id: int, key: JobKey) -> None:
 # --- baselines and transitions ---------------------------------------------------------------------------------
 
 
-def _fetch_place(cursor: Cursor, project_id: int, key: JobKey) -> _Place | None:
-    row = cursor.execute(
-        """
-        SELECT branch, ordered_at, ran_at, is_complete FROM health_job
-        WHERE project_id = %s AND run = %s AND series = %s
-        """,
-        (project_id, key.run, key.series),
-    ).fetchone()
-    return _Place(key, *row) if row else None
-
-
-def _find_baseline(cursor: Cursor, project_id: int, place: _Place) -> JobKey | None:
-    """The previous complete job of the same branch in its series, else the newest one of the default branch."""
-    row = cursor.execute(
-        """
-        SELECT run, series FROM health_job
-        WHERE project_id = %(project)s AND series = %(series)s AND branch = %(branch)s AND is_complete
-          AND (ordered_at, ran_at, run) < (%(ordered_at)s, %(ran_at)s, %(run)s)
-        ORDER BY ordered_at DESC, ran_at DESC, run DESC LIMIT 1
-        """,
-        _place_values(project_id, place),
-    ).fetchone()
-    row = (
-        row
-        or cursor.execute(
-            """
-        SELECT j.run, j.series FROM health_series mine
-        JOIN health_project p ON p.id = mine.project_id
-        JOIN health_series base ON base.project_id = mine.project_id AND base.job = mine.job
-          AND base.variant = mine.variant AND base.lane = p.default_branch AND base.number <> mine.number
-        JOIN LATERAL (
-            SELECT run, series FROM health_job
-            WHERE project_id = mine.project_id AND series = base.number AND branch = base.lane AND is_complete
-              AND ordered_at <= %(ordered_at)s AND run <> %(run)s
-            ORDER BY ordered_at DESC, ran_at DESC, run DESC LIMIT 1) j ON true
-        WHERE mine.project_id = %(project)s AND mine.number = %(series)s
-        """,
-            _place_values(project_id, place),
-        ).fetchone()
-    )
-    return JobKey(*row) if row else None
-
-
-def _find_dependents(cursor: Cursor, project_id: int, place: _Place) -> list[JobKey]:
-    """The jobs whose baseline is, or could become, the one at this place.
-
-    Those behind it on its branch up to the next complete one, and, when it is on the default branch, those of its
-    sister series that look to the default branch and found nothing newer there.
-    """
-    rows = cursor.execute(
-        """
-        (SELECT run, series FROM health_job
-         WHERE project_id = %(project)s AND series = %(series)s AND branch = %(branch)s
-           AND (ordered_at, ran_at, run) > (%(ordered_at)s, %(ran_at)s, %(run)s)
-           AND (ordered_at, ran_at, run) <= (
-               SELECT coalesce(max(ordered_at), 'infinity'), coalesce(max(ran_at), 'infinity'), coalesce(max(run), 0)
-               FROM (SELECT ordered_at, ran_at, run FROM health_job
-                     WHERE project_id = %(project)s AND series = %(series)s AND branch = %(branch)s AND is_complete
-                       AND (ordered_at, ran_at, run) > (%(ordered_at)s, %(ran_at)s, %(run)s)
-                     ORDER BY ordered_at, ran_at, run LIMIT 1) next_complete))
-        UNION
-        SELECT j.run, j.series FROM health_series mine
-        JOIN health_project p ON p.id = mine.project_id AND p.default_branch = mine.lane
-        JOIN health_series sister ON sister.project_id = mine.project_id AND sister.job = mine.job
-          AND sister.variant = mine.variant AND sister.number <> mine.number
-        JOIN health_job j ON j.project_id = mine.project_id AND j.series = sister.number
-          AND j.ordered_at >= %(ordered_at)s
-        LEFT JOIN health_job b ON b.project_id = j.project_id AND b.run = j.baseline_run
-          AND b.series = j.baseline_series
-        WHERE mine.project_id = %(project)s AND mine.number = %(series)s
-          AND (b.run IS NULL OR (b.series = mine.number
-               AND (b.ordered_at, b.ran_at, b.run) <= (%(ordered_at)s, %(ran_at)s, %(run)s)))
-        """,
-        _place_values(project_id, place),
-    ).fetchall()
-    return [JobKey(*row) for row in rows]
-
-
-def _place_values(project_id: int, place: _Place) -> dict[str, object]:
-    return {
-        "project": project_id,
-        "run": place.key.run,
-        "series": place.key.series,
-        "branch": place.branch,
-        "ordered_at": place.ordered_at,
-        "ran_at": place.ran_at,
-    }
-
-
 def _refresh_transitions(cursor: Cursor, project_id: int, key: JobKey, cases: Cases) -> bool:
     """Recompute a neighbour's baseline and transitions; False when the job does not exist."""
-    place = _fetch_place(cursor, project_id, key)
+    place = fetch_place(cursor, project_id, key)
     if place is None:
         return False
     results = fetch_results(cursor, project_id, run=key.run, series=key.series, n_cases=cases.n)
@@ -320,8 +213,8 @@ def _refresh_transitions(cursor: Cursor, project_id: int, key: JobKey, cases: Ca
     return True
 
 
-def _write_transitions(cursor: Cursor, project_id: int, place: _Place, cases: Cases, results: Results) -> None:
-    baseline = _find_baseline(cursor, project_id, place)
+def _write_transitions(cursor: Cursor, project_id: int, place: Place, cases: Cases, results: Results) -> None:
+    baseline = find_baseline(cursor, project_id, place)
     counts = (0, 0, 0, 0)
     if baseline is not None:
         before = fetch_results(cursor, project_id, run=baseline.run, series=baseline.series, n_cases=cases.n)
@@ -358,7 +251,8 @@ def sum_run(cursor: Cursor, project_id: int, run: int) -> None:
         f"""
         UPDATE health_run r
         SET (ran_at, ordered_at, is_complete, n_attempts, n_suite_errors, {_COUNTS}, {_TRANSITIONS}, duration) = (
-            SELECT min(j.ran_at), coalesce(r.committed_at, min(j.ran_at)), bool_and(j.is_complete), max(j.n_attempts), sum(j.n_suite_errors),
+            SELECT min(j.ran_at), coalesce(r.committed_at, min(j.ran_at)), bool_and(j.is_complete),
+                max(j.n_attempts), sum(j.n_suite_errors),
                 sum(j.n_declared), sum(j.n_passed), sum(j.n_failed), sum(j.n_errored), sum(j.n_skipped),
                 sum(j.n_xfailed), sum(j.n_flaky), sum(j.n_new), sum(j.n_still), sum(j.n_fixed), sum(j.n_gone),
                 sum(j.duration)

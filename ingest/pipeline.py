@@ -63,7 +63,7 @@ def _process(delivery: Delivery) -> None:
     left = settings.UPLOAD_MAX_CASES * _FILES_FULL_OF_CASES
     for file in UploadFile.objects.filter(upload_id=delivery.upload_id).order_by("position"):
         try:
-            report = _parse(file, Limits(max_cases=min(left, settings.UPLOAD_MAX_CASES)))
+            report = _parse(file, _limits(left))
         except IngestError as refusal:
             errors.append(refusal)
             receipt["files"].append(_describe_failure(file, refusal))
@@ -78,6 +78,12 @@ def _process(delivery: Delivery) -> None:
     is_whole = not errors and not any(report.truncated for report in reports)
     joined = reports[0] if len(reports) == 1 else join_reports(reports)
     store_report(delivery, joined, state="stored" if is_whole else "partial", receipt=receipt)
+
+
+def _limits(cases_left: int) -> Limits:
+    return Limits(
+        max_plain_bytes=settings.UPLOAD_MAX_PLAIN_BYTES, max_cases=min(cases_left, settings.UPLOAD_MAX_CASES)
+    )
 
 
 def _parse(file: UploadFile, limits: Limits) -> ParsedReport:

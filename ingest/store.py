@@ -13,8 +13,9 @@ import numpy as np
 from django.db import transaction
 from psycopg.types.json import Jsonb
 
+from health.baselines import JobKey
 from health.revisions import bump_revision
-from health.rollups import JobKey, refresh_job
+from health.rollups import refresh_job
 from health.rules.durations import decode_units, encode_seconds
 from health.rules.fingerprints import take_fingerprint
 from health.rules.lanes import choose_lane, guess_default_branch

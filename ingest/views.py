@@ -12,6 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
+from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
@@ -77,6 +78,8 @@ def uploads(request: HttpRequest) -> HttpResponse:
     """Take a delivery: 202 once it is kept, 200 when it was kept before."""
     _refuse_plain_http(request)
     token = authenticate(request, scope="upload")
+    # Back to the pool: a slow body must not keep a connection that others wait for.
+    close_old_connections()
     with open_envelope(request) as envelope:
         receipt = receive(envelope, token=token)
     upload = receipt.upload

@@ -7,6 +7,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from django.contrib.auth.models import User
+
 from health.models import Membership, PayloadChunk, Project, Upload, UploadFile, UploadToken
 from ingest.claims import claim_next
 from ingest.metadata import Metadata
@@ -26,13 +28,11 @@ def issue_token(slug: str) -> str:
     return UploadToken.issue(make_project(slug), name="bench")[1]
 
 
-def make_member(project: Project) -> int:
-    """A user who may see the project; the number."""
-    from django.contrib.auth.models import User
-
+def make_member(project: Project) -> User:
+    """A user who may see the project."""
     user = User.objects.create_user(f"bench-{time.time_ns()}")
     Membership.objects.create(project=project, user=user, role=Membership.Role.OWNER)
-    return int(user.pk)
+    return user
 
 
 def add_waiting_upload(project: Project, *, report: Path | None = None, branch: str = "main", variant: str = "") -> None:

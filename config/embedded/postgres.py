@@ -65,7 +65,7 @@ class Postgres:
             is_ready=self.is_ready,
             # After a kill, the last of the old server's processes hold its memory for a moment.
             tries=5,
-            quiet_about=(" LOG:  ",),
+            quiet_about=(" LOG:  ", "the database system is starting up"),
         )
 
     def is_ready(self) -> bool:

@@ -19,6 +19,7 @@ _RIGHT: Final = 120
 _LINE_HEIGHT: Final = 100
 _BARS_HEIGHT: Final = 40
 _MOST_LINES: Final = 3
+_MOST_TICKS: Final = 5
 _TICK_SHARE: Final = 0.08  # how tall a run without failures stands in a pane of bars
 
 Value = float | int | None
@@ -40,6 +41,7 @@ class Pane:
     floor: float | None = None
     ceiling: float | None = None
     tick_suffix: str = ""
+    crosses: tuple[bool, ...] = ()  # where the line carries a failure's cross
 
     @property
     def height(self) -> int:
@@ -95,6 +97,17 @@ def stack_panes(
         top -= pane.height + _GAP
     layout["xaxis"] = _make_x_axis(ticks, f"y{len(panes)}" if len(panes) > 1 else "y", x)
     return dict(go.Figure(data=traces, layout=layout).to_plotly_json())
+
+
+def choose_ticks(days: Sequence[str]) -> tuple[tuple[int, str], ...]:
+    """A few runs, evenly spread, named by their day; the year where it changes."""
+    step = max(-(-len(days) // _MOST_TICKS), 1)
+    ticks, year = [], ""
+    for at in range(0, len(days), step):
+        day, _, its_year = days[at].rpartition(" ")
+        ticks.append((at, days[at] if its_year != year else day))
+        year = its_year
+    return tuple(ticks)
 
 
 def escape_label(text: str) -> str:
@@ -206,6 +219,17 @@ def _draw(pane: Pane, axis: str, x: Sequence[str | int], high: float, x_hover: S
         hover |= {"customdata": [escape_label(text) for text in x_hover]}
     if pane.shape == "bars":
         return _draw_bars(pane, axis, x, high, hover)
+    crossed = [(at, value) for at, value, is_crossed in zip(x, pane.values, pane.crosses) if is_crossed]  # noqa: B905
+    crosses = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [at for at, _ in crossed],
+        "y": [value for _, value in crossed],
+        "yaxis": axis,
+        "marker": {"color": "var(--fail)", "symbol": "x", "size": 8},
+        "cliponaxis": False,
+        "hoverinfo": "skip",
+    }
     return [
         {
             "type": "scatter",
@@ -218,7 +242,8 @@ def _draw(pane: Pane, axis: str, x: Sequence[str | int], high: float, x_hover: S
             "connectgaps": True,
             "cliponaxis": False,
             **hover,
-        }
+        },
+        *([crosses] if crossed else []),
     ]
 
 

@@ -5,15 +5,13 @@ Called by `dashboard.views.overview`; pure (`tests/dashboard/test_overview_chart
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from dashboard.charts.figure import Figure, Pane, stack_panes, write_seconds, write_share
+from dashboard.charts.figure import Figure, Pane, choose_ticks, stack_panes, write_seconds, write_share
 
 if TYPE_CHECKING:
     from dashboard.queries.standing import Point
-
-_MOST_TICKS: Final = 5
 
 
 @lru_cache(maxsize=64)
@@ -56,7 +54,7 @@ def draw_trend(points: "tuple[Point, ...]", *, zone: str, lane: str) -> Figure:
         title=f"{len(points)} runs on {lane}",
         subtitle="oldest first",
         label=_say(points, n_red),
-        plot=stack_panes(panes, x=range(len(points)), ticks=_choose_ticks(days)),
+        plot=stack_panes(panes, x=range(len(points)), ticks=choose_ticks(days)),
         head=("Run", "Day", "As expected, of executed", "Broken", "Declared", "Test time"),
         rows=tuple(
             (
@@ -78,14 +76,3 @@ def _say(points: "Sequence[Point]", n_red: int) -> str:
         f"Three lines over {len(points)} runs: {n_red} runs were red; declared tests went from {first.declared:,} to"
         f" {last.declared:,}; test time from {write_seconds(first.seconds)} to {write_seconds(last.seconds)}."
     )
-
-
-def _choose_ticks(days: Sequence[str]) -> tuple[tuple[int, str], ...]:
-    """A few runs, evenly spread, named by their day; the year where it changes."""
-    step = max(-(-len(days) // _MOST_TICKS), 1)
-    ticks, year = [], ""
-    for at in range(0, len(days), step):
-        day, _, its_year = days[at].rpartition(" ")
-        ticks.append((at, days[at] if its_year != year else day))
-        year = its_year
-    return tuple(ticks)

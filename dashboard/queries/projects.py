@@ -228,8 +228,7 @@ def _read_refused(project_ids: list[int]) -> frozenset[int]:
 
 # The lane a project is judged by: its default branch, else the long-lived lane that ran last.
 _RUNS_SQL: Final = f"""
-SELECT p.id, {RUN_COLUMNS.format("r")}, r.is_complete AND NOT EXISTS (
-    SELECT 1 FROM health_job j WHERE j.project_id = p.id AND j.run = r.number AND NOT j.is_complete)
+SELECT p.id, {RUN_COLUMNS.format("r")}
 FROM health_project p
 CROSS JOIN LATERAL (
     SELECT coalesce(
@@ -247,7 +246,7 @@ ORDER BY p.id, r.ordered_at DESC, r.ran_at DESC, r.number DESC
 """  # noqa: S608 - the columns are constants
 
 _JOBS_SQL: Final = f"""
-SELECT j.project_id, {JOB_COLUMNS.format("j")}, s.job, s.variant, s.lane
+SELECT j.project_id, {JOB_COLUMNS.format("j", "s")}
 FROM unnest(%(projects)s::bigint[], %(runs)s::int[]) AS shown(project_id, run)
 JOIN health_job j ON j.project_id = shown.project_id AND j.run = shown.run
 JOIN health_series s ON s.project_id = j.project_id AND s.number = j.series

@@ -16,12 +16,34 @@ import numpy as np
 
 from dashboard.queries.cases import CaseName, read_case_names
 from dashboard.queries.changes import JobChange, read_changes
-from dashboard.queries.facts import JOB_COLUMNS, RUN_COLUMNS, Counts, JobFact, RunFact, read_job, read_run, sum_counts
+from dashboard.queries.facts import (
+    JOB_COLUMNS,
+    RUN_COLUMNS,
+    Counts,
+    JobFact,
+    RunFact,
+    Verdict,
+    judge,
+    read_job,
+    read_run,
+    sum_counts,
+)
 from dashboard.queries.failures import MOST_CASES, Failures, pick_broken, read_failures
 from dashboard.queries.sql import fetch_rows
 from health.models import Project, Upload
 from health.rules import outcomes as codes
 
+# The mark of each state of an upload.
+UPLOAD_MARKS: Final[dict[str, str]] = {
+    "received": "open",
+    "processing": "open",
+    "retry": "stale",
+    "stored": "pass",
+    "partial": "stale",
+    "failed": "fail",
+    "dead": "error",
+    "cancelled": "absent",
+}
 _MOST_JOBS: Final = 24  # compared case by case; of more, the reader chooses one
 _MOST_LISTED: Final = 100
 
@@ -84,6 +106,11 @@ class Delivery:
     received_at: datetime
     n_bytes: int
 
+    @property
+    def mark(self) -> str:
+        """The mark's name."""
+        return UPLOAD_MARKS[self.state]
+
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
@@ -106,6 +133,21 @@ class RunPage:
     is_kept: bool
     previous: int | None
     following: int | None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Mark and word of what is shown."""
+        return judge(self.counts, is_complete=all(job.is_complete for job in self.shown))
+
+    @property
+    def n_fixed(self) -> int:
+        """Broken in the baseline, passed here."""
+        return sum(job.changes.fixed for job in self.shown)
+
+    @property
+    def n_gone(self) -> int:
+        """In the baseline, not here."""
+        return sum(job.changes.gone for job in self.shown)
 
     @property
     def n_new(self) -> int:

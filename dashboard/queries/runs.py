@@ -37,6 +37,11 @@ class RunList:
     branches: tuple[str, ...]
     next_before: str
 
+    @property
+    def n_red(self) -> int:
+        """How many of the runs shown are red."""
+        return sum(line.run.counts.is_red for line in self.lines)
+
 
 def list_runs(project: Project, filters: Filters) -> RunList:
     """The runs of all lanes, or of one (`filters.branch`), behind `filters.before`."""

@@ -1,14 +1,17 @@
-"""The sentences on top of pages: what a colleague would say about a branch, and about a run.
+"""The sentences on top of pages: what a colleague would say about a branch, a run, a case.
 
-Used by the overview and the run page. Pure; every number in them is one of the facts given
+Used by the views of overview, run and case. Pure; every number in them is one of the facts given
 (`tests/dashboard/test_sentences.py`).
 """
 
 from collections.abc import Sequence
 
+from dashboard.queries.case import CasePage
+from dashboard.queries.case_history import Cell
 from dashboard.queries.facts import Changes, Counts
 from dashboard.queries.standing import Standing
 from dashboard.templatetags.display import in_words, write_day
+from health.rules import outcomes as codes
 
 
 def write_status(standing: Standing, *, has_other_runs: bool = False) -> str:
@@ -112,6 +115,8 @@ def _tell_changes(changes: Changes, counts: Counts, against: str) -> str:
         parts.append(f"{_tests(changes.gone)} {'is' if changes.gone == 1 else 'are'} gone")
     if not counts.is_red:
         parts.insert(0, _tell_passes(counts) if counts.executed else f"none of {counts.declared:,} declared tests ran")
+    if not parts:  # its broken tests are in a job that has nothing before it
+        return _tell_alone(counts)
     if len(parts) == 1:
         return f"{parts[0][0].upper()}{parts[0][1:]}{'' if counts.is_red else f', nothing broke since {against}'}."
     text = f"{', '.join(parts[:-1])} and {parts[-1]}"
@@ -124,6 +129,42 @@ def _tell_failed(counts: Counts) -> str:
 
 def _tests(n: int) -> str:
     return f"{in_words(n)} test{'' if n == 1 else 's'}"
+
+
+def write_case(page: CasePage) -> str:
+    """How a case fares on the main lane, and since when it does."""
+    history = page.main
+    if history is None or page.latest is None:
+        return "This test has no result in the runs that are kept."
+    where, n_runs = f"on {history.title}", len(history.runs)
+    lately = f"its {'one run' if n_runs == 1 else f'last {n_runs} runs'} {where}"
+    seen = [cell for row in history.rows for cell in row.cells if cell.outcome]
+    n_broken = len({cell.run for cell in seen if cell.outcome in codes.BROKEN})
+    if page.streak:
+        first = page.streak.first
+        verb = "stops with an error" if page.latest.outcome == codes.ERROR else "fails"
+        if page.streak.n_broken == 1:
+            return f"It {verb} {where} since run {first.run} of {write_day(first.ran_at)}."
+        more = "" if page.streak.is_whole else "at least "
+        said = f"since {more}run {first.run} of {write_day(first.ran_at)}, {page.streak.n_broken} runs in a row"
+        return f"It {verb} {where} {said}."
+    if not page.latest.outcome:
+        last = max(seen, key=lambda cell: cell.ran_at, default=None)
+        return f"It no longer reports {where}" + (
+            f": last seen in run {last.run}, {write_day(last.ran_at)}." if last else "."
+        )
+    if all(cell.outcome in codes.DEFERRED for cell in seen):
+        put_off = "put off" if all(cell.outcome == codes.SKIP for cell in seen) else "expected to fail"
+        return f"It is {put_off} in all of {lately}."
+    if n_broken:
+        return f"It {_say_now(page.latest)}, and broke in {n_broken} of {lately}."
+    return f"It {_say_now(page.latest)}, and broke in none of {lately}."
+
+
+def _say_now(cell: Cell) -> str:
+    words = {codes.SKIP: "was put off", codes.XFAIL: "failed as expected", codes.XPASS: "passed against expectation"}
+    words |= {codes.PASS_ON_RETRY: "passed on a retry"}
+    return words.get(cell.outcome or 0, "passes")
 
 
 def _of(part: int, whole: int) -> str:

@@ -39,15 +39,15 @@ def read_streaks(project: Project, *, cases: Sequence[tuple[int, int]]) -> dict[
     for result in found:
         by_case[result.ord, result.series][result.run] = result
     streaks = {
-        case: find_streak(moments[case[1]], {run: result.outcome for run, result in by_case[case].items()})
+        case: find_streak(moments[case[1]], {run: r.outcome for run, r in by_case[case].items()}, limit=N_JOBS)
         for case in cases
         if case[1] in moments
     }
     return {case: streak for case, streak in streaks.items() if streak is not None}
 
 
-def find_streak(moments: Sequence[Moment], outcomes: dict[int, int]) -> Streak | None:
-    """The streak that lasts until the newest of `moments` (newest first), None when the case last held.
+def find_streak(moments: Sequence[Moment], outcomes: dict[int, int], *, limit: int) -> Streak | None:
+    """The streak that lasts until now, None when the case last held. `moments`: newest first, `limit` at most.
 
     Only a result that holds ends it: a run without the case, or one that skipped it, is no evidence.
     """
@@ -58,4 +58,4 @@ def find_streak(moments: Sequence[Moment], outcomes: dict[int, int]) -> Streak |
             first, n_broken = moment, n_broken + 1
         elif outcome in codes.AS_EXPECTED:
             return Streak(first, n_broken, is_whole=True) if first else None
-    return Streak(first, n_broken, is_whole=len(moments) < N_JOBS) if first else None
+    return Streak(first, n_broken, is_whole=len(moments) < limit) if first else None

@@ -37,6 +37,16 @@ class Said(NamedTuple):
     message: str
     text: str
 
+    @property
+    def whole(self) -> str:
+        """The message and the text; once where the text starts with the message, as most runners write it."""
+        return self.text if self.message in self.text else f"{self.message}\n\n{self.text}".strip()
+
+    @property
+    def n_lines(self) -> int:
+        """How many lines that is."""
+        return self.whole.rstrip().count("\n") + 1
+
 
 def read_texts(project_id: int, *, places: Iterable[TextPlace], depth: int = SHALLOW) -> dict[TextPlace, Said]:
     """The texts at these places; what lies deeper than `depth`, or is no longer kept, is left out."""

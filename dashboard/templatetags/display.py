@@ -113,6 +113,13 @@ def day(value: datetime | date | None) -> SafeString | str:
 
 
 @register.filter
+def short_day(value: datetime) -> str:
+    """19 Aug, in the project's time zone: for the head of a narrow column."""
+    local = timezone.localtime(value)
+    return f"{local.day} {_MONTHS[local.month - 1][:3]}"
+
+
+@register.filter
 def moment(value: datetime | None) -> SafeString | str:
     """19 August 2026, 19:50, in the project's time zone, with the exact time in the title."""
     if value is None:

@@ -4,7 +4,6 @@ Used by `ingest.parsers`; pure. Promise: the figures are those of the sample man
 (`tests/ingest/parsers/test_samples.py`).
 """
 
-from math import fsum
 from typing import Final
 
 from health.rules.identity import PART
@@ -29,7 +28,7 @@ def assemble_report(handler: JunitHandler, *, cut: IngestError | None) -> Parsed
     report = ParsedReport(
         "junit",
         keys=handler.keys,
-        outcomes=handler.failures.outcomes,
+        outcomes=handler.outcomes,
         seconds=handler.times.settle(),
         details=handler.failures.details,
         texts=handler.failures.texts.finish(),
@@ -58,7 +57,7 @@ def _count(report: ParsedReport, *, n_flaky: int) -> ElementCounts:
         skipped=outcomes.count(SKIP) + outcomes.count(XFAIL),
         flaky=n_flaky,
         distinct=len(set(report.keys)),
-        total_time=fsum(report.seconds),
+        total_time=sum(report.seconds),
     )
 
 

@@ -31,13 +31,11 @@ SUITE_RESULTS: Final = frozenset({"failure", "error"})
 
 
 class Failures:
-    """The outcomes of a file's cases, and the details of those that did not plainly pass.
-
-    `outcomes` may be shorter than the file has cases: the missing ones passed.
-    """
+    """The outcomes of a file's cases, and the details of those that did not plainly pass."""
 
     def __init__(self, *, limits: Limits, notes: Notes) -> None:
-        self.outcomes = bytearray()
+        # Cases are missing here as long as nothing speaks against their having passed.
+        self.outcomes: dict[int, int] = {}
         self.details: list[Detail] = []
         self.texts = TextStore()
         self.n_flaky = 0
@@ -50,6 +48,7 @@ class Failures:
         self._is_output = False
         self._limits = limits
         self._notes = notes
+        # The case whose children were read last, and what they say.
         self._case = -1
         self._bits = 0
         self._n_retries = 0
@@ -59,27 +58,28 @@ class Failures:
         self._parser = parser
         self._find_place = find_place
 
-    def set_outcome(self, case: int, outcome: int) -> None:
-        """Say how a case ended; later children of it may know better."""
-        outcomes = self.outcomes
-        if case >= len(outcomes):
-            outcomes.extend(bytes((PASS,)) * (case + 1 - len(outcomes)))
-        outcomes[case] = outcome
-
     def knows(self, case: int) -> bool:
         """Whether a case has said how it ended, other than by passing."""
         return case == self._case and bool(self._bits & (_BROKEN | _SKIPPED))
 
     def open_result(self, tag: str, attributes: list[str], *, case: int, depth: int) -> None:
         """A child of `case` begins that tells how it, or an attempt of it, ended."""
-        given = dict(zip(attributes[::2], attributes[1::2], strict=True))
-        message, kind = given.get("message", ""), given.get("type", "")
+        message = kind = ""
+        pairs = iter(attributes)
+        for name, value in zip(pairs, pairs, strict=True):
+            if name == "message":
+                message = value
+            elif name == "type":
+                kind = value
         bit, outcome = RESULTS[tag]
         if kind == "pytest.xfail" and outcome == SKIP:
             bit, outcome = _SKIPPED | _XFAILED, XFAIL
-        if case != self._case:
-            self._case, self._bits, self._n_retries = case, 0, 0
-        attempt = self._add(bit)
+        attempt = 1
+        if case != self._case and bit < _RETRIED:
+            self._case, self._bits, self._n_retries = case, bit, 0
+            self.outcomes[case] = outcome
+        else:
+            attempt = self._add(bit, case)
         if 4 * len(message) > self._limits.max_message_bytes:
             message = clip_head(message.encode(), self._limits.max_message_bytes).decode()
         self._open(Detail(case, attempt, outcome, kind[:255], message, 0, 0, 0), depth)
@@ -108,13 +108,16 @@ class Failures:
             self._muted_depth = 0
             self._parser.CharacterDataHandler = self._chunks.append
 
-    def finish(self, *, n_cases: int) -> None:
-        """The file ends, perhaps inside a text; its cases are the first `n_cases`."""
+    def finish(self, *, n_cases: int) -> bytearray:
+        """The outcomes of the first `n_cases` cases; the file has ended, perhaps inside a text."""
         if self._detail and self._detail.case < n_cases:
             self._store()
         self.details = [detail for detail in self.details if detail.case < n_cases]
-        del self.outcomes[n_cases:]
-        self.outcomes.extend(bytes((PASS,)) * (n_cases - len(self.outcomes)))
+        outcomes = bytearray((PASS,)) * n_cases
+        for case, outcome in self.outcomes.items():
+            if case < n_cases:
+                outcomes[case] = outcome
+        return outcomes
 
     def trim(self) -> None:
         """Called after each piece of the file, so that a long text does not fill the memory."""
@@ -146,18 +149,17 @@ class Failures:
         self.texts.add(message + text)
         self.details.append(detail)
 
-    def _add(self, bit: int) -> int:
-        """Take one child's word into account. Returns which attempt it speaks of."""
+    def _add(self, bit: int, case: int) -> int:
+        """Take one child among several into account. Returns which attempt it speaks of."""
+        if case != self._case:
+            self._case, self._bits, self._n_retries = case, 0, 0
         known = self._bits
         bits = self._bits = known | bit
-        if bits == bit and bits < _RETRIED:
-            self.set_outcome(self._case, _ALONE[bits])
-            return 1
         if bits & _SKIPPED and bits & _BROKEN and not (known & _SKIPPED and known & _BROKEN):
-            self._notes.add("conflicting_outcome", "A case is skipped and failed at once.", case=self._case)
+            self._notes.add("conflicting_outcome", "A case is skipped and failed at once.", case=case)
         # A runner may be told to fail a flaky test (nextest): it is flaky all the same.
         self.n_flaky += bool(bit & _RETRIED and not known & _RETRIED)
-        self.set_outcome(self._case, _decide(bits))
+        self.outcomes[case] = _decide(bits)
         if bit < _RETRIED:
             return 1
         self._n_retries += 1
@@ -171,6 +173,3 @@ def _decide(bits: int) -> int:
     if bits & _BROKEN:
         return ERROR if bits & _ERRORED else FAIL
     return PASS_ON_RETRY
-
-
-_ALONE: Final = {bits: _decide(bits) for bits in (_FAILED, _ERRORED, _SKIPPED, _SKIPPED | _XFAILED)}

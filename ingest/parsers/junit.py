@@ -39,6 +39,7 @@ class JunitHandler:
         self.limits = limits
         self.notes = notes
         self.keys: list[str] = []
+        self.outcomes = bytearray()
         self.times = TimeColumn(notes)
         self.failures = Failures(limits=limits, notes=notes)
         self.suites = SuiteStack(limits=limits, notes=notes)
@@ -104,10 +105,10 @@ class JunitHandler:
         self.end_piece()
         n_cases = len(self.keys) - n_open
         del self.keys[n_cases:], self.times.seconds[n_cases:]
-        self.failures.finish(n_cases=n_cases)
+        self.outcomes = self.failures.finish(n_cases=n_cases)
         self.suites.leave_all(n_cases=n_cases)
         for case, status in self._broken_status.items():
-            if case < n_cases and self.failures.outcomes[case] == PASS:
+            if case < n_cases and self.outcomes[case] == PASS:
                 message = f"A case with the status {status!r} has no <failure> or <error>: it counts as passed."
                 self.notes.add("status_ignored", message, case=case)
         return n_open
@@ -191,7 +192,7 @@ class JunitHandler:
     def _read_status(self, status: str, case: int) -> None:
         word = status.lower()
         if word in _STATUS_SKIPPED:
-            self.failures.set_outcome(case, SKIP)
+            self.failures.outcomes[case] = SKIP
         elif word in _STATUS_BROKEN:
             self._broken_status[case] = status
 

@@ -11,7 +11,7 @@ from typing import Final
 from ingest.parsers.types import ReportWarning
 
 HINTS: Final[dict[str, str]] = {
-    "attempts_merged": "Repeated attempts of one test count as one case; the last attempt decides.",
+    "attempts_merged": "The last attempt decides. A test whose tear-down broke as well has failed.",
     "case_cut_off": "It is not counted, because the file does not say how it ended.",
     "conflicting_outcome": "It counts as skipped: runners that write both mean that it does not fail the run.",
     "control_characters_removed": "XML cannot hold them. Turn off coloured output where the report is written.",

@@ -33,8 +33,8 @@ class TimeColumn:
             block = list(map(float, texts))
         except ValueError:
             block = []
-        # A sum is not finite as soon as one of its parts is not.
-        if texts and not (block and isfinite(sum(block)) and min(block) >= 0 and max(block) <= LONGEST_SECONDS):
+        # One NaN makes the sum NaN, which is less than nothing; and no part is larger than the sum.
+        if texts and not (block and min(block) >= 0 and sum(block) <= LONGEST_SECONDS):
             first = len(self.seconds)
             block = [self._read_odd(text, first + index) for index, text in enumerate(texts)]
         self.seconds.extend(block)

@@ -48,8 +48,11 @@ def sign_in(page: Page, server: str, user: User) -> None:
     page.wait_for_url(server + "/")
 
 
-def settle(page: Page) -> None:
-    """Wait for figures, when there are any."""
+def visit(page: Page, url: str) -> None:
+    """Open a page that must not have failed, and wait for its figures."""
+    response = page.goto(url)
+    assert response is not None
+    assert response.status < 500, url
     if page.locator("[data-figure]").count():
         page.wait_for_selector("html[data-figures=drawn]", state="attached")
 
@@ -80,8 +83,7 @@ def test_every_page_is_accessible_and_fits_a_narrow_screen(
     bare = [url.replace("/p/click/", f"/p/{empty.slug}/") for url in full if not re.search(r"\d/$", url)]
     barriers = []
     for url in [*full, *bare, "/nowhere/"]:
-        page.goto(live_server.url + url)
-        settle(page)
+        visit(page, live_server.url + url)
         barriers += find_barriers(page, url)
         widths = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         if widths[0] > widths[1]:
@@ -113,8 +115,7 @@ def test_hostile_reports_stay_text_on_every_page(page: Page, live_server: Any) -
     for k, _ in enumerate(PAYLOADS):
         world.upload.run = k + 1
         for url in addresses(world) if k == 0 else [world.url(p) for p in page_patterns() if p.name == "run"]:
-            page.goto(live_server.url + url)
-            settle(page)
+            visit(page, live_server.url + url)
             assert page.evaluate("window.__pwned") is None, url
     page.goto("about:blank")
     assert opened == []

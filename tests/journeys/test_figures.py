@@ -61,19 +61,13 @@ def templates(settings: Any, tmp_path: Any) -> None:
     settings.TEMPLATES = engines
 
 
-def stroke(page: Page) -> str:
-    return str(page.locator(".js-line").first.evaluate("line => getComputedStyle(line).stroke"))
-
-
 def test_a_figure_is_drawn_in_the_colours_of_the_theme(page: Page, live_server: Any, templates: None) -> None:
     page.emulate_media(color_scheme="light")
     page.goto(live_server.url + "/with/")
     expect(page.locator(".js-line")).to_have_count(1)
-    light = stroke(page)
-    assert light == "rgb(193, 43, 9)"  # the README of the design says #c12b09
+    expect(page.locator(".js-line")).to_have_css("stroke", "rgb(193, 43, 9)")  # docs/design.md: #c12b09
     page.click(".choose-theme button[value=dark]")
-    page.wait_for_function(f"getComputedStyle(document.querySelector('.js-line')).stroke !== '{light}'")
-    assert stroke(page) == "rgb(246, 131, 95)"
+    expect(page.locator(".js-line")).to_have_css("stroke", "rgb(246, 131, 95)")
 
 
 def test_a_label_is_text(page: Page, live_server: Any, templates: None) -> None:
@@ -87,9 +81,9 @@ def test_a_swapped_page_draws_its_own_figure(page: Page, live_server: Any, templ
     expect(page.locator(".js-line")).to_have_count(1)
     before = page.locator(".js-line").get_attribute("d")
     page.click("text=nine")
-    page.wait_for_function("location.search === '?last=9'")
+    page.wait_for_url("**/with/?last=9")
     expect(page.locator(".js-line")).to_have_count(1)
-    assert page.locator(".js-line").get_attribute("d") != before
+    expect(page.locator(".js-line")).not_to_have_attribute("d", str(before))
     assert page.evaluate("performance.getEntriesByType('resource').filter(r => r.name.includes('plotly')).length") == 1
 
 

@@ -120,6 +120,8 @@ def kill(pid: int) -> None:
 @pytest.fixture
 def state():
     made = Path(tempfile.mkdtemp(prefix="sw-up-"))
+    # Root's PostgreSQL runs as another account; under a strict parent its data would stay outside.
+    made.chmod(0o755)
     yield made / "state"
     for pid in processes_of(made / "state"):
         kill(pid)

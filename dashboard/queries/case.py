@@ -1,0 +1,263 @@
+"""One case: its name in its parts, how it fared run by run, since when it fails, what it said, and its family.
+
+Called by `dashboard.views.case`. Promise: a bounded number of statements and of results, however old the project is
+(`tests/dashboard/test_case_queries.py`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from dashboard.queries.case_history import N_MOMENTS, Cell, LaneHistory, SeriesHistory, lay_out, read_series
+from dashboard.queries.cases import CaseName, make_name
+from dashboard.queries.sql import Row, fetch_rows
+from dashboard.queries.streaks import Streak, find_streak
+from dashboard.queries.texts import DEEP, Said, TextPlace, read_texts
+from health.history import fetch_case_results
+from health.models import Project
+from health.rules import outcomes as codes
+from health.rules.durations import UNITS_PER_SECOND
+from health.rules.lanes import CHANGES
+from health.sql import open_cursor
+
+_MOST_BROKEN: Final = 20
+_MOST_FAMILY: Final = 60
+# Cases of one report are numbered together; a family is looked for this far around, not in the whole table.
+_FAMILY_REACH: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRun:
+    """A run the case broke in."""
+
+    run: int
+    ran_at: datetime
+    job: str
+    outcome: int
+    message: str
+
+    @property
+    def mark(self) -> str:
+        """The mark's name."""
+        return "error" if self.outcome == codes.ERROR else "fail"
+
+    @property
+    def word(self) -> str:
+        """The outcome in words."""
+        return codes.WORDS[self.outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long the case took in one run."""
+
+    run: int
+    ran_at: datetime
+    seconds: float
+    is_broken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """Another case of the family, and how it ended in the newest run of the main series."""
+
+    case: CaseName
+    outcome: int
+
+    @property
+    def mark(self) -> str:
+        """The mark's name."""
+        return MARKS[self.outcome]
+
+    @property
+    def word(self) -> str:
+        """The outcome in words."""
+        return codes.WORDS[self.outcome]
+
+
+MARKS: Final = ("absent", "pass", "fail", "error", "deferred", "xfail", "xpass", "flaky")
+
+
+@dataclass(frozen=True, slots=True)
+class CasePage:
+    """All the page shows. `main` is the lane the sentence is about."""
+
+    case: CaseName
+    suite: str
+    level: str
+    histories: tuple[LaneHistory, ...]
+    latest: Cell | None
+    streak: Streak | None
+    broken: tuple[BrokenRun, ...]
+    said: Said | None
+    said_in: BrokenRun | None
+    timings: tuple[Timing, ...]
+    timed_series: str
+    family: tuple[Relative, ...]
+    n_more_series: int
+
+    @property
+    def main(self) -> LaneHistory | None:
+        """The project's default branch, else the lane that ran last."""
+        return self.histories[0] if self.histories else None
+
+    @property
+    def timed_lane(self) -> str:
+        """The lane the times are of."""
+        return self.main.title if self.main else ""
+
+    @property
+    def mark(self) -> str:
+        """The newest outcome's mark."""
+        return MARKS[self.latest.outcome or 0] if self.latest else "absent"
+
+    @property
+    def word(self) -> str:
+        """The newest outcome in words."""
+        return self.latest.word if self.latest else "never ran"
+
+
+def read_case_page(project: Project, *, number: int) -> CasePage | None:
+    """Everything about the case of that number; None when there is none."""
+    rows = fetch_rows(_CASE_SQL, {"project": project.pk, "ord": number})
+    if not rows:
+        return None
+    case, suite, level = make_name(rows[0][:7], project.slug), rows[0][7] or "", rows[0][8] or ""
+    every, n_more = read_series(project, number=number)
+    main_lane = _choose_main(project, every)
+    main = [series for series in every if series.lane == main_lane]
+    leading = max(main, key=_rank_series, default=None)
+    broken = _read_broken(project, number, every)
+    said_in, place = next(((run, place) for run, place in broken if place), (None, None))
+    return CasePage(
+        case=case,
+        suite=suite,
+        level=level,
+        histories=lay_out(every, main_lane=main_lane),
+        latest=_find_latest(main),
+        streak=_find_worst_streak(main),
+        broken=tuple(run for run, _ in broken),
+        said=read_texts(project.pk, places=[place], depth=DEEP).get(place) if place else None,
+        said_in=said_in,
+        timings=_list_timings(leading) if leading else (),
+        timed_series=leading.title if leading else "",
+        family=_read_family(project, case, leading),
+        n_more_series=n_more,
+    )
+
+
+def _choose_main(project: Project, every: Sequence[SeriesHistory]) -> str:
+    lanes = [series.lane for series in every]
+    if project.default_branch in lanes:
+        return project.default_branch
+    return next((lane for lane in lanes if lane != CHANGES), CHANGES)
+
+
+def _rank_series(series: SeriesHistory) -> tuple[int, datetime]:
+    return len(series.results), series.moments[0].ordered_at
+
+
+def _find_latest(main: Sequence[SeriesHistory]) -> Cell | None:
+    """The worst of what the newest jobs of the lane say; a job that skipped over the case says "absent"."""
+    newest = [(series.moments[0], series.results.get(series.moments[0].run)) for series in main]
+    cells = [Cell(moment.run, moment.ran_at, result.outcome if result else codes.ABSENT) for moment, result in newest]
+    return max(cells, key=lambda cell: codes.SEVERITY[cell.outcome or 0], default=None)
+
+
+def _find_worst_streak(main: Sequence[SeriesHistory]) -> Streak | None:
+    """The oldest failure streak that lasts until now."""
+    found = [
+        find_streak(series.moments, {run: r.outcome for run, r in series.results.items()}, limit=N_MOMENTS)
+        for series in main
+    ]
+    return min((streak for streak in found if streak), key=lambda streak: streak.first.ordered_at, default=None)
+
+
+def _list_timings(series: SeriesHistory) -> tuple[Timing, ...]:
+    """Runs in which the case ran, oldest first."""
+    return tuple(
+        Timing(moment.run, moment.ran_at, result.units / UNITS_PER_SECOND, result.outcome in codes.BROKEN)
+        for moment in reversed(series.moments)
+        if (result := series.results.get(moment.run)) and result.outcome in codes.EXECUTED
+    )
+
+
+def _read_broken(
+    project: Project, number: int, every: Sequence[SeriesHistory]
+) -> list[tuple[BrokenRun, TextPlace | None]]:
+    """The newest runs the case broke in, with what it said there."""
+    broken = [
+        (moment, series, result)
+        for series in every
+        for moment in series.moments
+        if (result := series.results.get(moment.run)) and result.outcome in codes.BROKEN
+    ]
+    broken.sort(key=lambda entry: (entry[0].ordered_at, entry[0].ran_at, entry[0].run), reverse=True)
+    shown = broken[:_MOST_BROKEN]
+    details = _read_details(project, number, sorted({moment.run for moment, _, _ in shown}))
+    found = []
+    for moment, series, result in shown:
+        message, place = details.get((moment.run, series.number), ("", None))
+        found.append((BrokenRun(moment.run, moment.ran_at, series.title, result.outcome, message), place))
+    return found
+
+
+def _read_details(
+    project: Project, number: int, runs: Sequence[int]
+) -> dict[tuple[int, int], tuple[str, TextPlace | None]]:
+    if not runs:
+        return {}
+    values = {"project": project.pk, "ord": number, "runs": list(runs), "broken": sorted(codes.BROKEN)}
+    return {
+        (run, series): ((message.strip() or kind).partition("\n")[0], TextPlace(*place))
+        for run, series, kind, message, *place in fetch_rows(_DETAILS_SQL, values)
+    }
+
+
+def _read_family(project: Project, case: CaseName, leading: SeriesHistory | None) -> tuple[Relative, ...]:
+    """The other cases of the same class and function; none for a case without parameters."""
+    if "[" not in case.name:
+        return ()
+    rows: list[Row] = fetch_rows(
+        _FAMILY_SQL,
+        {
+            "project": project.pk,
+            "ord": case.ord,
+            "reach": _FAMILY_REACH,
+            "class_name": case.class_name,
+            "family": f"{case.family}[",
+            "limit": _MOST_FAMILY,
+        },
+    )
+    names = [make_name(row, project.slug) for row in rows]
+    newest = leading.moments[0].run if leading else 0
+    jobs = [(newest, leading.number)] if leading else []
+    results = fetch_case_results(open_cursor(), project.pk, ords=[name.ord for name in names], jobs=jobs)
+    outcomes = {result.ord: result.outcome for result in results}
+    relatives = [Relative(name, outcomes.get(name.ord, codes.ABSENT)) for name in names]
+    return tuple(sorted(relatives, key=lambda r: (-codes.SEVERITY[r.outcome], r.case.name)))
+
+
+_CASE_SQL: Final = """
+SELECT c.ord, c.name, c.class_name, c.suite_path, c.namespace, c.occurrence, c.suite, s.name, s.level
+FROM health_case c LEFT JOIN health_suite s ON s.project_id = c.project_id AND s.number = c.suite
+WHERE c.project_id = %(project)s AND c.ord = %(ord)s
+"""
+
+_DETAILS_SQL: Final = """
+SELECT DISTINCT ON (f.run, f.series) f.run, f.series, p.kind, p.message,
+       f.upload, f.text_offset, f.message_length, f.text_length
+FROM health_failure f
+JOIN health_fingerprint p ON p.project_id = f.project_id AND p.fingerprint = f.fingerprint
+WHERE f.project_id = %(project)s AND f.ord = %(ord)s AND f.run = ANY(%(runs)s) AND f.outcome = ANY(%(broken)s)
+ORDER BY f.run, f.series, f.attempt DESC, f.upload, f.sequence
+"""
+
+_FAMILY_SQL: Final = """
+SELECT ord, name, class_name, suite_path, namespace, occurrence, suite
+FROM health_case
+WHERE project_id = %(project)s AND ord BETWEEN %(ord)s - %(reach)s AND %(ord)s + %(reach)s
+  AND class_name = %(class_name)s AND starts_with(name, %(family)s) AND ord <> %(ord)s
+ORDER BY name, ord LIMIT %(limit)s
+"""

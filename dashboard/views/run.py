@@ -1,0 +1,44 @@
+"""One run.
+
+Called by `dashboard.urls`. Promise: a run somebody else's project has does not exist here
+(`tests/dashboard/test_run_views.py`).
+"""
+
+from django.http import Http404, HttpResponse
+from django.views.decorators.http import require_GET
+
+from dashboard.filters import Filters
+from dashboard.http import HtmxRequest, answer_conditionally, get_project_or_404, render_page, require_login
+from dashboard.queries.facts import Changes
+from dashboard.queries.run import read_run_page
+from dashboard.queries.sentences import write_run
+
+
+@require_GET
+@require_login
+def page(request: HtmxRequest, slug: str, number: int) -> HttpResponse:
+    """What a run counts, what broke, what changed, and what it was made of."""
+    project = get_project_or_404(request, slug)
+    series = Filters.read(request.GET).job
+
+    def build() -> HttpResponse:
+        found = read_run_page(project, number=number, series=series)
+        if found is None:
+            raise Http404
+        changes = Changes(found.n_new, found.n_still, found.n_fixed, found.n_gone)
+        return render_page(
+            request,
+            "dashboard/run.html",
+            project=project,
+            current="runs",
+            page=found,
+            run=found.run,
+            sentence=write_run(
+                found.counts,
+                changes,
+                is_complete=all(job.is_complete for job in found.shown),
+                baselines=found.baselines,
+            ),
+        )
+
+    return answer_conditionally(request, project=project, build=build)
