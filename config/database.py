@@ -58,6 +58,8 @@ def database_settings(url: str, *, process: str, pool_size: int) -> dict[str, An
             "timeout": POOL_WAIT_SECONDS,
             "max_waiting": 32,
             "max_lifetime": 1800,
+            # The pool's own pauses grow to minutes; giving up early lets the next request try at once.
+            "reconnect_timeout": 1,
         }
     return entry | {"OPTIONS": options}
 

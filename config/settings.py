@@ -5,6 +5,7 @@ Each variable is described in `docs/configuration.md`; a test compares.
 """
 
 import secrets
+import tomllib
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,8 @@ from config.env import environment as env
 from config.logs import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# Part of each page's ETag: a new release must not be answered with the old one's pages.
+VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 STATE_DIR = env.path("SUITEWATCH_STATE_DIR", default=BASE_DIR / ".state")
 
 # Who reads this: `config.wsgi` says "web"; workers, beat, commands and tests are the rest.

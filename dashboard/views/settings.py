@@ -32,6 +32,7 @@ from dashboard.http import (
     reveal_once,
 )
 from dashboard.queries.settings import read_members, read_tokens
+from dashboard.tasks import rebuild
 from health.models import Membership, Project, UploadToken
 
 
@@ -97,8 +98,15 @@ def change_project(request: HtmxRequest, slug: str) -> HttpResponse:
         return _render(request, project, status=422, project_form=form)
     # The revision too: pages in browsers show the old name and days.
     Project.objects.filter(pk=project.pk).update(revision=F("revision") + 1, **form.cleaned_data)
+    if {"time_zone", "default_branch"} & set(_find_changes(project, form)):
+        # Days and baselines mean something else now. A broker that is away is told, `manage.py rebuild` makes it good.
+        transaction.on_commit(lambda: rebuild.delay(project.pk), robust=True)
     messages.success(request, "The project was changed.")
     return _back(slug)
+
+
+def _find_changes(project: Project, form: ProjectForm) -> list[str]:
+    return [name for name, value in form.cleaned_data.items() if getattr(project, name) != value]
 
 
 @require_POST

@@ -175,3 +175,31 @@ def test_the_page_costs_five_queries(
         join(project, f"user-{n}-{k}", "viewer")
     with django_assert_num_queries(5):  # session, user, membership, members, tokens
         ann.get(PAGE)
+
+
+@pytest.mark.parametrize(("change", "is_rebuilt"), [({"time_zone": "Asia/Tokyo"}, True), ({"name": "New"}, False)])
+def test_what_changes_the_meaning_of_days_or_baselines_is_rebuilt(
+    ann: Client,
+    project: Project,
+    change: dict[str, str],
+    is_rebuilt: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    rebuilt: list[int] = []
+    monkeypatch.setattr("dashboard.tasks.rebuild.delay", rebuilt.append)
+    form = {"name": project.name, "time_zone": "UTC", "default_branch": "main", **change}
+    with django_capture_on_commit_callbacks(execute=True):
+        assert ann.post(PAGE + "project/", form).status_code == 302
+    assert rebuilt == ([project.pk] if is_rebuilt else [])
+
+
+def test_a_rebuild_moves_days_to_the_new_zone(project: Project) -> None:
+    from dashboard.tasks import rebuild
+    from health.models import SuiteDay
+
+    an_upload(project, {"a": "pass"}, ran_at=timezone.now().replace(hour=22))
+    before = SuiteDay.objects.get(project=project).day
+    Project.objects.filter(pk=project.pk).update(time_zone="Asia/Tokyo")
+    rebuild(project.pk)
+    assert SuiteDay.objects.get(project=project).day == before + timedelta(days=1)
