@@ -33,8 +33,8 @@ lint: dev  ## Check style, types and who imports whom
 bench: dev  ## Measure speed beside peers; prints ratios
 	$(VENV)/bin/python -m benchmarks $(ARGS)
 
-demo-data: dev  ## Make the demo's files again from the original reports
-	$(VENV)/bin/python -m demo.make $(ARGS)
+demo-data: dev  ## Make the demo's files again; ARGS names the folder of the recorded runs
+	$(VENV)/bin/python demo/make_demo.py $(ARGS)
 
 lock:  ## Compile requirements/ again from pyproject.toml
 	test -x $(UV_VENV)/bin/uv || { $(call find_python) && "$$python" -m venv $(UV_VENV); }

@@ -28,7 +28,9 @@ PIECES = ("parse", "store", "worker", "visible", "accept", "memory", "pages")
 def main() -> int:
     """Run the pieces that were asked for; the exit status."""
     options = _read_options()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Also where Ctrl-C is ignored, as for a job in the background: whoever asks us to stop is obeyed.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     machine = describe_machine()
     print(", ".join(f"{name} {value}" for name, value in machine.items()))
     bench, sections, broken = Workbench(QUICK if options.quick else FULL), [], False

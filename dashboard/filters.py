@@ -51,9 +51,9 @@ class Filters:
         return f"?{urlencode(chosen)}"
 
     @property
-    def chosen(self) -> dict[str, str]:
-        """Only what differs from the usual, for forms that keep it."""
-        return {name: value for name, value in asdict(self).items() if value != _USUAL[name] and name != "before"}
+    def kept(self) -> dict[str, str]:
+        """What a form of the other fields sends along: the chosen words that differ from the usual."""
+        return {name: getattr(self, name) for name in CHOICES if getattr(self, name) != _USUAL[name]}
 
 
 _USUAL: Final[dict[str, str]] = asdict(Filters())

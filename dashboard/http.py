@@ -4,9 +4,10 @@ Called by `dashboard.views`. Promise: for strangers a project does not exist (40
 page, and an unchanged page is answered by 304 before its queries run (`tests/dashboard/test_http.py`).
 """
 
+import csv
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, cast
 
@@ -14,7 +15,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render, resolve_url
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -84,9 +85,7 @@ def get_project_or_404(request: HtmxRequest, slug: str, *, role: str = Role.VIEW
     No member of it: 404, as if it did not exist. A member with too small a role: also 404, so that
     an address tells nothing.
     """
-    membership = (
-        Membership.objects.select_related("project").filter(user=request.user, project__slug=slug).first()
-    )
+    membership = Membership.objects.select_related("project").filter(user=request.user, project__slug=slug).first()
     if membership is None or _RANK[Role(membership.role)] < _RANK[Role(role)]:
         raise Http404
     request.membership = membership
@@ -153,6 +152,23 @@ def _answer_conditionally(
         response["ETag"] = etag
         patch_cache_control(response, private=True, no_cache=True)
     return response
+
+
+def answer_with_table(*, form: str, name: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> HttpResponse:
+    """A page's table as a file: `form` is csv or json. The same address as the page, with `format` added."""
+    if form == "json":
+        return JsonResponse({"name": name, "rows": [dict(zip(head, row, strict=True)) for row in rows]})
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    writer = csv.writer(response)
+    writer.writerow(head)
+    writer.writerows([_disarm(cell) for cell in row] for row in rows)
+    return response
+
+
+def _disarm(cell: Any) -> Any:
+    """Spreadsheets run what begins with these signs, and names come from reports."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else cell
 
 
 def reveal_once(response: HttpResponse, secret: str, *, path: str) -> HttpResponse:

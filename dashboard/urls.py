@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from dashboard.views import case, login, onboarding, overview, projects, run, runs, settings
+from dashboard.views import case, login, onboarding, overview, projects, run, runs, settings, trends, upload, uploads
 
 app_name = "dashboard"
 
@@ -26,9 +26,11 @@ urlpatterns = [
     path("p/<slug:slug>/settings/members/", settings.add_member, name="settings-member-add"),
     path("p/<slug:slug>/settings/members/<int:pk>/", settings.change_member, name="settings-member-change"),
     path("p/<slug:slug>/", overview.page, name="overview"),
-    # --- PAGES: trends ---
+    path("p/<slug:slug>/trends/", trends.page, name="trends"),
     path("p/<slug:slug>/runs/", runs.page, name="runs"),
     path("p/<slug:slug>/runs/<int:number>/", run.page, name="run"),
     path("p/<slug:slug>/cases/<int:number>/", case.page, name="case"),
-    # --- PAGES: uploads and upload ---
+    path("p/<slug:slug>/uploads/", uploads.page, name="uploads"),
+    path("p/<slug:slug>/uploads/<uuid:public_id>/", upload.page, name="upload"),
+    path("p/<slug:slug>/uploads/<uuid:public_id>/again/", upload.read_again, name="upload-again"),
 ]

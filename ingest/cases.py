@@ -8,6 +8,7 @@ Promise: two workers never give one name two numbers, numbers stay dense (`tests
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -36,6 +37,7 @@ class NameCache:
 
 _caches: OrderedDict[tuple[int, str], NameCache] = OrderedDict()
 _suites: dict[int, tuple[int, Cases]] = {}
+_server_started: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +88,34 @@ def resolve_suite(name: str, *, naming: Naming) -> int:
 
 
 def _open_cache(naming: Naming) -> NameCache:
-    row = (
-        open_cursor()
-        .execute("SELECT identity_epoch FROM health_project WHERE id = %s", (naming.project_id,))
-        .fetchone()
-    )
-    epoch = row[0] if row else 0
+    epoch = _read_epoch(naming.project_id)
     place = (naming.project_id, naming.namespace)
     cache = _caches.get(place)
     if cache is None or cache.epoch != epoch:
         cache = _caches[place] = NameCache(epoch)
     _caches.move_to_end(place)
     return cache
+
+
+def _read_epoch(project_id: int) -> int:
+    """The project's identity epoch; what was known before the server came back is forgotten on the way.
+
+    A server that took over from another, or was set to commit lazily, may have lost names we were given.
+    """
+    global _server_started
+    row = (
+        open_cursor()
+        .execute(
+            "SELECT pg_postmaster_start_time(), (SELECT identity_epoch FROM health_project WHERE id = %s)",
+            (project_id,),
+        )
+        .fetchone()
+    )
+    started, epoch = row or (None, None)
+    if started != _server_started:
+        forget_names()
+        _server_started = started
+    return epoch or 0
 
 
 def _trim_caches() -> None:

@@ -27,6 +27,8 @@ from ingest.store import Delivery
 log = logging.getLogger(__name__)
 
 _LONGEST_BACKOFF_SECONDS: Final = 3600
+# Trouble with a service counts as well once it has lasted for about an hour: 10 s, 40 s, 3 min, 11 min, 43 min.
+_MOST_UNCOUNTED_CLAIMS: Final = 5
 _WORKER = f"{socket.gethostname()[:80]}:{os.getpid()}"
 
 # Fair before first come: a project with a thousand waiting uploads does not hold up another one's single upload.
@@ -101,10 +103,12 @@ def finish_failed(delivery: Delivery, *, error: dict[str, Any], receipt: dict[st
 
 
 def retry_later(delivery: Delivery, *, error: dict[str, Any], is_counted: bool) -> None:
-    """Put an upload back to wait; a crash of ours counts, trouble with a service does not.
+    """Put an upload back to wait, longer each time; a crash of ours counts, trouble with a service does not.
 
     After the last counted attempt it is `dead`, and keeps its payload.
     """
+    _drop_lost_connection()
+    is_counted = is_counted or delivery.lease_epoch > _MOST_UNCOUNTED_CLAIMS
     with transaction.atomic():
         row = (
             open_cursor()
@@ -119,7 +123,8 @@ def retry_later(delivery: Delivery, *, error: dict[str, Any], is_counted: bool) 
         if is_counted and row[0] >= settings.MAX_ATTEMPTS:
             _end(delivery, "dead", error=error, receipt=None)
             return
-        wait = min(10 * 4 ** (row[0] - 1), _LONGEST_BACKOFF_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311
+        tries = row[0] if is_counted else delivery.lease_epoch
+        wait = min(10 * 4 ** (tries - 1), _LONGEST_BACKOFF_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311
         open_cursor().execute(
             """
             UPDATE health_upload SET state = 'retry', lease_until = NULL, error = %s, attempts = attempts - %s,
@@ -128,6 +133,13 @@ def retry_later(delivery: Delivery, *, error: dict[str, Any], is_counted: bool) 
             """,
             (Jsonb(error), 0 if is_counted else 1, wait, delivery.upload_id, delivery.lease_epoch),
         )
+
+
+def _drop_lost_connection() -> None:
+    """Let go of a connection that the server ended, so that the next statement opens a new one."""
+    raw = connection.connection
+    if raw is not None and raw.closed and not connection.in_atomic_block:
+        connection.close()
 
 
 def _end(delivery: Delivery, state: str, *, error: dict[str, Any], receipt: dict[str, Any] | None) -> None:

@@ -46,6 +46,7 @@ HINTS: Final[dict[str, str]] = {
     "xml_entities_forbidden": "A report needs no DTD of its own and no entities. Nothing was expanded or fetched.",
     "xml_too_deep": "No test runner nests this deeply; the file is damaged or made to do harm.",
     "xml_too_many_attributes": "No test runner writes this many; the file is damaged or made to do harm.",
+    "xml_token_too_long": "No test runner writes this; the file is damaged or made to do harm.",
     "too_many_cases": "Split the report into several files, for example one per shard.",
     # In the worker.
     "worker_crashed": "The worker died while it read this upload. Use Retry, or split the report.",

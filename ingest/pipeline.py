@@ -29,8 +29,14 @@ _FILES_FULL_OF_CASES: Final = 5
 
 
 def process_next() -> bool:
-    """Work on the upload whose turn it is; False when nothing waits."""
-    delivery = claim_next()
+    """Work on the upload whose turn it is; False when nothing waits, or the database cannot say what does."""
+    try:
+        delivery = claim_next()
+    except Exception as problem:
+        if not is_passing_trouble(problem):
+            raise
+        log.warning("no upload can be claimed: %s", problem)
+        return False
     if delivery is None:
         return False
     try:
@@ -52,7 +58,12 @@ def process_next() -> bool:
 
 
 def _retry(delivery: Delivery, code: str, message: str, *, is_counted: bool) -> None:
-    retry_later(delivery, error=IngestError(code, message).to_json(), is_counted=is_counted)
+    try:
+        retry_later(delivery, error=IngestError(code, message).to_json(), is_counted=is_counted)
+    except Exception as problem:
+        if not is_passing_trouble(problem):
+            raise
+        log.warning("upload %d waits for the end of its lease: %s", delivery.upload_id, problem)
 
 
 def _process(delivery: Delivery) -> None:

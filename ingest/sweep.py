@@ -10,8 +10,10 @@ from django.conf import settings
 from django.db import transaction
 from psycopg.types.json import Jsonb
 
+from health.revisions import bump_revision
 from health.sql import open_cursor
 from ingest.bell import ring
+from ingest.claims import is_passing_trouble
 from ingest.errors import IngestError
 from ingest.pipeline import process_next
 
@@ -25,8 +27,14 @@ def sweep() -> int:
 
     Where the bell cannot ring although a task got here, the sweeper does the work itself.
     """
-    _bury_crashed()
-    due = _find_due()
+    try:
+        _bury_crashed()
+        due = _find_due()
+    except Exception as problem:
+        if not is_passing_trouble(problem):
+            raise
+        log.warning("nothing can be swept: %s", problem)
+        return 0
     for upload_id in due:
         if not ring(upload_id):
             process_next()
@@ -64,11 +72,14 @@ def _bury_crashed() -> None:
                 """
                 UPDATE health_upload SET state = 'dead', finished_at = clock_timestamp(),
                     lease_until = NULL, error = %s
-                WHERE state = 'processing' AND lease_until < clock_timestamp() AND attempts >= %s RETURNING id
+                WHERE state = 'processing' AND lease_until < clock_timestamp() AND attempts >= %s
+                RETURNING id, project_id
                 """,
                 (Jsonb(error.to_json()), settings.MAX_ATTEMPTS),
             )
             .fetchall()
         )
-    for (upload_id,) in rows:
+        for project_id in sorted({row[1] for row in rows}):
+            bump_revision(open_cursor(), project_id)
+    for upload_id, _ in rows:
         log.warning("upload %d is dead: its worker crashed %d times", upload_id, settings.MAX_ATTEMPTS)

@@ -7,6 +7,7 @@ processes), `tests/browser.py` (a page in a real browser), `tests/faults/lab.py`
 from collections.abc import Iterator
 
 import pytest
+from django.conf import settings
 from django.test import override_settings
 
 from config.celery import app
@@ -18,6 +19,8 @@ pytest_plugins = ["tests.servers", "tests.stack", "tests.browser", "tests.faults
 def settings_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Fast hashes, static files without a manifest, and a broker that is only this process's memory."""
     app.conf.broker_url = "memory://"
+    # With a DATABASE_URL given there may be none, and Django refuses to put an empty one back.
+    settings.SECRET_KEY = "only-for-tests-" * 4
     with override_settings(
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         STATIC_ROOT=tmp_path_factory.mktemp("static"),

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import F
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, reverse
 
@@ -96,10 +95,10 @@ def _find_pages(project: Project) -> tuple[dict[str, tuple[str, bool]], dict[str
 
 def _choose_examples(project: Project) -> tuple[int, int, UUID]:
     """What may stand in an address: the default branch's newest run, a case that failed last, the newest upload."""
-    run = Run.objects.filter(project=project, branch="main").order_by("-number").values_list("number", flat=True)[0]
-    case = Failure.objects.filter(project=project, outcome=FAIL).order_by("-run", "ord").values_list("ord", flat=True)[0]
-    upload = Upload.objects.filter(project=project).order_by("-pk").values_list("public_id", flat=True)[0]
-    return run, case, upload
+    run = Run.objects.filter(project=project, branch="main").latest("number")
+    failures = Failure.objects.filter(project=project, outcome=FAIL)
+    upload = Upload.objects.filter(project=project).latest("pk")
+    return run.number, failures.order_by("-run", "ord")[0].ord, upload.public_id
 
 
 def _sign_in(project: Project) -> Client:
@@ -108,7 +107,7 @@ def _sign_in(project: Project) -> Client:
     return client
 
 
-def _request(client: Client, address: str, *, is_panel: bool, etag: str = "") -> tuple[float, HttpResponse]:
+def _request(client: Client, address: str, *, is_panel: bool, etag: str = "") -> tuple[float, Any]:
     """Milliseconds and the answer; with an ETag as a browser asks again."""
     headers = {"HX-Request": "true"} if is_panel else {}
     if etag:

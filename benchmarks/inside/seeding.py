@@ -35,8 +35,10 @@ def make_member(project: Project) -> User:
     return user
 
 
-def add_waiting_upload(project: Project, *, report: Path | None = None, branch: str = "main", variant: str = "") -> None:
-    """An upload as the door leaves it, one hour after the one before; without a report it has no payload."""
+def add_waiting_upload(
+    project: Project, *, report: Path | None = None, branch: str = "main", variant: str = ""
+) -> None:
+    """An upload as the door leaves it, an hour after the one before; without a report it has no payload."""
     number = next(_counter)
     ran_at = datetime.now(UTC) - timedelta(days=60) + timedelta(hours=number)
     metadata = Metadata(

@@ -19,7 +19,7 @@ Rounds = dict[str, list[dict[str, Any]]]
 def measure(bench: Workbench) -> Section:
     """Each reader in a fresh process, in turns."""
     section = Section(
-        "Parsing: from a JUnit file to columns", ("cases", "reader", "ms", "cases/s", "× ours", "peak MB")
+        "Parsing: from a JUnit file to columns", ("cases", "reader", "CPU ms", "cases/s", "speed ÷ ours", "peak MB")
     )
     for size in bench.effort.sizes:
         _add_size(section, size, _read_in_turns(bench, size))

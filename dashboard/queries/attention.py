@@ -19,7 +19,7 @@ from dashboard.queries.cases import CaseName, read_case_names
 from dashboard.queries.changes import JobChange, read_changes
 from dashboard.queries.facts import JobFact
 from dashboard.queries.standing import Standing
-from dashboard.templatetags.display import duration
+from dashboard.templatetags.display import duration, plain
 from health.models import Project, Upload
 from health.rules.durations import UNITS_PER_SECOND
 
@@ -128,7 +128,7 @@ def _name_group(group: BrokenGroup, verb: str) -> str:
     if group.n_cases == 1:
         return f"One test {verb}"
     plural = {"fails": "fail", "stops with an error": "stop with an error"}[verb]
-    family = f" of {group.family}" if group.family else ""
+    family = f" of {plain(group.family)}" if group.family else ""
     return f"{group.n_cases:,} {'cases' if family else 'tests'}{family} {plural}"
 
 
@@ -141,7 +141,8 @@ def _give_evidence(group: BrokenGroup, standing: Standing, n_executed: int) -> s
         said.append(f"passed in run {group.job.baseline.run}")
     if len(standing.jobs) > 1:
         said.append(f"in {group.n_jobs} of {len(standing.jobs)} jobs")
-    said.append(f"{group.n_cases:,} of {n_executed:,} executed")
+    else:
+        said.append(f"{group.n_cases:,} of {n_executed:,} executed")
     return "; ".join(said)
 
 
@@ -210,7 +211,7 @@ def _tell_silent(project: Project, standing: Standing, now: datetime) -> Iterato
     if not standing.silent or not standing.head or now - standing.head.run.ran_at < _PATIENCE:
         return
     first = min(standing.silent, key=lambda job: job.ordered_at)
-    names = ", ".join(job.title for job in standing.silent[:3])
+    names = ", ".join(plain(job.title) for job in standing.silent[:3])
     more = f" and {len(standing.silent) - 3} more" if len(standing.silent) > 3 else ""
     n = len(standing.silent)
     yield Concern(
@@ -348,7 +349,7 @@ def _find_slowest(project: Project, changes: Sequence[JobChange]) -> tuple[tuple
 
 def _in_job(job: JobFact, standing: Standing) -> str:
     """Which job, where there are several."""
-    return f" ({job.title})" if len(standing.jobs) > 1 else ""
+    return f" ({plain(job.title)})" if len(standing.jobs) > 1 else ""
 
 
 def _run_url(project: Project, number: int) -> str:

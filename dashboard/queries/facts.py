@@ -168,6 +168,14 @@ def name_job(job: str, variant: str) -> str:
     return ", ".join(part for part in (job, variant) if part) or "unnamed job"
 
 
+def name_jobs(jobs: Sequence[tuple[str, str]]) -> str:
+    """Several jobs (name, variant) as one line: "tests, python 3.12", "tests, 4 variants", "3 jobs"."""
+    if len(jobs) == 1:
+        return name_job(*jobs[0])
+    names = {job for job, _ in jobs}
+    return f"{next(iter(names))}, {len(jobs)} variants" if len(names) == 1 and names != {""} else f"{len(jobs)} jobs"
+
+
 def judge(counts: Counts, *, is_complete: bool) -> Verdict:
     """Mark and word for one run or job."""
     told = []

@@ -51,8 +51,10 @@ class BrokenCase:
     @property
     def word(self) -> str:
         """What the state says: new or still, and error where it is one."""
+        if self.kind == "still":
+            return "still an error" if self.outcome == codes.ERROR else "still failing"
         noun = "error" if self.outcome == codes.ERROR else "failure"
-        return f"{self.kind} {noun}" if self.kind else noun
+        return f"{self.kind} {noun}".strip()
 
     @property
     def lately_label(self) -> str:

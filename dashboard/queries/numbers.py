@@ -53,14 +53,14 @@ def _tell_rate(points: Sequence[Point]) -> Number:
     told += [f"{counts.xfailed:,} failed as expected"] if counts.xfailed else []
     told += [f"{counts.failed:,} failed"] if counts.failed else []
     told += [f"{counts.errored:,} ended in an error"] if counts.errored else []
-    n_green = sum(not point.is_red for point in points)
-    green = f" {n_green} of the last {len(points)} runs were wholly green." if len(points) > 1 else ""
+    n_green, n_points = sum(not point.is_red for point in points), len(points)
+    green = f" {_count_of(n_green, n_points)} runs left it green." if n_points > 1 else ""
     return Number(
         title="Pass rate",
         figure=percent_of(counts.as_expected, counts.executed),
         unit="%",
         whole=f"{counts.passed:,} of {counts.executed:,} executed",
-        rest=f"{', '.join(told)}.{green}",
+        rest=f" {', '.join(told)}.{green}",
         spark=_draw(points, lambda c: c.as_expected / c.executed if c.executed else 0, "Pass rate", ceiling=1.0),
     )
 
@@ -89,7 +89,7 @@ def _tell_declared(points: Sequence[Point]) -> Number:
         title="Declared",
         figure=f"{counts.declared:,}",
         unit="",
-        whole=f"{counts.executed:,} executed, {counts.skipped:,} skipped",
+        whole=f"{counts.executed:,} executed, {counts.skipped:,} skipped" if counts.skipped else "all executed",
         rest=f". No plan says how many there should be.{_tell_oldest(points, lambda c: c.declared)}",
         spark=_draw(points, lambda c: c.declared, "Declared tests"),
     )
@@ -112,10 +112,14 @@ def _tell_time(points: Sequence[Point]) -> Number:
     )
 
 
+def _count_of(part: int, whole: int) -> str:
+    return f"All {whole}" if part == whole else f"{part or 'None'} of {whole}"
+
+
 def _tell_oldest(points: Sequence[Point], take: Callable[[Counts], int]) -> str:
     """How it was in the oldest run shown, when that was otherwise."""
     first, last = take(points[0].counts), take(points[-1].counts)
-    return f" {first:,} {len(points)} runs ago." if first != last else ""
+    return f" It was {first:,} in the oldest run shown." if first != last else ""
 
 
 def _draw(

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from dashboard.queries.attention import Attention, read_attention
-from dashboard.queries.facts import RunFact
+from dashboard.queries.facts import JobFact, RunFact, name_jobs
 from dashboard.queries.numbers import Number, list_numbers
 from dashboard.queries.sentences import write_status
 from dashboard.queries.standing import Standing, read_standing
@@ -21,9 +21,10 @@ _N_RECENT: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class RecentRun:
-    """A run of the list; `change` is in declared tests, against the run before it of the same jobs."""
+    """A run, with its jobs in words. `change` is in declared tests, against the run before of the same jobs."""
 
     run: RunFact
+    what: str
     change: int | None
 
 
@@ -38,6 +39,7 @@ class Overview:
     recent: tuple[RecentRun, ...]
     counted: tuple[RunFact, ...]  # the runs the figures come from, newest first
     n_red: int
+    has_several: bool  # whether the runs are not all of the same jobs
     has_other_runs: bool
 
 
@@ -45,26 +47,30 @@ def read_overview(project: Project, *, now: datetime) -> Overview:
     """Read the lane, judge it, and find what needs somebody."""
     standing = read_standing(project)
     has_other_runs = standing.head is None and Run.objects.filter(project=project).exists()
+    recent_runs = list_recent(standing.runs, jobs=standing.jobs_of_runs)[:_N_RECENT]
     counted = {job.key.run for job in standing.jobs}
     return Overview(
         standing=standing,
         sentence=write_status(standing, has_other_runs=has_other_runs),
         attention=read_attention(project, standing, now=now),
         numbers=list_numbers(standing),
-        recent=list_recent(standing.runs, jobs=standing.jobs_of_runs)[:_N_RECENT],
+        recent=recent_runs,
         counted=tuple(run for run in reversed(standing.runs) if run.number in counted),
+        has_several=len({recent.what for recent in recent_runs}) > 1,
         n_red=sum(run.counts.is_red for run in standing.runs),
         has_other_runs=has_other_runs,
     )
 
 
-def list_recent(runs: Sequence[RunFact], *, jobs: Mapping[int, frozenset[int]]) -> tuple[RecentRun, ...]:
+def list_recent(runs: Sequence[RunFact], *, jobs: Mapping[int, Sequence[JobFact]]) -> tuple[RecentRun, ...]:
     """The runs, newest first, each compared with the one before it that had the same series."""
     last: dict[frozenset[int], RunFact] = {}
     listed = []
     for run in runs:
-        series = jobs.get(run.number, frozenset())
+        here = jobs.get(run.number, ())
+        series = frozenset(job.key.series for job in here)
         before = last.get(series)
-        listed.append(RecentRun(run, run.counts.declared - before.counts.declared if before else None))
+        change = run.counts.declared - before.counts.declared if before else None
+        listed.append(RecentRun(run, name_jobs([(job.job, job.variant) for job in here]), change))
         last[series] = run
     return tuple(reversed(listed))

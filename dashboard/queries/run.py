@@ -30,20 +30,10 @@ from dashboard.queries.facts import (
 )
 from dashboard.queries.failures import MOST_CASES, Failures, pick_broken, read_failures
 from dashboard.queries.sql import fetch_rows
+from dashboard.queries.uploads import MARKS
 from health.models import Project, Upload
 from health.rules import outcomes as codes
 
-# The mark of each state of an upload.
-UPLOAD_MARKS: Final[dict[str, str]] = {
-    "received": "open",
-    "processing": "open",
-    "retry": "stale",
-    "stored": "pass",
-    "partial": "stale",
-    "failed": "fail",
-    "dead": "error",
-    "cancelled": "absent",
-}
 _MOST_JOBS: Final = 24  # compared case by case; of more, the reader chooses one
 _MOST_LISTED: Final = 100
 
@@ -109,7 +99,7 @@ class Delivery:
     @property
     def mark(self) -> str:
         """The mark's name."""
-        return UPLOAD_MARKS[self.state]
+        return MARKS[self.state]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +123,11 @@ class RunPage:
     is_kept: bool
     previous: int | None
     following: int | None
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether any suite's test level is known."""
+        return any(suite.level for suite in self.suites)
 
     @property
     def verdict(self) -> Verdict:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dashboard.filters import Filters
-from dashboard.queries.facts import RUN_COLUMNS, RunFact, name_job, read_run
+from dashboard.queries.facts import RUN_COLUMNS, RunFact, name_jobs, read_run
 from dashboard.queries.sql import fetch_rows
 from health.models import Project, Run, Series
 
@@ -18,15 +18,10 @@ N_ROWS: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """A run and the jobs it is made of, by name."""
+    """A run, and in words the jobs it is made of."""
 
     run: RunFact
-    jobs: tuple[str, ...]
-
-    @property
-    def what(self) -> str:
-        """Its job, or how many there are."""
-        return self.jobs[0] if len(self.jobs) == 1 else f"{len(self.jobs)} jobs"
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +47,7 @@ def list_runs(project: Project, filters: Filters) -> RunList:
     shown = runs[:N_ROWS]
     jobs = _read_jobs(project, [run.number for run in shown])
     return RunList(
-        lines=tuple(RunLine(run, jobs.get(run.number, ())) for run in shown),
+        lines=tuple(RunLine(run, name_jobs(jobs[run.number])) for run in shown),
         branches=branches,
         next_before=str(shown[-1].number) if len(runs) > N_ROWS else "",
     )
@@ -77,11 +72,11 @@ def _find_last(project: Project, before: str) -> Run | None:
     return Run.objects.filter(project=project, number=int(before)).only("ordered_at", "ran_at", "number").first()
 
 
-def _read_jobs(project: Project, numbers: list[int]) -> dict[int, tuple[str, ...]]:
-    jobs: dict[int, list[str]] = defaultdict(list)
+def _read_jobs(project: Project, numbers: list[int]) -> dict[int, list[tuple[str, str]]]:
+    jobs: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for number, job, variant in fetch_rows(_JOBS_SQL, {"project": project.pk, "runs": numbers}):
-        jobs[number].append(name_job(job, variant))
-    return {number: tuple(names) for number, names in jobs.items()}
+        jobs[number].append((job, variant))
+    return jobs
 
 
 _RUNS_SQL: Final = f"""

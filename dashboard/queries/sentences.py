@@ -1,27 +1,37 @@
-"""The sentences on top of pages: what a colleague would say about a branch, a run, a case.
+"""The sentences on top of pages: what a colleague would say about a branch, a run, a case, a trend.
 
-Used by the views of overview, run and case. Pure; every number in them is one of the facts given
+Used by the queries of the overview and the views of run, case and trends. Pure; each number in them is a fact given
 (`tests/dashboard/test_sentences.py`).
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from dashboard.queries.case import CasePage
 from dashboard.queries.case_history import Cell
 from dashboard.queries.facts import Changes, Counts
 from dashboard.queries.standing import Standing
-from dashboard.templatetags.display import in_words, write_day
+from dashboard.queries.trends import DayPoint, Trends
+from dashboard.templatetags.display import in_words, plain, write_day
 from health.rules import outcomes as codes
+
+_PLURALS: Final = {
+    "suite": "suites",
+    "level": "levels",
+    "variant": "variants",
+    "job": "jobs",
+    "branch": "branches",
+}
 
 
 def write_status(standing: Standing, *, has_other_runs: bool = False) -> str:
     """How the lane is, how much of it, since when. `has_other_runs`: other branches have been heard of."""
-    lane, head = standing.lane or "the default branch", standing.head
+    lane, head = plain(standing.lane) or "the default branch", standing.head
     if head is None:
         return f"No run of {lane} yet." if has_other_runs else "No run yet."
     counts = head.counts
     if counts.errored or counts.suite_errors:
-        return f"{lane} stops with errors{_tell_since(standing)}: {_tell_errors(counts)}."
+        return f"{lane} is failing{_tell_since(standing)}: {_tell_errors(counts)}."
     if counts.failed:
         return f"{lane} is failing{_tell_since(standing)}: {_tell_failures(standing, counts)}."
     if not counts.declared:
@@ -72,7 +82,7 @@ def _tell_since(standing: Standing) -> str:
     n_runs = len(standing.points) - standing.points.index(first)
     if first is not standing.points[0]:
         return f" since {write_day(first.run.ran_at)}, {n_runs} runs in a row"
-    return f" in all its {n_runs} runs" if standing.is_whole else f" for at least {n_runs} runs"
+    return f" in each of its {n_runs} runs" if standing.is_whole else f" for at least {n_runs} runs"
 
 
 def write_run(counts: Counts, changes: Changes, *, is_complete: bool, baselines: Sequence[int]) -> str:
@@ -114,13 +124,22 @@ def _tell_changes(changes: Changes, counts: Counts, against: str) -> str:
     if changes.gone:
         parts.append(f"{_tests(changes.gone)} {'is' if changes.gone == 1 else 'are'} gone")
     if not counts.is_red:
-        parts.insert(0, _tell_passes(counts) if counts.executed else f"none of {counts.declared:,} declared tests ran")
+        return _tell_green(counts, parts, against)
     if not parts:  # its broken tests are in a job that has nothing before it
         return _tell_alone(counts)
     if len(parts) == 1:
-        return f"{parts[0][0].upper()}{parts[0][1:]}{'' if counts.is_red else f', nothing broke since {against}'}."
+        return f"{parts[0][0].upper()}{parts[0][1:]}."
     text = f"{', '.join(parts[:-1])} and {parts[-1]}"
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _tell_green(counts: Counts, parts: Sequence[str], against: str) -> str:
+    """All is well; then what changed, where something did."""
+    said = _tell_passes(counts) if counts.executed else f"none of {counts.declared:,} declared tests ran"
+    if not parts:
+        return f"{said[0].upper()}{said[1:]}."
+    changed = " and ".join(parts)
+    return f"{said[0].upper()}{said[1:]}. {changed[0].upper()}{changed[1:]} since {against}."
 
 
 def _tell_failed(counts: Counts) -> str:
@@ -136,7 +155,7 @@ def write_case(page: CasePage) -> str:
     history = page.main
     if history is None or page.latest is None:
         return "This test has no result in the runs that are kept."
-    where, n_runs = f"on {history.title}", len(history.runs)
+    where, n_runs = f"on {plain(history.title)}", len(history.runs)
     lately = f"its {'one run' if n_runs == 1 else f'last {n_runs} runs'} {where}"
     seen = [cell for row in history.rows for cell in row.cells if cell.outcome]
     n_broken = len({cell.run for cell in seen if cell.outcome in codes.BROKEN})
@@ -159,6 +178,32 @@ def write_case(page: CasePage) -> str:
     if n_broken:
         return f"It {_say_now(page.latest)}, and broke in {n_broken} of {lately}."
     return f"It {_say_now(page.latest)}, and broke in none of {lately}."
+
+
+def write_trends(trends: Trends, *, by: str) -> str:
+    """How the lines moved from their first day to their last."""
+    if not trends.groups:
+        return "There is nothing to draw yet."
+    points = trends.groups[0].points
+    if len(trends.groups) > 1:
+        worst = min(trends.groups, key=lambda g: g.last.as_expected / g.last.executed if g.last.executed else 1)
+        if worst.last.broken:
+            n = f"{len(trends.groups) + trends.n_more_groups:,}"
+            return f"Of {n} {_PLURALS[by]}, {plain(worst.name)} passes least: {_tell_share(worst.last)}."
+        return f"All {in_words(len(trends.groups))} {_PLURALS[by]} drawn end without a failure."
+    n_red = sum(point.broken > 0 for point in points)
+    first, last = points[0].declared_once, points[-1].declared_once
+    unit = "weeks" if trends.is_weekly else "days"
+    red = f"{in_words(n_red)} of {in_words(len(points))} {unit} with runs had a failure"
+    if len(points) == 1:
+        return f"One day so far: {_tell_share(points[0])}. A trend needs two."
+    if round(first) == round(last):
+        return f"{red[0].upper()}{red[1:]}; {last:,.0f} tests are declared, as at first."
+    return f"{red[0].upper()}{red[1:]}; declared tests went from {first:,.0f} to {last:,.0f}."
+
+
+def _tell_share(point: DayPoint) -> str:
+    return f"{_of(point.as_expected, point.executed)} executed tests ended as expected on {write_day(point.day)}"
 
 
 def _say_now(cell: Cell) -> str:

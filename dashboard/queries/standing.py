@@ -53,7 +53,7 @@ class Standing:
     points: tuple[Point, ...]
     jobs: tuple[JobFact, ...]
     silent: tuple[JobFact, ...]  # their sisters reported in a newer run, they did not
-    jobs_of_runs: Mapping[int, frozenset[int]]  # the series each run has, by run number
+    jobs_of_runs: Mapping[int, Sequence[JobFact]]  # by run number
     is_whole: bool  # whether these are all runs the lane has
 
     @property
@@ -98,7 +98,7 @@ def read_standing(project: Project) -> Standing:
         points=points[-N_RUNS:],
         jobs=standing,
         silent=silent,
-        jobs_of_runs={number: frozenset(job.key.series for job in found) for number, found in jobs.items()},
+        jobs_of_runs=jobs,
         is_whole=len(runs) <= N_RUNS,
     )
 

@@ -28,8 +28,8 @@ _SMALL_NUMBERS: Final = (
     *("no", "one", "two", "three", "four", "five", "six"),
     *("seven", "eight", "nine", "ten", "eleven", "twelve"),
 )
-# Blanks a reader would miss: at either end, doubled, or not the plain space.
-_UNSEEN: Final = re.compile(r"^ +| +$|(?<= ) +|[^\S ]")
+# Blanks a reader would miss: at either end of a name or of one of its parameters, doubled, or not the plain space.
+_UNSEEN: Final = re.compile(r"^ +| +$|(?<= ) +|[^\S ]|(?<=\[) +| +(?=\]$)|(?<=-) +(?=[^\[\]]*\]$)| +(?=-[^\[\]]*\]$)")
 _BLANK_MARK: Final = {" ": "␣", "\t": "⇥", "\n": "↵", "\r": "␍"}
 
 

@@ -18,7 +18,7 @@ register = template.Library()
 _TERMINAL: Final = re.compile(r"(?:\x1b|#x1B|\ufffd)\[[0-9;]*m")
 # pytest marks the line that failed with ">" and what it found with "E".
 _TELLING: Final = re.compile(r"^(?:>|E(?: {2,}|$))")
-_MOST_LINES: Final = 40
+_MOST_LINES: Final = 24
 
 
 @register.filter

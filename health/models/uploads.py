@@ -84,6 +84,16 @@ class Upload(models.Model):
             models.Index(fields=["project", "run"], name="upload_of_run"),
         ]
 
+    def wait_again(self) -> bool:
+        """Put an upload that came to nothing back among the waiting; False when it is in another state.
+
+        The sweeper rings for it. What was stored is never read twice: its results are already counted.
+        """
+        came_to_nothing = Upload.objects.filter(pk=self.pk, state__in=[self.State.FAILED, self.State.DEAD])
+        return bool(
+            came_to_nothing.update(state=self.State.RETRY, attempts=0, next_attempt_at=Now(), finished_at=None)
+        )
+
 
 class UploadFile(models.Model):
     """One file of an upload; its chunks, put together, are one gzip stream."""

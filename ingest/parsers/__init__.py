@@ -16,10 +16,10 @@ from ingest.parsers.joining import join_reports
 from ingest.parsers.junit import JunitHandler
 from ingest.parsers.notes import Notes
 from ingest.parsers.places import AllFoundError, PlaceFinder
-from ingest.parsers.repairs import Repairer
+from ingest.parsers.repairs import Repairer, names_readable_encoding
 from ingest.parsers.sniff import describe_foreign, describe_text
 from ingest.parsers.types import Limits, ParsedReport
-from ingest.parsers.xml import DocumentReader, MalformedError, read_pieces
+from ingest.parsers.xml import UNKNOWN_ENCODING, DocumentReader, MalformedError, read_pieces
 
 __all__ = ["join_reports", "read_report"]
 
@@ -58,7 +58,7 @@ def read_report(open_stream: OpenStream, *, filename: str, limits: Limits) -> Pa
     handler = JunitHandler(limits=limits, notes=Notes())
     problem = _read_plain(open_stream, handler, limits=limits)
     undecodable: IngestError | None = None
-    is_mendable = problem is not None and (problem.code in _MENDABLE or handler.root is None)
+    is_mendable = problem is not None and (problem.code in _MENDABLE or handler.root is None or handler.is_complete)
     if is_mendable and not handler.is_foreign:
         handler = JunitHandler(limits=limits, notes=Notes())
         problem, undecodable = _read_repaired(open_stream, handler, limits=limits, notes=handler.notes)
@@ -78,6 +78,8 @@ def _read_plain(open_stream: OpenStream, handler: ReportHandler, *, limits: Limi
     try:
         with open_stream() as stream:
             for piece in read_pieces(stream, max_bytes=limits.max_plain_bytes):
+                if not document.n_fed and not names_readable_encoding(piece):
+                    return MalformedError(UNKNOWN_ENCODING, "unknown encoding", line=1, column=1, byte=0)
                 document.feed(piece)
                 if handler.is_foreign:
                     return None
@@ -113,6 +115,8 @@ def _describe_stranger(
         return IngestError("empty_file", f"{filename} is an empty file.", line=1, column=1)
     with open_stream() as stream:
         head = stream.read(_HEAD_BYTES)
+    if problem.code in _CUT_SHORT and head.lstrip().startswith((b"<?xml", b"<testsuite")):
+        return _describe_break(problem, filename=filename)
     return describe_text(filename, head=head, reason=problem.message, line=line, column=column)
 
 

@@ -70,6 +70,11 @@ class JunitHandler:
         """Whether the document has a root, and that of no report."""
         return self.root is not None and self.root not in ROOTS
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the document's root has ended."""
+        return self.root is not None and not self._depth
+
     def attach(self, parser: XMLParserType, *, find_place: Callable[[], Place]) -> None:
         """Listen to a document."""
         self._parser = parser
@@ -157,12 +162,16 @@ class JunitHandler:
             self._start(tag, attributes)
         else:
             self._parser.StartElementHandler = self._start_foreign
+            self._parser.EndElementHandler = self._end_foreign
             self._start_foreign(tag, attributes)
 
     def _start_foreign(self, _tag: str, _attributes: list[str]) -> None:
         self._depth += 1
         if self._depth > self.limits.max_depth:
             self._refuse_depth()
+
+    def _end_foreign(self, _tag: str) -> None:
+        self._depth -= 1
 
     def _read_comment(self, text: str) -> None:
         if "org.testng." in text[:200]:
@@ -213,7 +222,7 @@ class JunitHandler:
     def _close_other(self, tag: str) -> None:
         if self.failures.depth:
             self.failures.close(depth=self._depth)
-        elif tag == "testsuite" and not self.is_foreign:
+        elif tag == "testsuite":
             self.suites.leave(n_cases=len(self.keys))
             self._prefix = self.suites.path + PART
         self._depth -= 1

@@ -83,7 +83,7 @@ class Notes:
     def close(
         self, *, case_places: Mapping[int, tuple[int, int]], suite_places: Mapping[int, tuple[int, int]]
     ) -> list[ReportWarning]:
-        """The warnings, with the places that were looked up as (line, column)."""
+        """The warnings in the order of the file, with the places that were looked up as (line, column)."""
         warnings = []
         for code, note in self._notes.items():
             line, column = note.line, note.column
@@ -92,4 +92,4 @@ class Notes:
             elif line is None and note.suite is not None:
                 line, column = suite_places.get(note.suite, (None, None))
             warnings.append(ReportWarning(code, note.message, line, column, HINTS[code], note.count))
-        return warnings
+        return sorted(warnings, key=lambda warning: (warning.line or 0, warning.column or 0, warning.code))

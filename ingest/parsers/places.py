@@ -26,18 +26,27 @@ class PlaceFinder:
         self._wanted_suites = suites
         self._n_cases = 0
         self._n_suites = 0
+        self._depth = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the document's root has ended."""
+        return self.root is not None and not self._depth
 
     def attach(self, parser: XMLParserType, *, find_place: Callable[[], Place]) -> None:
         """Listen to a document."""
         self.root = None
+        self._depth = 0
         self._find_place = find_place
         parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
 
     def end_piece(self) -> None:
         """Limits were checked the first time."""
 
     def _start(self, tag: str, _attributes: list[str]) -> None:
         self.root = self.root or tag
+        self._depth += 1
         if tag == "testcase":
             if self._n_cases in self._wanted_cases:
                 self.case_places[self._n_cases] = self._find_place()
@@ -48,6 +57,9 @@ class PlaceFinder:
                 self.suite_places[self._n_suites] = self._find_place()
                 self._stop_when_done()
             self._n_suites += 1
+
+    def _end(self, _tag: str) -> None:
+        self._depth -= 1
 
     def _stop_when_done(self) -> None:
         if len(self.case_places) == len(self._wanted_cases) and len(self.suite_places) == len(self._wanted_suites):

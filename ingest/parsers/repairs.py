@@ -27,11 +27,26 @@ _DECLARATION: Final = re.compile(r"\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-
 _DECLARATION_BYTES: Final = 512
 # Character sets of the world's consoles; codecs that are no character sets (utf-7, idna, …) are not among them.
 _READABLE: Final = re.compile(
-    r"utf-8|ascii|iso8859-\d+|cp\d+|koi8-[rut]|mac-\w+|shift_jis\w*|euc_\w+|gb2312|gbk|gb18030|big5\w*|johab"
+    r"utf-8(?:-sig)?|utf-(?:16|32)(?:-[bl]e)?|ascii|iso8859-\d+|cp\d+|koi8-[rut]|mac-\w+|shift_jis\w*|euc_\w+|gb2312|gbk|gb18030|big5\w*|johab"
 )
 # Anything XML 1.0 cannot hold, raw or as a reference; legal references match too and are left alone.
 _SUSPECT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]|&#(?:x([0-9A-Fa-f]+)|([0-9]+));")
 _LONGEST_REFERENCE: Final = 16
+_WIDE: Final = ("utf-16", "utf-32")
+
+
+def names_readable_encoding(piece: bytes) -> bool:
+    """Whether the encoding that a file's first piece declares is a character set; a file may declare none."""
+    declared = _DECLARATION.match(piece[:_DECLARATION_BYTES].decode("latin-1"))
+    return not declared or _find_codec(declared[1]) is not None
+
+
+def _find_codec(name: str) -> str | None:
+    try:
+        codec = codecs.lookup(name).name
+    except LookupError:
+        return None
+    return codec if _READABLE.fullmatch(codec) else None
 
 
 class Repairer:
@@ -88,24 +103,21 @@ class Repairer:
 
     def _follow_declaration(self, declared: re.Match[str]) -> None:
         name, column = declared[1], declared.start(1) + self._column
-        try:
-            codec = codecs.lookup(name).name
-        except LookupError:
-            codec = ""
-        is_wide = codec.startswith(("utf-16", "utf-32"))
-        if is_wide != self._encoding.startswith(("utf-16", "utf-32")):
+        codec = _find_codec(name)
+        if codec is None:
+            raise IngestError(
+                "unsupported_encoding",
+                f"The file declares the encoding {name!r}, which cannot be read.",
+                "Let the runner write UTF-8.",
+                line=1,
+                column=column,
+            )
+        is_wide = codec.startswith(_WIDE)
+        if is_wide != self._encoding.startswith(_WIDE):
             actual = self._encoding.upper()
             message = f"The file declares {name!r} and is {actual}: it was read as {actual}."
             self._notes.add("encoding_repaired", message, line=1, column=column)
         elif not is_wide:
-            if not _READABLE.fullmatch(codec):
-                raise IngestError(
-                    "unsupported_encoding",
-                    f"The file declares the encoding {name!r}, which cannot be read.",
-                    "Let the runner write UTF-8.",
-                    line=1,
-                    column=column,
-                )
             self._encoding, self._is_declared = codec, True
 
     def _note_undecodable(self, problem: UnicodeDecodeError) -> None:

@@ -61,16 +61,15 @@ class TextStore:
         self._packer = zlib.compressobj(_LEVEL)
         self._packed: list[bytes] = []
         self._waiting: list[bytes] = []
-        self._n_waiting = 0
+        self._n_packed = 0
         self.size = 0
 
     def add(self, data: bytes) -> None:
         """Append bytes; they start at what `size` was before."""
         self._waiting.append(data)
-        self._n_waiting += len(data)
         self.size += len(data)
         # Compressing many small texts in one call saves most of the calls' cost.
-        if self._n_waiting >= _BATCH_BYTES:
+        if self.size - self._n_packed >= _BATCH_BYTES:
             self._pack()
 
     def finish(self) -> bytes:
@@ -84,7 +83,7 @@ class TextStore:
     def _pack(self) -> None:
         self._packed.append(self._packer.compress(b"".join(self._waiting)))
         self._waiting.clear()
-        self._n_waiting = 0
+        self._n_packed = self.size
 
 
 def inflate_texts(texts: bytes) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ Promise: no entity is ever expanded, nothing is ever fetched, and hostile files 
 """
 
 from collections.abc import Callable, Iterator
-from typing import IO, Final, Protocol
+from typing import IO, Final, NoReturn, Protocol
 from xml.parsers import expat
 from xml.parsers.expat import XMLParserType, errors
 
@@ -15,6 +15,8 @@ from ingest.errors import IngestError
 # Expat before 2.6 reads a long token anew with every piece: a comment of 20 MB takes 9 s in pieces of 16 KiB, and
 # 0.2 s in these.
 PIECE_BYTES: Final = 2**20
+# Expat holds a tag, comment or instruction until it ends, twice over; texts it hands out as they come.
+_LONGEST_TOKEN_BYTES: Final = 32 * 2**20
 UNKNOWN_ENCODING: Final = errors.codes[errors.XML_ERROR_UNKNOWN_ENCODING]
 _ENTITY: Final = b"<!ENTITY"
 
@@ -85,6 +87,8 @@ class DocumentReader:
         self.n_fed += len(piece)
         # A subset that goes on and on is refused before it can cost anything.
         self._refuse_subset()
+        if self.n_fed - self._parser.CurrentByteIndex > _LONGEST_TOKEN_BYTES:
+            self._refuse("xml_token_too_long", f"a tag or comment of more than {_LONGEST_TOKEN_BYTES:,} bytes")
         self._handler.end_piece()
 
     def close(self) -> None:
@@ -127,29 +131,23 @@ class DocumentReader:
 
     def _refuse_subset(self) -> None:
         if self._subset_place:
-            self._refuse("a DTD of its own", self._subset_place)
+            self._refuse("xml_entities_forbidden", "a DTD of its own", self._subset_place)
 
     def _refuse_attributes(self, *_: object) -> None:
-        self._refuse("a DTD of its own", self._find_place())
+        self._refuse("xml_entities_forbidden", "a DTD of its own")
 
     def _refuse_entity(self, *_: object) -> None:
         line, column = self._find_place()
         # Expat stands at the entity's value; people look for the declaration.
         at = self._parser.CurrentByteIndex - self.n_fed
-        start = bytes(self._piece[:at]).rfind(_ENTITY)
+        before = bytes(self._piece[:at])
+        start = before.rfind(_ENTITY)
         if start >= 0:
-            between = bytes(self._piece[start:at])
-            breaks = between.count(b"\n")
-            line_start = bytes(self._piece[:start]).rfind(b"\n") + 1
-            line -= breaks
-            column = start - line_start + 1
-        self._refuse("an entity declaration in its DTD", (line, column))
+            line -= before.count(b"\n", start)
+            column = start - before.rfind(b"\n", 0, start)
+        self._refuse("xml_entities_forbidden", "an entity declaration in its DTD", (line, column))
 
-    def _refuse(self, what: str, place: Place) -> None:
-        line, column = place
-        raise IngestError(
-            "xml_entities_forbidden",
-            f"The file has {what} at line {line}, column {column}.",
-            line=line,
-            column=column,
-        )
+    def _refuse(self, code: str, what: str, place: Place | None = None) -> NoReturn:
+        line, column = place or self._find_place()
+        message = f"The file has {what} at line {line}, column {column}."
+        raise IngestError(code, message, line=line, column=column)

@@ -99,6 +99,14 @@ def test_a_folder_that_was_begun_and_not_finished_is_made_again(folder, parent):
     assert start(parent, folder).is_ready()
 
 
+def test_data_of_another_major_version_are_refused_and_left_alone(folder):
+    data = prepare_postgres(folder, options=FLEETING).data
+    (data / "PG_VERSION").write_text("17\n")
+    with pytest.raises(EmbeddedError, match="was made by PostgreSQL 17, but this release carries 18"):
+        prepare_postgres(folder, options=FLEETING)
+    assert (data / "global").exists()
+
+
 def test_a_state_folder_with_a_long_path_gets_short_sockets(folder, parent):
     deep = folder / ("d" * 90)
     deep.mkdir()

@@ -112,6 +112,12 @@ def test_each_answer_carries_the_content_security_policy(client, db, path):
     assert directives(client.get(path)["Content-Security-Policy"]) == directives(EXPECTED_CSP)
 
 
+@pytest.mark.django_db
+def test_a_page_is_compressed_for_those_who_can_read_that(client):
+    assert client.get("/login/", headers={"Accept-Encoding": "gzip"})["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in client.get("/login/")
+
+
 def test_each_answer_carries_the_other_security_headers(client):
     found = client.get("/healthz").headers
     assert found["X-Content-Type-Options"] == "nosniff"

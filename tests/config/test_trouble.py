@@ -32,6 +32,9 @@ RAISED: dict[str, Exception] = {
     "locked": wrapped(db.OperationalError, errors.LockNotAvailable("canceling statement due to lock timeout")),
     "deadlock": wrapped(db.OperationalError, errors.DeadlockDetected("deadlock detected")),
     "shutdown": wrapped(db.OperationalError, errors.AdminShutdown("terminating connection")),
+    "unwrapped-locked": errors.LockNotAvailable("canceling statement due to lock timeout"),
+    "unwrapped-lost": psycopg.OperationalError("the connection is lost"),
+    "unwrapped-wrong-sql": errors.UndefinedTable("SELECT secret FROM nowhere"),
     "read-only": wrapped(db.InternalError, errors.ReadOnlySqlTransaction("cannot execute INSERT")),
     "wrong-sql": wrapped(db.ProgrammingError, errors.UndefinedTable("SELECT secret FROM nowhere")),
     "duplicate": wrapped(db.IntegrityError, errors.UniqueViolation("duplicate key")),
@@ -46,6 +49,8 @@ CODES = {
     "locked": "db_busy",
     "deadlock": "db_busy",
     "shutdown": "db_unavailable",
+    "unwrapped-locked": "db_busy",
+    "unwrapped-lost": "db_unavailable",
     "read-only": "read_only",
 }
 

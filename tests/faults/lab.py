@@ -7,11 +7,13 @@ import http.client
 import json
 import os
 import signal
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from config import processes
@@ -21,9 +23,13 @@ from tests.stack import LiveStack, free_port, wait_for
 
 UNFINISHED = "state IN ('received', 'processing', 'retry')"
 MAKE_PROJECTS = """
-from tests.builders import a_project, a_token
+from django.test import Client
+from tests.builders import a_project, a_token, a_user
+owner, client = a_user("faults"), Client()
+client.force_login(owner)
+print("session", client.cookies["sw_session"].value)
 for number in range(40):
-    project = a_project(f"fault-{number}")
+    project = a_project(f"fault-{number}", owner=owner)
     print("project", project.pk, project.slug, a_token(project))
 """
 
@@ -65,9 +71,13 @@ class Lab:
         self.temporary.mkdir()
         self.traps = Traps(folder / "traps")
         self.strict_port = free_port()
+        # What was committed must survive a killed server, as it does everywhere but in tests.
+        with psycopg.connect(stack.database_url, autocommit=True) as connection:
+            connection.execute("ALTER ROLE CURRENT_USER SET synchronous_commit = on")
         told = stack.manage("shell", "--command", MAKE_PROJECTS)
-        rows = [line.split() for line in told.splitlines() if line.startswith("project ")]
-        self._senders = [Sender(int(row[1]), row[2], row[3]) for row in rows]
+        rows = [line.split() for line in told.splitlines()]
+        self._senders = [Sender(int(row[1]), row[2], row[3]) for row in rows if row[:1] == ["project"]]
+        self.session = next(row[1] for row in rows if row[:1] == ["session"])
         environment = {**stack.environment, FOLDER: str(folder / "traps"), "TMPDIR": str(self.temporary)}
         stack.services["worker"] = _point(processes.worker_service(environment), "config", "tests.faults.worker")
         strict = {
@@ -129,6 +139,20 @@ class Lab:
         assert answer.status == 202, answer.body
         return str(answer.json["upload"])
 
+    def wait_until_served(self, *, seconds: float = 10) -> None:
+        """Until each process of both web servers has its database."""
+        for port in (self.stack.port, self.strict_port):
+            wait_for(lambda port=port: self._is_served(port), seconds=seconds, what="web servers with a database")  # type: ignore[misc]
+
+    def _is_served(self, port: int) -> bool:
+        path = f"/api/v1/uploads/{uuid.uuid4()}"
+        headers = {"Authorization": f"Bearer {self._senders[0].token}"}
+        try:
+            answers = [self.ask("GET", path, headers=headers, strict=port == self.strict_port) for _ in range(10)]
+        except OSError:
+            return False
+        return {answer.status for answer in answers} == {404}
+
     # --- Watching ----------------------------------------------------------------------------------------------
 
     def wait_until_caught(self, point: str) -> int:
@@ -150,6 +174,13 @@ class Lab:
             lambda: len(self.uploads(sender)) == n and not self.count_unfinished(sender),
             seconds=seconds,
             what=f"{n} finished uploads of {sender.slug}, got {self.uploads(sender)}",
+        )
+
+    def hurry(self, sender: Sender) -> None:
+        """Let what waits for another try be tried now."""
+        self.stack.query(
+            "UPDATE health_upload SET next_attempt_at = now() WHERE project_id = %s AND state = 'retry' RETURNING id",
+            sender.project,
         )
 
     def count_unfinished(self, sender: Sender | None = None) -> int:
@@ -228,6 +259,7 @@ def lab_of_session(live_stack_of_session: LiveStack, tmp_path_factory: pytest.Te
 @pytest.fixture
 def lab(lab_of_session: Lab, live_stack: LiveStack) -> Iterator[Lab]:
     """The lab, all of it running; after the test nothing may be left unfinished."""
+    lab_of_session.wait_until_served()
     yield lab_of_session
     lab_of_session.traps.clear()
     live_stack.ensure_running()

@@ -7,6 +7,9 @@ import os
 import signal
 import time
 
+import psycopg
+import pytest
+
 from tests.faults.lab import Lab, wake
 from tests.faults.reports import make_report
 from tests.stack import wait_for
@@ -68,23 +71,65 @@ def test_postgres_is_stopped(lab: Lab) -> None:
     assert lab.ask("GET", "/healthz").status == 200
     assert lab.ask("GET", "/readyz").status == 503
     lab.stack.start("postgres")
-    wait_for(lambda: lab.send(sender, SMALL.packed, run_id="after").status == 202, what="the same upload is taken")
+    lab.wait_until_served(seconds=3)
+    assert lab.send(sender, SMALL.packed, run_id="after").status == 202
     lab.wait_until_stored(sender, 2)
     assert (lab.stack.pid("worker"), lab.stack.pid("web")) == (worker, web)
     lab.assert_exact(sender, [SMALL, SMALL], n_names=SMALL.n)
 
 
-def test_postgres_is_killed_while_a_worker_holds_uploads(lab: Lab) -> None:
+@pytest.mark.parametrize("point", ["parsing", "parsed", "copied", "committed"])
+def test_postgres_is_killed_while_a_worker_holds_an_upload(lab: Lab, point: str) -> None:
     sender = lab.a_sender()
-    reports = [make_report(1000 + number) for number in range(3)]
-    lab.traps.arm("copied", signal.SIGSTOP)
-    for number, report in enumerate(reports):
-        lab.accept(sender, report, run_id=str(number))
-    frozen = lab.wait_until_caught("copied")
-    worker = lab.stack.pid("worker")
+    report = make_report(20_000)
+    worker, said = lab.stack.pid("worker"), len(lab.stack.log)
+    lab.traps.arm(point, signal.SIGSTOP)
+    lab.accept(sender, report, run_id="1")
+    frozen = lab.wait_until_caught(point)
     lab.stack.kill("postgres")
-    wake(frozen)
     lab.stack.start("postgres")
-    lab.wait_until_stored(sender, len(reports), seconds=45)
+    wake(frozen)
+    # Its answer to a lost connection: back to waiting, on a new one, and not counted.
+    wait_for(lambda: lab.uploads(sender) in ([("retry", 0)], [("stored", 1)]), what="the end of the attempt")
+    assert (lab.uploads(sender) == [("stored", 1)]) == (point == "committed")
+    lab.hurry(sender)
+    lab.wait_until_stored(sender, 1)
+    assert lab.uploads(sender) == [("stored", 1)]
     assert lab.stack.pid("worker") == worker
-    lab.assert_exact(sender, reports, n_names=1002)
+    assert "raised unexpected" not in lab.stack.log[said:]
+    lab.assert_exact(sender, [report], n_names=report.n)
+
+
+def test_a_server_that_took_over_without_the_last_names_gets_them_again(lab: Lab) -> None:
+    """As after a change to a replica that had not received everything: the worker's memory of names is void."""
+    sender, report = lab.a_sender(), make_report(2000)
+    lab.traps.arm("copied", signal.SIGSTOP)
+    lab.accept(sender, report, run_id="1")
+    frozen = lab.wait_until_caught("copied")
+    lab.stack.kill("postgres")
+    lab.stack.start("postgres")
+    lab.stack.query("DELETE FROM health_case WHERE project_id = %s AND ord >= 500 RETURNING ord", sender.project)
+    lab.wait_until_served()
+    wake(frozen)
+    wait_for(lambda: lab.uploads(sender) == [("retry", 0)], what="the end of the attempt")
+    other = make_report(1000, first=5000)
+    lab.accept(sender, other, run_id="2")
+    wait_for(lambda: ("stored", 1) in lab.uploads(sender), what="the other upload")
+    lab.hurry(sender)
+    lab.wait_until_stored(sender, 2)
+    lab.assert_exact(sender, [report, other], n_names=3000)
+
+
+def test_a_locked_table_is_told_as_a_busy_database(lab: Lab) -> None:
+    sender = lab.a_sender()
+    lab.accept(sender, SMALL, run_id="1")
+    lab.wait_until_stored(sender, 1)
+    with psycopg.connect(lab.stack.database_url) as connection:
+        connection.execute("LOCK TABLE health_upload, health_tile IN ACCESS EXCLUSIVE MODE")
+        answer = lab.send(sender, SMALL.packed, run_id="2")
+        assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "db_busy", "5"), answer
+        page = lab.ask("GET", f"/p/{sender.slug}/", headers={"Cookie": f"sw_session={lab.session}"})
+        assert (page.status, page.headers["retry-after"]) == (503, "5"), page
+    lab.accept(sender, SMALL, run_id="2")
+    lab.wait_until_stored(sender, 2)
+    lab.assert_exact(sender, [SMALL, SMALL], n_names=SMALL.n)

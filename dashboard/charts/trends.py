@@ -1,0 +1,215 @@
+"""Trends as small multiples over one time axis: all measures of everything, or one measure of each group.
+
+Called by `dashboard.views.trends`; pure (`tests/dashboard/test_trends_charts.py`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import floor
+from typing import TYPE_CHECKING, Final
+
+from dashboard.charts.figure import Figure, Pane, escape_label, stack_panes, write_seconds, write_share
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from dashboard.queries.trends import DayPoint, Group
+
+_MOST_ROWS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """How one measure of a day is drawn and written."""
+
+    title: str
+    note: str
+    shape: str
+    take: "Callable[[DayPoint], float | None]"
+    write: "Callable[[DayPoint], str]"
+    hover: str
+    suffix: str = ""
+
+
+def _share(part: int, whole: int) -> float | None:
+    """In per cent, two decimals, rounded down; None of nothing."""
+    return floor(part * 10_000 / whole) / 100 if whole else None
+
+
+_MEASURES: Final[dict[str, _Measure]] = {
+    "passed": _Measure(
+        "Passed",
+        "of executed",
+        "line",
+        lambda p: _share(p.as_expected, p.executed),
+        lambda p: write_share(p.as_expected, p.executed),
+        "%{y:.1f} % passed",
+        " %",
+    ),
+    "executed": _Measure(
+        "Executed",
+        "of declared",
+        "line",
+        lambda p: _share(p.executed, p.declared),
+        lambda p: write_share(p.executed, p.declared),
+        "%{y:.1f} % executed",
+        " %",
+    ),
+    "declared": _Measure(
+        "Declared",
+        "tests in one run, a day's mean",
+        "step",
+        lambda p: round(p.declared_once, 1),
+        lambda p: f"{p.declared_once:,.0f}",
+        "%{y:,.0f} declared",
+    ),
+    "failed": _Measure(
+        "Broken",
+        "tests failed or errored, a day",
+        "bars",
+        lambda p: p.broken,
+        lambda p: f"{p.broken:,}",
+        "%{y:,} broken",
+    ),
+    "time": _Measure(
+        "Test time",
+        "seconds in one run, a day's mean",
+        "line",
+        lambda p: round(p.seconds_once, 3),
+        lambda p: write_seconds(p.seconds_once),
+        "%{y:,.1f} s in tests",
+    ),
+}
+
+
+@lru_cache(maxsize=64)
+def draw_all(group: "Group", *, is_weekly: bool) -> Figure:
+    """Every measure of one group, under each other."""
+    days = [point.day.isoformat() for point in group.points]
+    panes = [
+        _make_pane(measure, group.points, title=measure.title, note=_note(measure, group.points, is_weekly))
+        for measure in _MEASURES.values()
+    ]
+    last = group.last
+    return Figure(
+        id="trends",
+        title=f"{len(days)} {'weeks' if is_weekly else 'days'} with runs",
+        subtitle="oldest left",
+        label=(
+            f"Five lines over {len(days)} points: {_MEASURES['passed'].write(last)} passed,"
+            f" {_MEASURES['executed'].write(last)} executed and {last.declared_once:,.0f} tests declared at the end."
+        ),
+        plot=stack_panes(panes, x=days),
+        head=(
+            "Week of" if is_weekly else "Day",
+            "Jobs",
+            "As expected, of executed",
+            "Executed, of declared",
+            "Broken",
+            "Declared",
+            "Test time",
+        ),
+        rows=tuple(_write_row(point) for point in reversed(group.points[-_MOST_ROWS:])),
+    )
+
+
+@lru_cache(maxsize=64)
+def draw_groups(groups: "tuple[Group, ...]", *, measure: str, is_weekly: bool, by: str) -> Figure:
+    """One measure, a pane a group, all over the same days and, for shares, the same height."""
+    chosen = _MEASURES[measure]
+    days = sorted({point.day for group in groups for point in group.points})
+    low = _find_floor([chosen.take(p) for group in groups for p in group.points]) if chosen.suffix else None
+    panes = [
+        _make_pane(chosen, _spread(group.points, days), title=group.name, note="", low=low, last=group.last)
+        for group in groups
+    ]
+    return Figure(
+        id="trends",
+        title=f"{chosen.title}, {chosen.note}",
+        subtitle=f"by {by}",
+        label=f"{len(groups)} lines, one a {by}, over {len(days)} {'weeks' if is_weekly else 'days'}.",
+        plot=stack_panes(panes, x=[day.isoformat() for day in days]),
+        head=(by.capitalize(), "Days", "Newest", "Lowest", "Highest"),
+        rows=tuple(_write_group(group, chosen) for group in groups),
+    )
+
+
+def _make_pane(
+    measure: _Measure,
+    points: "Sequence[DayPoint | None]",
+    *,
+    title: str,
+    note: str,
+    low: float | None = None,
+    last: "DayPoint | None" = None,
+) -> Pane:
+    values = tuple(None if point is None else measure.take(point) for point in points)
+    newest = last or next(point for point in reversed(points) if point is not None)
+    n_broken = sum(value is not None and value > 0 for value in values)
+    end = (
+        f"<b>{n_broken}</b> of {len(values)} red"
+        if measure.shape == "bars"
+        else f"<b>{measure.write(newest)}</b> {newest.day:%-d %b}"
+    )
+    if low is None:
+        low = _find_floor(values) if measure.suffix else 0.0 if measure.shape != "step" else None
+    return Pane(
+        title=title,
+        note=note,
+        values=values,
+        shape=measure.shape,
+        end=end,
+        hover=f"{escape_label(title)}: {measure.hover}" if note == "" else measure.hover,
+        floor=low,
+        ceiling=100.0 if measure.suffix else None,
+        tick_suffix=measure.suffix,
+        is_low=not note,
+    )
+
+
+def _find_floor(values: "Sequence[float | None]") -> float:
+    """Where an axis of shares begins: a round number below the lowest, so that small falls can be seen."""
+    lowest = min((value for value in values if value is not None), default=0.0)
+    for floor_at in (99.0, 98.0, 95.0, 90.0, 80.0, 50.0):
+        if lowest >= floor_at:
+            return floor_at
+    return 0.0
+
+
+def _note(measure: _Measure, points: "Sequence[DayPoint]", is_weekly: bool) -> str:
+    note = measure.note.replace("a day", "a week") if is_weekly else measure.note
+    if not measure.suffix:
+        return note
+    low = _find_floor([measure.take(point) for point in points])
+    return f"{note}; the axis starts at {low:.0f} %" if low else note
+
+
+def _spread(points: "Sequence[DayPoint]", days: "Sequence[date]") -> "list[DayPoint | None]":
+    by_day = {point.day: point for point in points}
+    return [by_day.get(day) for day in days]
+
+
+def _write_row(point: "DayPoint") -> tuple[str, ...]:
+    return (
+        f"{point.day:%-d %b %Y}",
+        f"{point.n_jobs:,}",
+        f"{point.as_expected:,} of {point.executed:,}, {write_share(point.as_expected, point.executed)}",
+        f"{point.executed:,} of {point.declared:,}",
+        f"{point.broken:,}",
+        f"{point.declared_once:,.0f}",
+        write_seconds(point.seconds_once),
+    )
+
+
+def _write_group(group: "Group", measure: _Measure) -> tuple[str, ...]:
+    known = [point for point in group.points if measure.take(point) is not None]
+    lowest = min(known, key=lambda point: measure.take(point) or 0, default=group.last)
+    highest = max(known, key=lambda point: measure.take(point) or 0, default=group.last)
+    return (
+        group.name,
+        f"{len(group.points):,}",
+        measure.write(group.last),
+        f"{measure.write(lowest)}, {lowest.day:%-d %b %Y}",
+        f"{measure.write(highest)}, {highest.day:%-d %b %Y}",
+    )

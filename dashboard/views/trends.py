@@ -1,0 +1,147 @@
+"""How a project moved.
+
+Called by `dashboard.urls`. Promise: the address holds every choice, and the same address with `format=csv` or `json`
+gives the numbers behind the lines (`tests/dashboard/test_trends_views.py`).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from django.http import HttpResponse
+from django.views.decorators.http import require_GET
+
+from dashboard.charts.figure import Figure
+from dashboard.charts.trends import draw_all, draw_groups
+from dashboard.filters import Filters
+from dashboard.http import (
+    HtmxRequest,
+    answer_conditionally,
+    answer_with_table,
+    get_project_or_404,
+    render_page,
+    require_login,
+)
+from dashboard.queries.sentences import write_trends
+from dashboard.queries.trends import Trends, read_trends
+
+_FORMS: Final = ("csv", "json")
+_WORDS: Final[dict[str, dict[str, str]]] = {
+    "by": {
+        "all": "everything",
+        "suite": "suite",
+        "level": "level",
+        "variant": "variant",
+        "job": "job",
+        "branch": "branch",
+    },
+    "measure": {
+        "passed": "passed",
+        "executed": "executed",
+        "declared": "declared",
+        "failed": "broken",
+        "time": "test time",
+    },
+    "span": {"quarter": "a quarter", "year": "a year", "all": "all"},
+}
+_HEAD: Final = (
+    *("day", "group", "jobs", "declared", "executed", "passed", "expected_failures", "failed", "errored", "skipped"),
+    *("passed_on_retry", "seconds", "declared_in_one_run", "seconds_in_one_run"),
+)
+
+
+@require_GET
+@require_login
+def page(request: HtmxRequest, slug: str) -> HttpResponse:
+    """Lines over days, with the choices that narrow and group them."""
+    project = get_project_or_404(request, slug)
+    filters = Filters.read(request.GET)
+    form = request.GET.get("format", "")
+
+    def build() -> HttpResponse:
+        trends = read_trends(project, filters)
+        if form in _FORMS:
+            return answer_with_table(form=form, name=f"{project.slug}-trends", head=_HEAD, rows=_list_rows(trends))
+        return render_page(
+            request,
+            "dashboard/trends.html",
+            project=project,
+            current="trends",
+            trends=trends,
+            filters=filters,
+            sentence=write_trends(trends, by=filters.by),
+            figure=_draw(trends, filters),
+            groups=_offer_choices(trends, filters),
+            selects=_offer_selects(trends, filters),
+            csv_url=_add_format(filters, "csv"),
+            json_url=_add_format(filters, "json"),
+        )
+
+    return answer_conditionally(request, project=project, build=build)
+
+
+def _draw(trends: Trends, filters: Filters) -> Figure | None:
+    if not trends.groups:
+        return None
+    if filters.by == "all":
+        return draw_all(trends.groups[0], is_weekly=trends.is_weekly)
+    return draw_groups(trends.groups, measure=filters.measure, is_weekly=trends.is_weekly, by=filters.by)
+
+
+def _offer_choices(trends: Trends, filters: Filters) -> list[dict[str, Any]]:
+    """The lines of words: how to group, what to show of groups, how far back. Where there is one suite, say, its
+    word is left out: a line a suite would be the line that is there.
+    """
+    offer = trends.offer
+    counts = {"suite": offer.suites, "variant": offer.variants, "job": offer.jobs, "branch": offer.branches}
+    alone = {name for name, values in counts.items() if len(values) < 2} | ({"level"} if not offer.levels else set())
+    names = {"by": "By", "measure": "Show", "span": "Over"}
+    return [
+        {
+            "title": title,
+            "choices": [
+                {"word": word, "url": filters.write(**{name: value}), "is_chosen": getattr(filters, name) == value}
+                for value, word in _WORDS[name].items()
+                if value not in alone or value == getattr(filters, name)
+            ],
+        }
+        for name, title in names.items()
+        if name != "measure" or filters.by != "all"
+    ]
+
+
+def _offer_selects(trends: Trends, filters: Filters) -> list[dict[str, Any]]:
+    """What the lines can be narrowed to; a choice of one is none."""
+    offer = trends.offer
+    every: dict[str, tuple[Sequence[str], str]] = {
+        "branch": (offer.branches, "every" if filters.by == "branch" else ""),
+        "job": (offer.jobs, "every"),
+        "variant": (offer.variants, "every"),
+        "suite": (offer.suites, "every"),
+        "level": (offer.levels, "every"),
+    }
+    return [
+        {
+            "name": name,
+            "title": name.capitalize(),
+            "empty": empty,
+            "options": [
+                (value, value == (getattr(filters, name) or (trends.branch if name == "branch" else "")))
+                for value in values
+            ],
+        }
+        for name, (values, empty) in every.items()
+        if len(values) > 1 or getattr(filters, name)
+    ]
+
+
+def _add_format(filters: Filters, form: str) -> str:
+    query = filters.write()
+    return f"{query}{'&' if query != '?' else ''}format={form}"
+
+
+def _list_rows(trends: Trends) -> Iterator[Sequence[Any]]:
+    for group in trends.groups:
+        for p in group.points:
+            counts = (p.declared, p.executed, p.passed, p.xfailed, p.failed, p.errored, p.skipped, p.flaky)
+            once = (round(p.seconds, 5), round(p.declared_once, 2), round(p.seconds_once, 5))
+            yield (p.day.isoformat(), group.name, p.n_jobs, *counts, *once)

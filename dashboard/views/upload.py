@@ -1,0 +1,54 @@
+"""One delivery and its receipt, and the button that reads it again.
+
+Called by `dashboard.urls`. Promise: only a maintainer can have it read again, and only when nothing was stored of it
+(`tests/dashboard/test_upload_views.py`).
+"""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from dashboard.http import HtmxRequest, Role, answer_conditionally, get_project_or_404, render_page, require_login
+from dashboard.queries.upload import find_upload, read_upload_page
+
+
+@require_GET
+@require_login
+def page(request: HtmxRequest, slug: str, public_id: UUID) -> HttpResponse:
+    """What became of every file."""
+    project = get_project_or_404(request, slug)
+    upload = find_upload(project, public_id=public_id)
+    if upload is None:
+        raise Http404
+
+    def build() -> HttpResponse:
+        return render_page(
+            request,
+            "dashboard/upload.html",
+            project=project,
+            current="uploads",
+            page=read_upload_page(upload),
+            upload=upload,
+        )
+
+    return answer_conditionally(
+        request, project=project, build=build, also=f"{upload.state}{upload.attempts}{upload.finished_at}"
+    )
+
+
+@require_POST
+@require_login
+def read_again(request: HtmxRequest, slug: str, public_id: UUID) -> HttpResponse:
+    """Put a delivery that came to nothing back in the queue; the sweeper rings for it."""
+    project = get_project_or_404(request, slug, role=Role.MAINTAINER)
+    upload = find_upload(project, public_id=public_id)
+    if upload is None:
+        raise Http404
+    if upload.wait_again():
+        messages.info(request, "It will be read again within a minute.")
+    else:
+        messages.info(request, "It is not waiting for that: something of it was stored, or it is being read.")
+    return HttpResponseRedirect(reverse("dashboard:upload", kwargs={"slug": slug, "public_id": public_id}))

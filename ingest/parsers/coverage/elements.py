@@ -1,0 +1,263 @@
+"""The XML formats' way through a file: which of them it is, and each element to the listener that knows it.
+
+Used by `ingest.parsers.coverage`; drives `ingest.parsers.xml` and `ingest.parsers.repairs`. Pure.
+Promise: what a hostile or damaged file costs, and how it is mended, is the same as for JUnit XML
+(`tests/ingest/parsers/coverage/test_hostile.py`).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+from xml.parsers.expat import XMLParserType, errors
+
+from ingest.errors import IngestError
+from ingest.parsers.coverage.clover import CloverListener
+from ingest.parsers.coverage.cobertura import CoberturaListener
+from ingest.parsers.coverage.draft import Draft
+from ingest.parsers.coverage.jacoco import JacocoListener
+from ingest.parsers.coverage.sniff import describe_root
+from ingest.parsers.coverage.sonarqube import SonarqubeListener
+from ingest.parsers.coverage.types import CoverageLimits, ParsedCoverage, Source
+from ingest.parsers.documents import DocumentChain
+from ingest.parsers.notes import Notes
+from ingest.parsers.repairs import Repairer
+from ingest.parsers.xml import DocumentReader, MalformedError, Place, read_pieces
+
+# Root and first child, which together tell the formats apart: three of them call their root `coverage`.
+_COBERTURA_CHILDREN: Final = frozenset({"sources", "packages", "package", "classes", "class"})
+_CLOVER_CHILDREN: Final = frozenset({"project", "testproject"})
+_JACOCO_CHILDREN: Final = frozenset({"sessioninfo", "group", "package", "counter"})
+_CUT_SHORT: Final = frozenset(
+    errors.codes[message]
+    for message in (
+        errors.XML_ERROR_NO_ELEMENTS,
+        errors.XML_ERROR_UNCLOSED_TOKEN,
+        errors.XML_ERROR_PARTIAL_CHAR,
+        errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
+    )
+)
+# What a second look may mend: characters XML cannot hold, documents in a row, a wrong or unknown encoding.
+_MENDABLE: Final = frozenset(
+    errors.codes[message]
+    for message in (
+        errors.XML_ERROR_INVALID_TOKEN,
+        errors.XML_ERROR_PARTIAL_CHAR,
+        errors.XML_ERROR_BAD_CHAR_REF,
+        errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT,
+        errors.XML_ERROR_MISPLACED_XML_PI,
+        errors.XML_ERROR_UNKNOWN_ENCODING,
+        errors.XML_ERROR_INCORRECT_ENCODING,
+    )
+)
+
+Attributes = list[str]
+
+
+class Listener(Protocol):
+    """Knows one format: what to do where its elements begin (with names and values in turn) and end."""
+
+    @property
+    def openers(self) -> Mapping[str, Callable[[Attributes], Any]]: ...
+
+    @property
+    def closers(self) -> Mapping[str, Callable[[], Any]]: ...
+
+    def finish(self) -> None:
+        """The document ends here, or breaks off."""
+
+
+def read_xml(source: Source) -> ParsedCoverage:
+    """Read one of the XML formats. Raises IngestError where there is nothing to read."""
+    handler = CoverageHandler(Draft(source), limits=source.limits)
+    problem = _read_plain(source, handler)
+    undecodable: IngestError | None = None
+    repairs = Notes()
+    if problem and not handler.is_foreign and (problem.code in _MENDABLE or handler.root is None):
+        handler = CoverageHandler(Draft(source), limits=source.limits)
+        problem, undecodable = _read_repaired(source, handler, repairs)
+    if not handler.has_report:
+        raise _describe_stranger(source, handler, problem)
+    handler.finish()
+    cut = _describe_break(problem, filename=source.filename) if problem else undecodable
+    report = handler.draft.finish(truncated=cut)
+    if cut and not report.files:
+        raise cut
+    report.warnings += repairs.close(case_places={}, suite_places={})
+    return report
+
+
+def _read_plain(source: Source, handler: "CoverageHandler") -> MalformedError | None:
+    """The fast pass, which most files need alone. Returns where the XML is broken."""
+    document = DocumentReader(handler)
+    try:
+        with source.open() as stream:
+            for piece in read_pieces(stream, max_bytes=source.limits.max_plain_bytes):
+                document.feed(piece)
+                if handler.is_foreign:
+                    return None
+        document.close()
+    except MalformedError as problem:
+        return problem
+    return None
+
+
+def _read_repaired(
+    source: Source, handler: "CoverageHandler", notes: Notes
+) -> tuple[MalformedError | None, IngestError | None]:
+    """The slow pass. Returns where the XML is broken even so, and where the declared encoding is."""
+    repairer = Repairer(notes)
+    chain = DocumentChain(handler, notes=notes, max_documents=source.limits.max_documents)
+    with source.open() as stream:
+        try:
+            chain.read(repairer.repair(read_pieces(stream, max_bytes=source.limits.max_plain_bytes)))
+        except MalformedError as problem:
+            return problem, repairer.undecodable
+    return None, repairer.undecodable
+
+
+def _describe_stranger(source: Source, handler: "CoverageHandler", problem: MalformedError | None) -> IngestError:
+    if handler.root is not None:
+        return describe_root(source.filename, root=handler.root, child=handler.child, place=handler.root_place)
+    line, column = (problem.line, problem.column) if problem else (1, 1)
+    reason = problem.message if problem else "no element found"
+    message = f"{source.filename} is not XML: {reason} at line {line}, column {column}."
+    return IngestError("not_xml", message, line=line, column=column)
+
+
+def _describe_break(problem: MalformedError, *, filename: str) -> IngestError:
+    """The error for a report whose XML breaks; what came before it is kept."""
+    line, column = problem.line, problem.column
+    if problem.code in _CUT_SHORT:
+        message = f"{filename} breaks off at line {line}, column {column}: {problem.message}."
+        return IngestError("report_truncated", message, line=line, column=column)
+    message = f"{filename} is broken at line {line}, column {column}: {problem.message}."
+    return IngestError("xml_malformed", message, line=line, column=column)
+
+
+def choose_listener(root: str, child: str, attributes: Mapping[str, str]) -> type[Listener] | None:
+    """The listener for a document by its root and the first element in it, which may be missing."""
+    if root == "report":
+        return JacocoListener if child in _JACOCO_CHILDREN else None
+    if root != "coverage":
+        return None
+    if child in _CLOVER_CHILDREN or (not child and "generated" in attributes):
+        return CloverListener
+    if child == "file" or (not child and "version" in attributes and len(attributes) == 1):
+        return SonarqubeListener
+    return CoberturaListener if child in _COBERTURA_CHILDREN or not child else None
+
+
+class CoverageHandler:
+    """Listens to expat, finds out which format it hears, and passes the elements on."""
+
+    def __init__(self, draft: Draft, *, limits: CoverageLimits) -> None:
+        self.draft = draft
+        self.root: str | None = None
+        self.child = ""
+        self.root_place = (1, 1)
+        self.has_report = False
+        self.is_foreign = False
+        self._limits = limits
+        self._listener: Listener | None = None
+        self._attributes: Attributes = []
+        self._count_depth: Callable[[], int] = lambda: 0
+
+    def attach(self, parser: XMLParserType, *, find_place: Callable[[], Place]) -> None:
+        """Listen to a document."""
+        self.finish()
+        self._parser = parser
+        self.draft.find_place = find_place
+        self.root = None
+        self.child = ""
+        self.is_foreign = False
+        parser.StartElementHandler = self._start_root
+        parser.EndElementHandler = self._end_root
+
+    def end_piece(self) -> None:
+        """Check the depth."""
+        if self._count_depth() > self._limits.max_depth:
+            line, column = self.draft.find_place()
+            raise IngestError(
+                "xml_too_deep",
+                f"Elements are nested more than {self._limits.max_depth} deep at line {line}.",
+                line=line,
+                column=column,
+                limit=self._limits.max_depth,
+            )
+
+    def finish(self) -> None:
+        """The document ends, or breaks off."""
+        if self._listener:
+            self._listener.finish()
+        self._listener = None
+
+    def _start_root(self, tag: str, attributes: Attributes) -> None:
+        self._check_attributes(attributes)
+        self.root = tag
+        self.root_place = self.draft.find_place()
+        self._attributes = attributes
+        self._parser.StartElementHandler = self._start_first
+
+    def _start_first(self, tag: str, attributes: Attributes) -> None:
+        """The element that follows the root decides the format."""
+        self.child = tag
+        if not self._listen():
+            return
+        start = self._parser.StartElementHandler
+        if start:
+            start(tag, attributes)
+
+    def _end_root(self, _tag: str) -> None:
+        """A root with nothing in it ends."""
+        self._listen()
+
+    def _listen(self) -> bool:
+        """Choose the listener and connect it; False if there is none for this document."""
+        names, values = self._attributes[::2], self._attributes[1::2]
+        attributes = dict(zip(names, values, strict=True))
+        make = choose_listener(self.root or "", self.child, attributes)
+        if make is None:
+            self.is_foreign = True
+            self._parser.StartElementHandler = self._parser.EndElementHandler = None
+            return False
+        self.has_report = True
+        self._listener = listener = make(self.draft, attributes)  # type: ignore[call-arg]
+        self._connect(listener)
+        return True
+
+    def _connect(self, listener: Listener) -> None:
+        """These two run for every element, up to a million times a second."""
+        openers, closers = listener.openers, listener.closers
+        most_attributes = 2 * self._limits.max_attributes
+        # The root is open.
+        depth = 1
+
+        def start(tag: str, attributes: Attributes) -> None:
+            nonlocal depth
+            depth += 1
+            if tag in openers:
+                if len(attributes) > most_attributes:
+                    self._check_attributes(attributes)
+                openers[tag](attributes)
+
+        def end(tag: str) -> None:
+            nonlocal depth
+            depth -= 1
+            if tag in closers:
+                closers[tag]()
+
+        self._parser.StartElementHandler = start
+        self._parser.EndElementHandler = end
+        self._count_depth = lambda: depth
+
+    def _check_attributes(self, attributes: Attributes) -> None:
+        n_attributes = len(attributes) // 2
+        if n_attributes > self._limits.max_attributes:
+            line, column = self.draft.find_place()
+            raise IngestError(
+                "xml_too_many_attributes",
+                f"An element has {n_attributes:,} attributes at line {line}.",
+                line=line,
+                column=column,
+                limit=self._limits.max_attributes,
+                actual=n_attributes,
+            )

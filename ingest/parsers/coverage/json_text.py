@@ -1,0 +1,137 @@
+"""A JSON text read value by value with the standard library, so that only its text is in memory whole.
+
+Used by the JSON readers of `ingest.parsers.coverage`; pure.
+Promise: whatever the text is, reading it ends in values or in an IngestError with line and column
+(`tests/ingest/parsers/coverage/test_json_text.py`).
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final, NoReturn
+
+from ingest.errors import IngestError
+from ingest.parsers.coverage.types import Source
+from ingest.parsers.xml import Place, read_pieces
+
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_DECODER: Final = json.JSONDecoder()
+
+
+class JsonText:
+    """A position in a JSON text. Every read moves it on; `members` and `elements` enter what stands there.
+
+    Whoever iterates reads each value it is given, or `skip`s it, before it asks for the next.
+    """
+
+    def __init__(self, text: str, *, filename: str) -> None:
+        self.text = text
+        self._filename = filename
+        self._at = 0
+        self._skip_space()
+
+    def find_place(self) -> Place:
+        """Line and column of the position."""
+        return _find_place(self.text, self._at)
+
+    def peek(self) -> str:
+        """The character that the value begins with."""
+        return self.text[self._at : self._at + 1]
+
+    def read(self) -> Any:
+        """The whole value."""
+        try:
+            value, self._at = _DECODER.raw_decode(self.text, self._at)
+        except json.JSONDecodeError as problem:
+            self._at = problem.pos
+            self._refuse(problem.msg)
+        except RecursionError:
+            self._refuse("nested too deep")
+        except ValueError:
+            # Python reads no integer of more than 4,300 digits.
+            self._refuse("a number of too many digits")
+        self._skip_space()
+        return value
+
+    def skip(self) -> None:
+        """Read the value and forget it."""
+        self.read()
+
+    def members(self) -> Iterator[str]:
+        """The names in the object that stands here; the position is then at the value. No object has no members."""
+        if self.peek() != "{":
+            self.skip()
+            return
+        self._advance()
+        while self.peek() != "}":
+            if self.peek() != '"':
+                self._refuse("Expecting property name enclosed in double quotes")
+            name = self.read()
+            if self.peek() != ":":
+                self._refuse("Expecting ':' delimiter")
+            self._advance()
+            before = self._at
+            yield name
+            if self._at == before:
+                self.skip()
+            self._step_over_comma("}")
+        self._advance()
+
+    def elements(self) -> Iterator[None]:
+        """Go through the array that stands here; the position is at each value in turn."""
+        if self.peek() != "[":
+            self.skip()
+            return
+        self._advance()
+        while self.peek() != "]":
+            before = self._at
+            yield
+            if self._at == before:
+                self.skip()
+            self._step_over_comma("]")
+        self._advance()
+
+    def finish(self) -> None:
+        """The text has to end here."""
+        if self._at < len(self.text):
+            self._refuse("Extra data")
+
+    def _step_over_comma(self, end: str) -> None:
+        if self.peek() == ",":
+            self._advance()
+            if self.peek() == end:
+                self._refuse("Illegal trailing comma")
+        elif self.peek() != end:
+            self._refuse("Expecting ',' delimiter")
+
+    def _advance(self) -> None:
+        self._at += 1
+        self._skip_space()
+
+    def _skip_space(self) -> None:
+        space = _SPACE.match(self.text, self._at)
+        self._at = space.end() if space else self._at
+
+    def _refuse(self, reason: str) -> NoReturn:
+        line, column = self.find_place()
+        is_cut = self._at >= len(self.text.rstrip())
+        what = "breaks off" if is_cut else "is broken"
+        message = f"{self._filename} {what} at line {line}, column {column}: {reason}."
+        raise IngestError("report_truncated" if is_cut else "bad_json", message, line=line, column=column)
+
+
+def _find_place(text: str, at: int) -> Place:
+    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+
+
+def read_text(source: Source) -> tuple[str, Place | None]:
+    """The file as text, and where it is not in its encoding. Raises IngestError too_large_uncompressed."""
+    limit = min(source.limits.max_json_bytes, source.limits.max_plain_bytes)
+    with source.open() as stream:
+        data = b"".join(read_pieces(stream, max_bytes=limit))
+    encoding = json.detect_encoding(data)
+    try:
+        return data.decode(encoding), None
+    except UnicodeDecodeError as problem:
+        before = data[: problem.start].decode(encoding, "replace")
+        return data.decode(encoding, "replace"), _find_place(before, len(before))
