@@ -68,17 +68,16 @@ def _copy(
             spool.write(piece)
     except (OSError, UnreadablePostError) as problem:
         if expired.is_set() or isinstance(problem.__cause__ or problem, TimeoutError):
-            raise _timed_out(received, length) from problem
-        raise IngestError(
-            "body_truncated", f"The connection broke after {received:,} of {length:,} bytes."
-        ) from problem
+            raise _timed_out(length) from problem
+        # How many had arrived is not known: the piece that was being read is lost with the connection.
+        raise IngestError("body_truncated", f"The connection broke before {length:,} bytes had come.") from problem
     if expired.is_set():
-        raise _timed_out(received, length)
+        raise _timed_out(length)
     return received
 
 
-def _timed_out(received: int, length: int) -> IngestError:
-    return IngestError("upload_timeout", f"The body came too slowly: {received:,} of {length:,} bytes arrived in time.")
+def _timed_out(length: int) -> IngestError:
+    return IngestError("upload_timeout", f"The body came too slowly: it should be {length:,} bytes.", limit=length)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from django.db import transaction
 
 from health.rollups import Cases, fetch_cases
-from health.rules.identity import Identity, digest_key, split_key
+from health.rules.identity import Identity, digest_key, split_key, steady_keys
 from health.rules.suites import choose_suite, guess_level
 from health.sql import Cursor, open_cursor
 
@@ -50,17 +50,30 @@ class Naming:
     level: str
 
 
-def resolve_ords(keys: list[str], *, naming: Naming) -> tuple[npt.NDArray[np.int32], int]:
-    """The case number of each key, and the identity epoch they are valid in. Gives unknown names new numbers."""
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The case number of each key of a report, and the identity epoch they are valid in."""
+
+    ords: npt.NDArray[np.int32]
+    epoch: int
+    n_volatile: int  # keys that were known by a masked name
+
+
+def resolve_ords(keys: list[str], *, naming: Naming) -> Resolved:
+    """Look every key of a report up, giving unknown names new numbers."""
     cache = _open_cache(naming)
     get = cache.ords.get
     ords = [get(key, -1) for key in keys]
-    if -1 in ords:
-        missing = [key for key, ord_ in zip(keys, ords, strict=True) if ord_ < 0]
-        cache.ords.update(_resolve_missing(missing, naming))
-        ords = [cache.ords[key] for key in keys]
-        _trim_caches()
-    return np.array(ords, np.int32), cache.epoch
+    if -1 not in ords:
+        return Resolved(np.array(ords, np.int32), cache.epoch, 0)
+    missing = [key for key, ord_ in zip(keys, ords, strict=True) if ord_ < 0]
+    steady = steady_keys(missing)
+    found = _resolve_missing([steady.get(key, key) for key in missing], naming)
+    # Only names that can come again are worth remembering.
+    cache.ords.update((key, found[key]) for key in missing if key not in steady)
+    ords = [get(key, -1) if key not in steady else found[steady[key]] for key in keys]
+    _trim_caches()
+    return Resolved(np.array(ords, np.int32), cache.epoch, len(steady))
 
 
 def forget_names() -> None:
@@ -161,7 +174,7 @@ def _create_cases(keys: list[str], digests: dict[str, UUID], naming: Naming) -> 
             FROM STDIN (FORMAT binary)
             """
         ) as copy:
-            copy.set_types(["int8", "int4", "uuid", "text", "text", "text", "text", "int2", "int4"])
+            copy.set_types(["int8", "int4", "uuid", "text", "text", "text", "text", "int4", "int4"])
             for ord_, (key, identity, suite) in enumerate(zip(new, identities, suites, strict=True), first):
                 copy.write_row((naming.project_id, ord_, digests[key], *identity, suite))
                 known[digests[key]] = ord_

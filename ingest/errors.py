@@ -48,6 +48,8 @@ HINTS: Final[dict[str, str]] = {
     "xml_too_many_attributes": "No test runner writes this many; the file is damaged or made to do harm.",
     "xml_token_too_long": "No test runner writes this; the file is damaged or made to do harm.",
     "too_many_cases": "Split the report into several files, for example one per shard.",
+    "bad_json": "Nothing can be read behind this place. It is a fault of the program that wrote the file.",
+    "coverage_too_large": "Split the report, or measure fewer files.",
     # In the worker.
     "worker_crashed": "The worker died while it read this upload. Use Retry, or split the report.",
     "time_limit": "Split the report into smaller files, then upload again.",

@@ -64,15 +64,30 @@ def store_report(delivery: Delivery, report: ParsedReport, *, state: str, receip
     naming = Naming(delivery.project_id, metadata.namespace, metadata.job, metadata.level)
     for _ in range(_STALE_EPOCH_TRIES):
         suite = resolve_suite(metadata.suite, naming=naming) if metadata.suite else None
-        ords, epoch = resolve_ords(report.keys, naming=naming)
+        resolved = resolve_ords(report.keys, naming=naming)
+        told = _tell_volatile(receipt, resolved.n_volatile)
         try:
             with transaction.atomic():
-                _store(delivery, report, ords, epoch, suite, state, receipt)
+                _store(delivery, report, resolved.ords, resolved.epoch, suite, state, told)
         except _StaleEpochError:
             forget_names()
         else:
             return
     raise LeaseLostError(f"upload {delivery.upload_id}: case identities kept changing while it was stored")
+
+
+def _tell_volatile(receipt: dict[str, Any], n_volatile: int) -> dict[str, Any]:
+    if not n_volatile:
+        return receipt
+    warning = {
+        "code": "volatile_name",
+        "message": "Names that hold an address, a UUID or a moment are followed without it, in the report's order.",
+        "hint": "Give the parameters ids that stay the same from run to run.",
+        "line": None,
+        "column": None,
+        "count": n_volatile,
+    }
+    return {**receipt, "warnings": [*receipt.get("warnings", []), warning]}
 
 
 def _store(

@@ -5,13 +5,16 @@
 """Send test reports from CI to Suitewatch: one file, standard library only, Python 3.8 or newer.
 
 Called as `suitewatch upload FILES…` or `python suitewatch.py upload FILES…`; `load_demo` uses the pieces.
-Promise: the exit code tells your mistake from the server's trouble, and a delivery sent twice is stored once
-(tests/ingest/test_uploader.py).
+`import` sends old reports with the dates they tell.
+Promise: the exit code tells your mistake from the server's trouble, a delivery sent twice is stored once, and
+what a CI system says is read by one table (`CI_SYSTEMS`), each row and trap of it a test
+(tests/ingest/test_uploader_ci.py).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import email.message
 import email.utils
 import fnmatch
@@ -32,7 +35,9 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 from typing import IO, Any, NamedTuple
 
 __version__ = "0.1.0"
@@ -51,8 +56,8 @@ exit codes:
 
 # (field of the upload API, flag, help); the variable is SUITEWATCH_ + the flag in capitals.
 OPTIONS = (
-    ("commit", "commit", "commit the tests ran on (else: git's HEAD)"),
-    ("branch", "branch", "its branch (else: the one git has checked out)"),
+    ("commit", "commit", "commit the tests ran on (else: what CI says, else git's HEAD)"),
+    ("branch", "branch", "its branch (else: what CI says, else the one git has checked out)"),
     ("pull_request", "pr", "number of the pull or merge request"),
     ("committed_at", "committed-at", "when it was committed, ISO 8601 with zone (else: git)"),
     ("ran_at", "ran-at", "when the tests ran, for old reports (else: the time of arrival)"),
@@ -60,7 +65,7 @@ OPTIONS = (
     ("run_id", "run-id", "number of the CI run; deliveries of one run carry the same"),
     ("attempt", "attempt", "1 for the first try of that run, 2 for its first re-run"),
     ("job", "job", "name of the job"),
-    ("variant", "variant", "what sets equal jobs apart: system, version, matrix"),
+    ("variant", "variant", "what sets equal jobs apart: words, or GitHub's toJSON(matrix)"),
     ("shard", "shard", "which part of a divided job, for example 2/5"),
     ("build_url", "build-url", "link back to the job"),
     ("suite", "suite", "name of the suite, when the reports do not say it well"),
@@ -68,6 +73,185 @@ OPTIONS = (
     ("namespace", "namespace", "put before the names of all tests, for several packages in one project"),
     ("default_branch", "default-branch", "name of the default branch (else: git's origin/HEAD)"),
 )
+
+# What the CI systems call our fields. Of several variables the first that is set wins; a pattern needs all its parts.
+# Four names are the table's own: `known_by` tells the system; `push_branch` is the branch unless there is a pull
+# request, since it would name the target then; `attempt0` and `shard0` count from 0. Ids of jobs are left out: taken
+# for a job's name, each run of it would start a history of its own.
+GITHUB = {
+    "known_by": "GITHUB_ACTIONS",
+    "commit": "GITHUB_SHA",
+    "branch": "GITHUB_HEAD_REF",
+    "push_branch": "GITHUB_REF",
+    "run_id": "GITHUB_RUN_ID",
+    "attempt": "GITHUB_RUN_ATTEMPT",
+    "job": "{GITHUB_WORKFLOW}/{GITHUB_JOB} GITHUB_JOB",
+    "build_url": "{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}/actions/runs/{GITHUB_RUN_ID}/job/{JOB_CHECK_RUN_ID}"
+    " {GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}/actions/runs/{GITHUB_RUN_ID}/attempts/{GITHUB_RUN_ATTEMPT}"
+    " {GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}/actions/runs/{GITHUB_RUN_ID}",
+}
+# Those that also set the variables of another one stand before it.
+CI_SYSTEMS = {
+    "forgejo": dict(
+        GITHUB,
+        known_by="FORGEJO_ACTIONS",
+        build_url="{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}/actions/runs/{GITHUB_RUN_NUMBER}",
+    ),
+    "gitea": dict(
+        GITHUB,
+        known_by="GITEA_ACTIONS",
+        build_url="{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}/actions/runs/{GITHUB_RUN_NUMBER}",
+    ),
+    "woodpecker": {
+        "known_by": "CI=woodpecker",
+        "commit": "CI_COMMIT_SHA",
+        "branch": "CI_COMMIT_SOURCE_BRANCH",
+        "push_branch": "CI_COMMIT_BRANCH CI_COMMIT_TAG",
+        "pull_request": "CI_COMMIT_PULL_REQUEST",
+        "default_branch": "CI_REPO_DEFAULT_BRANCH",
+        "run_id": "CI_PIPELINE_NUMBER CI_BUILD_NUMBER",
+        "job": "{CI_WORKFLOW_NAME}/{CI_STEP_NAME} CI_STEP_NAME CI_WORKFLOW_NAME",
+        "build_url": "CI_STEP_URL CI_PIPELINE_URL CI_PIPELINE_LINK CI_BUILD_LINK",
+    },
+    "bitbucket": {
+        "known_by": "BITBUCKET_BUILD_NUMBER",
+        "commit": "BITBUCKET_COMMIT",
+        "branch": "BITBUCKET_BRANCH BITBUCKET_TAG",
+        "pull_request": "BITBUCKET_PR_ID",
+        "run_id": "BITBUCKET_PIPELINE_UUID BITBUCKET_BUILD_NUMBER",
+        "attempt": "BITBUCKET_STEP_RUN_NUMBER",
+        "shard0": "{BITBUCKET_PARALLEL_STEP}/{BITBUCKET_PARALLEL_STEP_COUNT}",
+        "build_url": "https://bitbucket.org/{BITBUCKET_REPO_FULL_NAME}/pipelines/results/{BITBUCKET_BUILD_NUMBER}"
+        "/steps/{BITBUCKET_STEP_UUID}"
+        " https://bitbucket.org/{BITBUCKET_REPO_FULL_NAME}/pipelines/results/{BITBUCKET_BUILD_NUMBER}",
+    },
+    "github": GITHUB,
+    "gitlab": {
+        "known_by": "GITLAB_CI",
+        "commit": "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA CI_COMMIT_SHA",
+        "branch": "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME CI_COMMIT_REF_NAME",
+        "pull_request": "CI_MERGE_REQUEST_IID",
+        "default_branch": "CI_DEFAULT_BRANCH",
+        "run_id": "CI_PIPELINE_ID",
+        "job": "CI_JOB_NAME",
+        "build_url": "CI_JOB_URL CI_PIPELINE_URL",
+    },
+    "circleci": {
+        "known_by": "CIRCLECI",
+        "commit": "CIRCLE_SHA1",
+        "branch": "CIRCLE_BRANCH CIRCLE_TAG",
+        "pull_request": "CIRCLE_PR_NUMBER CIRCLE_PULL_REQUEST",
+        "run_id": "CIRCLE_WORKFLOW_ID",
+        "shard0": "{CIRCLE_NODE_INDEX}/{CIRCLE_NODE_TOTAL}",
+        "job": "CIRCLE_JOB",
+        "build_url": "CIRCLE_BUILD_URL",
+    },
+    "buildkite": {
+        "known_by": "BUILDKITE",
+        "commit": "BUILDKITE_COMMIT_RESOLVED BUILDKITE_COMMIT",
+        "branch": "BUILDKITE_BRANCH",
+        "pull_request": "BUILDKITE_PULL_REQUEST",
+        "default_branch": "BUILDKITE_PIPELINE_DEFAULT_BRANCH",
+        "run_id": "BUILDKITE_BUILD_ID BUILDKITE_BUILD_NUMBER",
+        "attempt0": "BUILDKITE_RETRY_COUNT",
+        "shard0": "{BUILDKITE_PARALLEL_JOB}/{BUILDKITE_PARALLEL_JOB_COUNT}",
+        # The key is stable; a label may hold the number of the parallel job.
+        "job": "BUILDKITE_STEP_KEY BUILDKITE_LABEL",
+        "build_url": "{BUILDKITE_BUILD_URL}#{BUILDKITE_JOB_ID} BUILDKITE_BUILD_URL",
+    },
+    "azure": {
+        "known_by": "TF_BUILD",
+        "commit": "SYSTEM_PULLREQUEST_SOURCECOMMITID BUILD_SOURCEVERSION",
+        "branch": "SYSTEM_PULLREQUEST_SOURCEBRANCH",
+        "push_branch": "BUILD_SOURCEBRANCH",  # BUILD_SOURCEBRANCHNAME is the last part of feature/tools only
+        "pull_request": "SYSTEM_PULLREQUEST_PULLREQUESTNUMBER SYSTEM_PULLREQUEST_PULLREQUESTID",
+        "run_id": "BUILD_BUILDID",  # BUILD_BUILDNUMBER is a name for people
+        "attempt": "SYSTEM_JOBATTEMPT",
+        "shard": "{SYSTEM_JOBPOSITIONINPHASE}/{SYSTEM_TOTALJOBSINPHASE}",
+        "job": "SYSTEM_JOBDISPLAYNAME",
+        "build_url": "{SYSTEM_TEAMFOUNDATIONCOLLECTIONURI}{SYSTEM_TEAMPROJECT}/_build/results?buildId={BUILD_BUILDID}"
+        "&view=logs&j={SYSTEM_JOBID}",
+    },
+    "travis": {
+        "known_by": "TRAVIS",
+        "commit": "TRAVIS_PULL_REQUEST_SHA TRAVIS_COMMIT",
+        "branch": "TRAVIS_PULL_REQUEST_BRANCH",
+        "push_branch": "TRAVIS_BRANCH",
+        "pull_request": "TRAVIS_PULL_REQUEST",
+        "run_id": "TRAVIS_BUILD_ID",
+        "job": "TRAVIS_JOB_NAME",
+        "build_url": "TRAVIS_JOB_WEB_URL TRAVIS_BUILD_WEB_URL",
+    },
+    "drone": {
+        "known_by": "DRONE",
+        "commit": "DRONE_COMMIT_SHA",
+        "branch": "DRONE_SOURCE_BRANCH",
+        "push_branch": "DRONE_BRANCH DRONE_TAG",
+        "pull_request": "DRONE_PULL_REQUEST",
+        "default_branch": "DRONE_REPO_BRANCH",
+        "run_id": "DRONE_BUILD_NUMBER",
+        "job": "{DRONE_STAGE_NAME}/{DRONE_STEP_NAME} DRONE_STEP_NAME DRONE_STAGE_NAME",
+        "build_url": "DRONE_BUILD_LINK",
+    },
+    "teamcity": {
+        "known_by": "TEAMCITY_VERSION",
+        "commit": "BUILD_VCS_NUMBER",
+        "branch": "TEAMCITY_BUILD_BRANCH BRANCH_NAME",
+        "pull_request": "TEAMCITY_PULLREQUEST_NUMBER",
+        # Each configuration counts its builds for itself.
+        "run_id": "{TEAMCITY_PROJECT_NAME}/{TEAMCITY_BUILDCONF_NAME}/{BUILD_NUMBER} BUILD_NUMBER",
+        "job": "{TEAMCITY_PROJECT_NAME}/{TEAMCITY_BUILDCONF_NAME} TEAMCITY_BUILDCONF_NAME",
+        "build_url": "BUILD_URL",
+    },
+    "appveyor": {
+        "known_by": "APPVEYOR",
+        "commit": "APPVEYOR_PULL_REQUEST_HEAD_COMMIT APPVEYOR_REPO_COMMIT",
+        "branch": "APPVEYOR_PULL_REQUEST_HEAD_REPO_BRANCH",
+        "push_branch": "APPVEYOR_REPO_BRANCH",
+        "pull_request": "APPVEYOR_PULL_REQUEST_NUMBER",
+        "run_id": "APPVEYOR_BUILD_ID",
+        "job": "APPVEYOR_JOB_NAME",
+        "build_url": "{APPVEYOR_URL}/project/{APPVEYOR_REPO_NAME}/builds/{APPVEYOR_BUILD_ID}/job/{APPVEYOR_JOB_ID}",
+    },
+    "semaphore": {
+        "known_by": "SEMAPHORE",
+        "commit": "SEMAPHORE_GIT_SHA",
+        "branch": "SEMAPHORE_GIT_PR_BRANCH SEMAPHORE_GIT_WORKING_BRANCH",
+        "push_branch": "SEMAPHORE_GIT_BRANCH",
+        "pull_request": "SEMAPHORE_GIT_PR_NUMBER",
+        "run_id": "SEMAPHORE_PIPELINE_ID",
+        "job": "SEMAPHORE_JOB_NAME",
+        "build_url": "{SEMAPHORE_ORGANIZATION_URL}/projects/{SEMAPHORE_PROJECT_ID}/jobs/{SEMAPHORE_JOB_ID}",
+    },
+    # Both variables: BUILD_ID alone is Google Cloud Build's as well, and an agent may be told its JENKINS_URL.
+    "jenkins": {
+        "known_by": "{JENKINS_URL}{BUILD_ID}",
+        "commit": "ghprbActualCommit gitlabMergeRequestLastCommit GIT_COMMIT",
+        "branch": "CHANGE_BRANCH ghprbSourceBranch gitlabSourceBranch",
+        "push_branch": "BRANCH_NAME GIT_BRANCH",
+        "pull_request": "CHANGE_ID ghprbPullId gitlabMergeRequestIid",
+        "run_id": "BUILD_TAG {JOB_NAME}-{BUILD_NUMBER}",
+        "job": "JOB_NAME",
+        "build_url": "BUILD_URL",
+    },
+}
+# What is left open is read from names that several systems share.
+GENERIC = {
+    "commit": "CI_COMMIT_ID",
+    "branch": "CI_BRANCH",
+    "pull_request": "CI_PULL_REQUEST",
+    "run_id": "CI_BUILD_NUMBER",
+    "build_url": "CI_JOB_URL CI_BUILD_URL",
+}
+# What the server would refuse is not worth a broken build when nobody but a machine said it.
+USABLE = {
+    "commit": "[0-9a-fA-F]{7,64}",
+    "pull_request": "[0-9]{1,12}",
+    "attempt": "[1-9][0-9]{0,2}",
+    "build_url": r"https?://[^\s/]\S{0,1980}",
+}
+LONGEST_FIELD = 255
+EVENT_LIMIT = 8 << 20
 
 PAUSES = (1, 2, 4, 8, 16)
 LONGEST_PAUSE = 60.0
@@ -77,7 +261,8 @@ FINAL_STATES = ("stored", "partial", "failed", "dead", "cancelled")
 MOST_FILES, MOST_PACKED, MOST_PLAIN = 100, 24 << 20, 192 << 20
 CHUNK = 1 << 20
 ANSWER_LIMIT = 4 << 20
-MOST_REMARKS, MOST_IGNORED = 5, 10
+KINDS = ("passed", "failed", "errored", "skipped", "flaky")
+MOST_REMARKS, MOST_IGNORED, MOST_ROWS = 5, 10, 50
 
 
 class UploadError(Exception):
@@ -163,18 +348,46 @@ def gather_metadata(
     environ: Mapping[str, str],
     git: Callable[[str | None], Mapping[str, str]],
 ) -> dict[str, str]:
-    """Each field from its flag, else its SUITEWATCH_* variable, else git; empty and "false" mean unset."""
-    fields = {}
-    for field, flag, _help in OPTIONS:
-        variable = "SUITEWATCH_" + flag.upper().replace("-", "_")
-        value = tidy(given.get(field)) or tidy(environ.get(variable))
-        if value:
-            fields[field] = value
+    """Each field from its flag, else its SUITEWATCH_* variable, else CI, else git; empty and "false" mean unset."""
+    stated = read_stated(given, environ=environ)
+    said = read_ci(environ, stated=stated)
+    if stated.get("commit", said.get("commit")) != said.get("commit"):
+        said.pop("committed_at", None)  # it is the other commit's
+    fields = dict(said, **stated)
     for field, value in git(fields.get("commit")).items():
         fields.setdefault(field, value)
     if "build_url" in fields:
         fields["build_url"] = without_credentials(fields["build_url"])
     return fields
+
+
+def read_stated(given: Mapping[str, str | None], *, environ: Mapping[str, str]) -> dict[str, str]:
+    """What the user said, by flag or by variable."""
+    stated = {}
+    for field, flag, _help in OPTIONS:
+        variable = "SUITEWATCH_" + flag.upper().replace("-", "_")
+        stated[field] = tidy(given.get(field)) or tidy(environ.get(variable))
+    stated["variant"] = flatten_matrix(stated["variant"])
+    return {field: value for field, value in stated.items() if value}
+
+
+def flatten_matrix(variant: str) -> str:
+    """GitHub's toJSON(matrix) as "os=linux, python=3.12"; it says null where there is no matrix."""
+    try:
+        matrix = {} if variant == "null" else json.loads(variant)
+    except (ValueError, RecursionError):
+        return variant
+    if not isinstance(matrix, dict):
+        return variant
+    words = [(key, value if isinstance(value, str) else json.dumps(value)) for key, value in sorted(matrix.items())]
+    return fit(tidy(", ".join(f"{key}={value}" for key, value in words)))
+
+
+def fit(text: str) -> str:
+    """What is too long for a field, cut so that different texts stay different."""
+    if len(text) <= LONGEST_FIELD:
+        return text
+    return text[: LONGEST_FIELD - 17] + "…" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def tidy(value: str | None) -> str:
@@ -221,6 +434,200 @@ def ask_git(*arguments: str) -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return answer.stdout.decode("utf-8", "replace").strip()
+
+
+# ---- what CI says ------------------------------------------------------------------------------------------
+
+
+def read_ci(environ: Mapping[str, str], *, stated: Mapping[str, str]) -> dict[str, str]:
+    """What the CI system says about this job; nothing where there is none."""
+    system = recognize_ci(environ)
+    said = {field: pick(environ, words) for field, words in CI_SYSTEMS.get(system, {}).items()}
+    for trap in TRAPS.get(system, ()):
+        trap(said, environ, stated)
+    if not said.get("branch") and not said.get("pull_request"):
+        said["branch"] = said.get("push_branch", "")
+    shared = {field: pick(environ, words) for field, words in GENERIC.items()}
+    usable = dict(keep_usable(shared), **keep_usable(said))
+    if system or usable:
+        usable["provider"] = system or pick(environ, "CI_NAME") or "ci"
+    return usable
+
+
+def recognize_ci(environ: Mapping[str, str]) -> str:
+    """The name of the system in whose table to look; empty when none is recognised."""
+    for system, words in CI_SYSTEMS.items():
+        mark, _, value = words["known_by"].partition("=")
+        found = pick(environ, mark)
+        if found and value in ("", found):
+            return system
+    return ""
+
+
+def pick(environ: Mapping[str, str], words: str) -> str:
+    """The first of the variables that is set; of a pattern like {A}/{B} all parts have to be."""
+    for word in words.split():
+        names = re.findall(r"{(\w+)}", word)
+        values = {name: tidy(environ.get(name)) for name in names or [word]}
+        if all(values.values()):
+            return word.format_map(values) if names else values[word]
+    return ""
+
+
+def keep_usable(said: Mapping[str, str]) -> dict[str, str]:
+    """The fields of the upload API, in the form the server takes; what has no such form is left out."""
+    fields = {field: fit(said[field]) for field, _flag, _help in OPTIONS if said.get(field)}
+    fields["branch"] = shorten_ref(fields.get("branch", ""))
+    number = re.search("([0-9]{1,12})/?$", fields.get("pull_request", ""))  # some give its address
+    fields["pull_request"] = number.group(1) if number else ""
+    if said.get("attempt0", "").isdigit():
+        fields["attempt"] = str(int(said["attempt0"]) + 1)
+    fields["shard"] = read_shard(said.get("shard", ""), first=1) or read_shard(said.get("shard0", ""), first=0)
+    fields["build_url"] = urllib.parse.quote(said.get("build_url", ""), safe="%/:?#[]@!$&'()*+,;=~")
+    return {
+        field: value
+        for field, value in fields.items()
+        if value and re.fullmatch(USABLE.get(field, ".*"), value, re.DOTALL)
+    }
+
+
+def shorten_ref(name: str) -> str:
+    """refs/heads/main is main, refs/tags/v1 is v1; refs/pull/7/merge is no branch, and neither is HEAD."""
+    name = re.sub("^refs/(heads|tags)/", "", name)
+    return "" if name.startswith("refs/") or name in ("HEAD", "detached") else name
+
+
+def read_shard(text: str, *, first: int) -> str:
+    """A part as 2/5, counted from 1; a job in one part is not divided."""
+    match = re.fullmatch("([0-9]{1,4})/([0-9]{1,4})", text)
+    if not match:
+        return ""
+    part, total = int(match.group(1)) + 1 - first, int(match.group(2))
+    return f"{part}/{total}" if 1 <= part <= total and total > 1 else ""
+
+
+# One function for each trap: it changes what the table found.
+
+
+def read_event_file(said: dict[str, str], environ: Mapping[str, str], _stated: Mapping[str, str]) -> None:
+    """On a pull request GITHUB_SHA is a merge nobody wrote; the head of the change stands in the event file."""
+    event = load_event(environ.get("GITHUB_EVENT_PATH") or "")
+    said["commit"] = dig(event, "pull_request", "head", "sha") or said["commit"]
+    said["pull_request"] = dig(event, "pull_request", "number")
+    said["default_branch"] = dig(event, "repository", "default_branch")
+    if dig(event, "head_commit", "id") == said["commit"]:
+        said["committed_at"] = dig(event, "head_commit", "timestamp")
+
+
+def load_event(path: str) -> Any:
+    """The event file's content; nothing when it is missing, broken or far larger than events are."""
+    try:
+        with open(path, "rb") as source:
+            text = source.read(EVENT_LIMIT + 1)
+        return json.loads(text) if len(text) <= EVENT_LIMIT else None
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def dig(document: Any, *names: str) -> str:
+    for name in names:
+        document = document.get(name) if isinstance(document, dict) else None
+    return tidy(str(document)) if isinstance(document, (str, int)) else ""
+
+
+def read_github_ref(said: dict[str, str], _environ: Mapping[str, str], _stated: Mapping[str, str]) -> None:
+    """The number of a pull request also stands in refs/pull/7/merge, and in the name of a merge queue's branch."""
+    ref = said["push_branch"]
+    queued = re.match("refs/heads/gh-readonly-queue/.+/pr-([0-9]+)-", ref)
+    asked = re.match("refs/pull/([0-9]+)/", ref)
+    if queued:
+        said.update(branch=ref, pull_request=queued.group(1))
+    elif asked and not said["pull_request"]:
+        said["pull_request"] = asked.group(1)
+
+
+def read_gitlab_job(said: dict[str, str], environ: Mapping[str, str], _stated: Mapping[str, str]) -> None:
+    """`parallel: 5` names its jobs "unit 2/5", a matrix "unit: [linux, 3.12]": both number them, the first divides."""
+    job, part = said["job"], pick(environ, "{CI_NODE_INDEX}/{CI_NODE_TOTAL}")
+    legs = re.fullmatch(r"(.+): \[(.+)\]", job)
+    if part and job.endswith(" " + part):
+        said.update(job=job[: -len(part) - 1], shard=part)
+    elif part and legs:
+        said.update(job=legs.group(1), variant=legs.group(2))
+
+
+def read_gitlab_time(said: dict[str, str], environ: Mapping[str, str], _stated: Mapping[str, str]) -> None:
+    """Small images have no git to ask; but in a merged-result pipeline the time is that of the merge."""
+    if said["commit"] == pick(environ, "CI_COMMIT_SHA"):
+        said["committed_at"] = pick(environ, "CI_COMMIT_TIMESTAMP")
+
+
+def name_jenkins_job(said: dict[str, str], environ: Mapping[str, str], _stated: Mapping[str, str]) -> None:
+    """A multibranch job ends in its branch: without that, all branches are one job. Stages are jobs of their own."""
+    job, branch = said["job"], pick(environ, "BRANCH_NAME")
+    for ending in (branch, urllib.parse.quote(branch, safe="")):
+        if branch and job.endswith("/" + ending):
+            job = job[: -len(ending) - 1]
+            break
+    stage = pick(environ, "STAGE_NAME")
+    # The pipeline's own `post` block runs in a stage called "Declarative: Post Actions".
+    said["job"] = job + "/" + stage if job and stage and not stage.startswith("Declarative: ") else job
+
+
+def read_jenkins_branch(said: dict[str, str], _environ: Mapping[str, str], _stated: Mapping[str, str]) -> None:
+    """A pull request's branch is called PR-12 here, and git's own name has the remote in front."""
+    branch = re.sub("^(refs/remotes/)?origin/", "", said["push_branch"])
+    change = re.fullmatch("(?:PR|MR)-([0-9]+)(?:-head|-merge)?", branch)
+    said["push_branch"] = "" if change else branch
+    if change and not said["pull_request"]:
+        said["pull_request"] = change.group(1)
+
+
+def tell_azure_matrix(said: dict[str, str], environ: Mapping[str, str], _stated: Mapping[str, str]) -> None:
+    """The legs of a matrix are numbered like the parts of a divided job, but are whole; parts are named with theirs."""
+    position = pick(environ, "SYSTEM_JOBPOSITIONINPHASE")
+    if pick(environ, "SYSTEM_PARALLELEXECUTIONTYPE").lower() != "multimachine":
+        said["shard"] = ""
+    elif said["shard"] and said["job"].endswith(" " + position):
+        said["job"] = said["job"][: -len(position) - 1]
+
+
+def clean_bitbucket(said: dict[str, str], _environ: Mapping[str, str], stated: Mapping[str, str]) -> None:
+    """Ids come in braces, commits sometimes cut to 12 characters."""
+    said["run_id"] = said["run_id"].strip("{}")
+    if len(said["commit"]) == 12:
+        said["commit"] = ""
+    # Steps side by side are parts of one job only as long as nobody gives this one a name of its own.
+    if "job" in stated:
+        said["shard0"] = ""
+
+
+def count_restart(said: dict[str, str], environ: Mapping[str, str], _stated: Mapping[str, str]) -> None:
+    """A restarted build gets a new number and names its parent; so does a promoted one, which repeats nothing."""
+    parent = pick(environ, "DRONE_BUILD_PARENT CI_PIPELINE_PARENT CI_BUILD_PARENT")
+    event = pick(environ, "DRONE_BUILD_EVENT CI_PIPELINE_EVENT CI_BUILD_EVENT")
+    if parent.strip("0") and event not in ("promote", "rollback", "deployment"):
+        said["attempt"] = "2"
+
+
+def forget_default_word(said: dict[str, str], _environ: Mapping[str, str], _stated: Mapping[str, str]) -> None:
+    """TeamCity calls the default branch <default>; its real name is not told."""
+    if said["branch"] == "<default>":
+        said["branch"] = ""
+
+
+TRAPS = {
+    "forgejo": (read_event_file, read_github_ref),
+    "gitea": (read_event_file, read_github_ref),
+    "woodpecker": (count_restart,),
+    "bitbucket": (clean_bitbucket,),
+    "github": (read_event_file, read_github_ref),
+    "gitlab": (read_gitlab_job, read_gitlab_time),
+    "azure": (tell_azure_matrix,),
+    "drone": (count_restart,),
+    "teamcity": (forget_default_word,),
+    "jenkins": (name_jenkins_job, read_jenkins_branch),
+}
 
 
 # ---- deliveries --------------------------------------------------------------------------------------------
@@ -316,6 +723,116 @@ def split_up(fields: Mapping[str, str], *, reports: Sequence[Report]) -> list[De
     if len(groups) > 1 and "run_id" not in fields:
         fields = dict(fields, run_id="delivery-" + Delivery(fields, reports).key[-16:])
     return [Delivery(fields, group) for group in groups]
+
+
+# ---- old reports -------------------------------------------------------------------------------------------
+
+
+class Parcel(NamedTuple):
+    """Files that belong to one run, and what is said of it; `heading` names it among others."""
+
+    paths: Sequence[str]
+    fields: Mapping[str, str]
+    heading: str = ""
+
+
+def find_old_files(arguments: Iterable[str], *, exclude: Sequence[str]) -> Found:
+    """As `find_files`, but a folder stands for all reports below it."""
+    patterns = [os.path.join(glob.escape(path), "**", "*.xml*") if os.path.isdir(path) else path for path in arguments]
+    return find_files(patterns, exclude=exclude)
+
+
+def group_runs(paths: Iterable[str], *, folders: Iterable[str], each: str) -> dict[str, list[str]]:
+    """Which files were one run, by the name of what holds them: a sub-folder, the folder itself, or each file."""
+    runs: dict[str, list[str]] = {}
+    for path in paths:
+        folder = next((folder for folder in folders if path.startswith(os.path.join(folder, ""))), "")
+        inside = os.path.relpath(path, folder or os.curdir).split(os.sep)
+        name = path
+        if folder and each == "folder":
+            name = folder
+        elif folder and each == "subfolder" and len(inside) > 1:
+            name = os.path.join(folder, inside[0])
+        runs.setdefault(name, []).append(path)
+    return runs
+
+
+def plan_import(
+    paths: Iterable[str], *, folders: Sequence[str], each: str, ran_at_from: str, stated: Mapping[str, str]
+) -> tuple[list[Parcel], list[str]]:
+    """The old runs in the order they ran, and the names of those whose date is only that of a file.
+
+    Neither CI nor git is asked: what they know is about today.
+    """
+    parcels, undated = [], []
+    for name, members in group_runs(paths, folders=folders, each=each).items():
+        told = [read_timestamp(path) for path in members] if ran_at_from == "attribute" else []
+        ran_at = min((moment for moment in told if moment), default=None)
+        if not ran_at and (ran_at_from == "mtime" or "ran_at" not in stated):
+            written = min(os.path.getmtime(path) for path in members)
+            ran_at = datetime.fromtimestamp(int(written), timezone.utc)
+            if ran_at_from == "attribute":
+                undated.append(name)
+        fields = {"provider": "import", **stated}
+        if ran_at:
+            fields["ran_at"] = ran_at.isoformat()
+        parcels.append(Parcel(members, fields, heading=f"{fields['ran_at']}  {display_name(name)}"))
+    return sorted(parcels, key=lambda parcel: parse_moment(parcel.fields["ran_at"]) or LONG_AGO), undated
+
+
+def name_old_run(reports: Iterable[Report]) -> str:
+    """The same for the same contents, wherever they lie: imported twice, an old run is still one."""
+    return "import-" + hashlib.sha256(" ".join(sorted(report.sha256 for report in reports)).encode()).hexdigest()[:16]
+
+
+def read_timestamp(path: str) -> datetime | None:
+    """When the first suite that says so began; looked for in the first MiB, None where there is nothing."""
+    from xml.parsers import expat  # some small builds of Python lack it, and only this needs it
+
+    found: list[datetime] = []
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        moment = parse_moment(attributes.get("timestamp", ""))
+        if moment and name.rpartition(":")[2] in ("testsuite", "testsuites"):
+            found.append(moment)
+
+    def refuse(*_arguments: Any) -> None:
+        raise ValueError("entities can grow without end")
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler, parser.EntityDeclHandler = start, refuse
+    try:
+        with open(path, "rb") as plain:
+            is_gzip = plain.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if is_gzip else open(path, "rb") as source:
+            for _ in range(16):
+                chunk = source.read(CHUNK // 16)
+                parser.Parse(chunk, not chunk)
+                if found or not chunk:
+                    break
+    except (OSError, EOFError, ValueError, zlib.error, expat.ExpatError):
+        pass  # the server says what is wrong with the file; here it only has no date
+    return found[0] if found else None
+
+
+LONG_AGO = datetime(1990, 1, 1, tzinfo=timezone.utc)
+
+
+def parse_moment(text: str) -> datetime | None:
+    """A date and time as reports write them; without a zone it is this machine's (TZ). None when it cannot be."""
+    match = re.match(r"\s*(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d+)?\s*(Z|[+-]\d\d:?\d\d)?\s*$", text)
+    if not match:
+        return None
+    day, hour, zone = match.groups()
+    try:
+        if zone:
+            moment = datetime.strptime(day + hour + zone.replace("Z", "+0000"), "%Y-%m-%d%H:%M:%S%z")
+        else:
+            moment = datetime.strptime(day + hour, "%Y-%m-%d%H:%M:%S").astimezone()
+    except (ValueError, OverflowError, OSError):
+        return None
+    tomorrow = datetime.now(timezone.utc) + timedelta(days=1)
+    return moment if LONG_AGO <= moment <= tomorrow else None
 
 
 # ---- the way to the server ---------------------------------------------------------------------------------
@@ -514,9 +1031,7 @@ def describe_file(file: Mapping[str, Any]) -> list[str]:
     name = printable(file.get("name"))
     if file.get("state") == "failed":
         return [f"{name}: not understood. {describe_error(file.get('error'))}"]
-    kinds = ("passed", "failed", "errored", "skipped", "flaky")
-    figures = ", ".join(f"{file[kind]:,} {kind}" for kind in kinds if file.get(kind))
-    lines = [f"{name}: {count(file['tests'], 'test')}: {figures}" if file.get("tests") else f"{name}: no tests"]
+    lines = [f"{name}: {describe_figures(file)}"]
     if file.get("state") == "partial":
         lines.append(f"  kept in part. {describe_error(file.get('error'))}")
     if file.get("rejected"):
@@ -536,24 +1051,115 @@ def describe_error(error: Mapping[str, Any] | None) -> str:
     return " ".join(printable(word) for word in words if word)
 
 
-class Voice:
-    """Results on standard output, warnings on standard error; -q leaves the warnings, -v adds details."""
+def describe_figures(file: Mapping[str, Any]) -> str:
+    figures = ", ".join(f"{file[kind]:,} {kind}" for kind in KINDS if file.get(kind))
+    return f"{count(file['tests'], 'test')}: {figures}" if file.get("tests") else "no tests"
 
-    def __init__(self, loudness: int) -> None:
-        self.loudness = loudness
+
+def add_up(files: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    known = [file for file in files if file.get("tests")]
+    return {kind: sum(file.get(kind) or 0 for file in known) for kind in ("tests", *KINDS)}
+
+
+class Voice:
+    """Results on standard output, warnings on standard error; -q leaves the warnings, -v adds details.
+
+    Knows the log it is read in: GitHub shows our warnings beside the change, GitLab folds what we say.
+    """
+
+    def __init__(self, loudness: int, *, ci: str = "") -> None:
+        self.loudness, self.ci = loudness, ci
 
     def detail(self, line: str) -> None:
-        self._write(line, sys.stdout, 1)
+        self._write(defuse(line), sys.stdout, 1)
 
     def tell(self, line: str) -> None:
-        self._write(line, sys.stdout, 0)
+        self._write(defuse(line), sys.stdout, 0)
 
     def warn(self, line: str) -> None:
-        self._write("suitewatch: " + line, sys.stderr, -9)
+        if self.ci in ("github", "gitea", "forgejo"):
+            text = line.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+            self._write("::warning title=Suitewatch::" + text, sys.stderr, -9)
+        else:
+            self._write("suitewatch: " + defuse(line), sys.stderr, -9)
+
+    @contextlib.contextmanager
+    def fold(self) -> Iterator[None]:
+        """A section of GitLab's log that opens and closes with a click."""
+        folds = self.ci == "gitlab" and self.loudness >= 0
+        mark = "\033[0Ksection_%s:%d:suitewatch_" + str(os.getpid()) + "\r\033[0K%s"
+        if folds:
+            self._write(mark % ("start", time.time(), "Suitewatch"), sys.stdout, 0)
+        try:
+            yield
+        finally:
+            if folds:
+                self._write(mark % ("end", time.time(), ""), sys.stdout, 0)
 
     def _write(self, line: str, stream: IO[str], level: int) -> None:
         if self.loudness >= level:
             print(line, file=stream, flush=True)
+
+
+def defuse(line: str) -> str:
+    """No file name becomes a command of the log it is printed in: ::x::, ##[x], ##vso[x], ##teamcity[x]."""
+    line = re.sub(r"##(?=\w*\[)", "# #", line)
+    return "(" + line.strip() + ")" if line.lstrip().startswith("::") else line
+
+
+# ---- the summary of a job on GitHub ------------------------------------------------------------------------
+
+
+def describe_as_markdown(summary: Mapping[str, Any]) -> str:
+    """What happened as a short page: how it ended, a table of the reports, the way to them."""
+    lines = ["### Suitewatch", ""]
+    files: list[Mapping[str, Any]] = []
+    for delivery in summary["deliveries"]:
+        what = count(len(delivery["files"]), "file")
+        if delivery.get("error"):
+            lines += [f"**Not sent:** {what}. {escape_markdown(delivery['error'])}", ""]
+        files += (delivery.get("receipt") or {}).get("files") or []
+    if not summary["deliveries"]:
+        lines += ["Nothing was sent.", ""]
+    lines += draw_table(files)
+    for delivery in summary["deliveries"]:
+        address = (delivery.get("run") or {}).get("url") or delivery.get("url") or ""
+        if re.match("https?://", str(address)):
+            target = urllib.parse.quote(str(address), safe="%/:?#@!$&'*+,;=~")
+            lines += [f"[{count(len(delivery['files']), 'file')} in Suitewatch]({target})", ""]
+    return "\n".join(lines) + "\n"
+
+
+def draw_table(files: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A row for each report that was read, the broken ones first; and one for all."""
+    if not files:
+        return []
+    columns = ("tests", *KINDS)
+    rows = [
+        [escape_markdown(file.get("name")), *(f"{file.get(column) or 0:,}" for column in columns)]
+        if file.get("state") != "failed"
+        else [f"**not understood:** {escape_markdown(file.get('name'))}", *("" for _ in columns)]
+        for file in sorted(files, key=lambda file: (file.get("state") != "failed", not file.get("failed")))
+    ]
+    if len(files) > 1:
+        total = add_up(files)
+        rows.insert(0, [f"**all {len(files)}**", *(f"{total[column]:,}" for column in columns)])
+    table = [["report", *columns], ["---", *("---:" for _ in columns)], *rows[:MOST_ROWS]]
+    rest = [f"and {len(rows) - MOST_ROWS:,} more", ""] if len(rows) > MOST_ROWS else []
+    return ["| " + " | ".join(row) + " |" for row in table] + [""] + rest
+
+
+def escape_markdown(text: object) -> str:
+    """Foreign text as text: whatever could mean something to Markdown or HTML becomes a character reference."""
+    return "".join(mark if mark.isalnum() or mark in " ,./" else f"&#{ord(mark)};" for mark in printable(text))
+
+
+def write_job_summary(path: str, summary: Mapping[str, Any], *, voice: Voice) -> None:
+    try:
+        with open(path, "a", encoding="utf-8") as target:
+            target.write(describe_as_markdown(summary))
+    except OSError as error:
+        voice.warn(f"The summary of the job could not be written: {error}.")
 
 
 # ---- the command -------------------------------------------------------------------------------------------
@@ -592,34 +1198,28 @@ class Errand:
         return url, token
 
     def run(self) -> int:
-        paths = self.find()
+        is_import = self.options.command == "import"
+        paths = self.find(find_old_files if is_import else find_files)
         if not paths:
             if self.options.allow_empty:
                 return SENT
             self.voice.warn(f"Nothing to send. Looked from {os.getcwd()}.")
             return NO_FILE
-        given = {field: getattr(self.options, field) for field, _flag, _help in OPTIONS}
-        fields = gather_metadata(given, environ=self.environ, git=read_git)
-        if "commit" not in fields:
-            self.voice.warn("The commit is unknown: git says nothing here, and --commit is not given.")
-        with tempfile.TemporaryDirectory(prefix="suitewatch-") as folder:
-            try:
-                reports = [pack(path, folder=folder) for path in paths]
-            except OSError as error:
-                raise UploadError(WRONG_USE, f"The files could not be read and packed: {error}.") from error
-            deliveries = split_up(fields, reports=reports)
-            self.summary["fields"] = dict(deliveries[0].fields)
-            self.summary["files"] = [
-                {"name": report.name, "bytes": report.plain_bytes, "sha256": report.sha256} for report in reports
-            ]
-            if self.options.dry_run:
-                for delivery in deliveries:
-                    self.show(delivery)
-                return SENT
-            return self.deliver(deliveries)
+        try:
+            exit_codes = []
+            for parcel in self.plan_import(paths) if is_import else [self.plan_upload(paths)]:
+                codes, goes_on = self.hand_over(parcel)
+                exit_codes += codes
+                if not goes_on:
+                    break
+        except OSError as error:
+            raise UploadError(WRONG_USE, f"The files could not be read and packed: {error}.") from error
+        if self.options.wait:
+            exit_codes += self.wait_for_receipts()
+        return next((code for code in exit_codes if code), SENT)
 
-    def find(self) -> list[str]:
-        found = find_files(self.options.files, exclude=self.options.exclude)
+    def find(self, find: Callable[..., Found]) -> list[str]:
+        found = find(self.options.files, exclude=self.options.exclude)
         for pattern in found.unmatched:
             self.voice.warn(f"No file matches {printable(readable(pattern))}.")
         ignored = f", {len(found.ignored)} ignored:" if found.ignored else "."
@@ -631,6 +1231,47 @@ class Errand:
         self.summary["ignored"] = [{"name": display_name(path), "reason": reason} for path, reason in found.ignored]
         return found.paths
 
+    def plan_upload(self, paths: Sequence[str]) -> Parcel:
+        fields = gather_metadata(vars(self.options), environ=self.environ, git=read_git)
+        if "commit" not in fields:
+            self.voice.warn("The commit is unknown: neither CI nor git says it here, and --commit is not given.")
+        return Parcel(paths, fields)
+
+    def plan_import(self, paths: Sequence[str]) -> list[Parcel]:
+        stated = read_stated(vars(self.options), environ=self.environ)
+        stated.pop("run_id", None)
+        parcels, undated = plan_import(
+            paths,
+            folders=[path for path in self.options.files if os.path.isdir(path)],
+            each=self.options.run_per,
+            ran_at_from=self.options.ran_at_from,
+            stated=stated,
+        )
+        if undated:
+            names = ", ".join(display_name(name) for name in undated[:MOST_REMARKS])
+            rest = f" and {len(undated) - MOST_REMARKS:,} more" if len(undated) > MOST_REMARKS else ""
+            self.voice.warn(f"No report says when it ran, so the time of its file is taken: {printable(names)}{rest}.")
+        return parcels
+
+    def hand_over(self, parcel: Parcel) -> tuple[list[int], bool]:
+        """Pack and send one run's files: the exit codes of what went wrong, and whether to go on with the next run."""
+        with tempfile.TemporaryDirectory(prefix="suitewatch-") as folder:
+            reports = [pack(path, folder=folder) for path in parcel.paths]
+            fields = dict(parcel.fields)
+            if parcel.heading:
+                fields["run_id"] = name_old_run(reports)
+                self.voice.tell(printable(parcel.heading))
+            deliveries = split_up(fields, reports=reports)
+            self.summary.setdefault("fields", dict(deliveries[0].fields))
+            self.summary["files"] += [
+                {"name": report.name, "bytes": report.plain_bytes, "sha256": report.sha256} for report in reports
+            ]
+            if not self.options.dry_run:
+                return self.deliver(deliveries)
+            for delivery in deliveries:
+                self.show(delivery)
+            return [], True
+
     def show(self, delivery: Delivery) -> None:
         self.voice.tell(f"Would send: POST {self.courier.endpoint if self.courier.url else '(no address given)'}")
         for name, value in self.courier.headers(delivery, token="***").items():  # noqa: S106 - a mask
@@ -641,13 +1282,14 @@ class Errand:
             sizes = f"{size_in_words(report.plain_bytes)}, {size_in_words(report.packed_bytes)} packed"
             self.voice.tell(f"  file {printable(report.name)} ({sizes}, sha256 {report.sha256})")
 
-    def deliver(self, deliveries: Sequence[Delivery]) -> int:
-        """Send all, then wait for the receipts when asked to; the exit code of the first trouble, else 0."""
+    def deliver(self, deliveries: Sequence[Delivery]) -> tuple[list[int], bool]:
+        """Send one after another, until there is trouble that the next one would meet as well."""
         exit_codes = []
         for number, delivery in enumerate(deliveries):
             entry: dict[str, Any] = {
                 "files": [report.name for report in delivery.reports],
                 "bytes": delivery.size,
+                "run_id": delivery.fields.get("run_id"),
             }
             self.summary["deliveries"].append(entry)
             try:
@@ -659,11 +1301,8 @@ class Errand:
                 if trouble.final:
                     if deliveries[number + 1 :]:
                         self.voice.warn(f"{number} of {len(deliveries)} deliveries were tried before.")
-                    break
-        if self.options.wait:
-            sent = [entry for entry in self.summary["deliveries"] if entry.get("status_url")]
-            exit_codes += [self.wait_for_receipt(entry) for entry in sent]
-        return next((code for code in exit_codes if code), SENT)
+                    return exit_codes, False
+        return exit_codes, True
 
     def send(self, delivery: Delivery, entry: dict[str, Any]) -> None:
         for field, value in sorted(delivery.fields.items()):
@@ -676,6 +1315,17 @@ class Errand:
         self.voice.tell(f"Sent {what}.{known}")
         self.voice.tell(printable(entry.get("url") or self.courier.url))
 
+    def wait_for_receipts(self) -> list[int]:
+        """Follow what was sent to its end and say what came of it: the exit codes of what went wrong."""
+        sent = [entry for entry in self.summary["deliveries"] if entry.get("status_url")]
+        exit_codes = [self.wait_for_receipt(entry) for entry in sent]
+        files = [file for entry in sent for file in (entry.get("receipt") or {}).get("files") or []]
+        if len(files) > 1:
+            self.voice.tell(f"In all {describe_figures(add_up(files))}")
+        for url in sorted({str((entry.get("run") or {}).get("url") or "") for entry in sent} - {""})[:MOST_ROWS]:
+            self.voice.tell(printable(url))
+        return [code for code in exit_codes if code]
+
     def wait_for_receipt(self, entry: dict[str, Any]) -> int:
         try:
             status = self.courier.follow(entry["status_url"], seconds=self.options.wait)
@@ -683,7 +1333,7 @@ class Errand:
             self.voice.warn(str(trouble))
             return trouble.exit_code
         state, error = status["state"], status.get("error")
-        entry.update(state=state, receipt=status.get("receipt"), error=error)
+        entry.update(state=state, receipt=status.get("receipt"), error=error, run=status.get("run"))
         for file in (status.get("receipt") or {}).get("files") or []:
             speak = self.voice.tell if file.get("state") == "stored" else self.voice.warn
             for line in describe_file(file):
@@ -730,14 +1380,32 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     add = parser.add_argument
     seconds: dict[str, Any] = {"type": read_seconds, "metavar": "SECONDS"}
-    add("command", choices=["upload"], help="what to do")
-    add("files", nargs="+", metavar="FILES", help="reports, or globs in quotes: 'build/**/TEST-*.xml'")
+    add("command", choices=["upload", "import"], help="upload what just ran, or import what ran long ago")
+    add(
+        "files",
+        nargs="+",
+        metavar="FILES",
+        help="reports, or globs in quotes: 'build/**/TEST-*.xml'; import: folders too",
+    )
     add("--exclude", action="append", default=[], metavar="GLOB", help="leave these out (repeatable)")
     add("--url", help="address of your Suitewatch (SUITEWATCH_URL)")
     add("--token", help="upload token of the project (SUITEWATCH_TOKEN hides it from other users)")
     group = parser.add_argument_group("what the reports belong to (each also as SUITEWATCH_<NAME>)")
     for field, flag, words in OPTIONS:
         group.add_argument(f"--{flag}", dest=field, metavar="TEXT", help=words)
+    group = parser.add_argument_group("import only")
+    group.add_argument(
+        "--run-per",
+        choices=["subfolder", "folder", "file"],
+        default="subfolder",
+        help="what was one run: each sub-folder of a folder and each file in it (subfolder), the folder, or each file",
+    )
+    group.add_argument(
+        "--ran-at-from",
+        choices=["attribute", "mtime"],
+        default="attribute",
+        help="when it ran: the report's timestamp, else --ran-at, else the time of the file; or that at once",
+    )
     add("--wait", help="wait for the receipt and print it (--wait alone: 120 s)", **seconds)
     add("--timeout", default=60.0, help="silence after which a try counts as failed (60)", **seconds)
     add("--summary", metavar="FILE", help="write what happened as JSON")
@@ -779,12 +1447,13 @@ def main(
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name must not break a build whose locale is C
     options = parse_arguments(sys.argv[1:] if argv is None else argv)
-    voice = Voice(options.verbose - 2 * options.quiet)
+    voice = Voice(options.verbose - 2 * options.quiet, ci=recognize_ci(environ))
     summary: dict[str, Any] = {}
     try:
-        errand = Errand(options, environ=environ, voice=voice, **timing)
-        summary = errand.summary
-        exit_code = errand.run()
+        with voice.fold():
+            errand = Errand(options, environ=environ, voice=voice, **timing)
+            summary = errand.summary
+            exit_code = errand.run()
     except UploadError as trouble:
         voice.warn(str(trouble))
         exit_code = trouble.exit_code
@@ -793,6 +1462,9 @@ def main(
     if exit_code == SERVER_TROUBLE and not options.fail_on_error:
         voice.warn("The trouble is the server's, not your build's: exit code 0 (--fail-on-error makes it 6).")
         exit_code = SENT
+    page = environ.get("GITHUB_STEP_SUMMARY")
+    if page and summary and not options.dry_run:
+        write_job_summary(page, summary, voice=voice)
     if options.summary:
         exit_code = write_summary(options.summary, dict(summary, exit_code=exit_code), voice=voice) or exit_code
     return exit_code

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from dashboard.charts.figure import Figure, Pane, choose_ticks, stack_panes, write_seconds
+from dashboard.charts.figure import Figure, Pane, choose_ticks, show_unseen, stack_panes, write_seconds
 
 if TYPE_CHECKING:
     from dashboard.queries.case import Timing
@@ -31,8 +31,8 @@ def draw_timings(timings: "tuple[Timing, ...]", *, zone: str, series: str, lane:
     )
     return Figure(
         id="timings",
-        title=f"{len(timings)} runs of {series}",
-        subtitle=f"on {lane}, oldest first",
+        title=f"{len(timings)} runs of {show_unseen(series)}",
+        subtitle=f"on {show_unseen(lane)}, oldest first",
         label=(
             f"A line over {len(timings)} runs, between {write_seconds(fastest)} and {write_seconds(slowest)};"
             f" {write_seconds(timings[-1].seconds)} in the newest."

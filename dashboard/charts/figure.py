@@ -5,6 +5,7 @@ Used by the other modules of `dashboard.charts`; the only importer of Plotly. Co
 Promise: text a report wrote is escaped, because Plotly reads markup in labels (`tests/dashboard/test_figure.py`).
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
@@ -126,8 +127,17 @@ def choose_ticks(days: Sequence[str]) -> tuple[tuple[int, str], ...]:
 
 
 def escape_label(text: str) -> str:
-    """Text for a label: markup in it is shown, not obeyed."""
-    return escape(text, quote=False)
+    """Text for a label: markup in it is shown, not obeyed, and nothing in it is unseen."""
+    return escape(show_unseen(text), quote=False)
+
+
+def show_unseen(text: str) -> str:
+    """Text with controls and direction overrides named by their codes."""
+    if text.isprintable():
+        return text
+    return "".join(
+        f"[U+{ord(letter):04X}]" if unicodedata.category(letter) in {"Cc", "Cf"} else letter for letter in text
+    )
 
 
 def write_share(part: float, whole: float) -> str:
@@ -220,7 +230,8 @@ def _make_x_axis(x: Sequence[str], ticks: Sequence[tuple[int, str]] | None, anch
     }
     if ticks is not None:
         room = len(x) * _EDGE
-        axis |= {"type": "category", "tickvals": [x[at] for at, _ in ticks], "showticklabels": False}
+        axis |= {"type": "category", "categoryorder": "array", "categoryarray": list(x)}
+        axis |= {"tickvals": [x[at] for at, _ in ticks], "showticklabels": False}
         return axis | {"range": [-room, max(len(x) - 1, 1) + room]}
     axis |= {"type": "date", "tickformatstops": _DATE_FORMATS}
     return axis | ({"range": _find_ends(x)} if len(x) > 1 else {})

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from dashboard.charts.figure import Figure, Pane, choose_ticks, stack_panes, write_seconds, write_share
+from dashboard.charts.figure import Figure, Pane, choose_ticks, show_unseen, stack_panes, write_seconds, write_share
 
 if TYPE_CHECKING:
     from dashboard.queries.standing import Point
@@ -52,7 +52,7 @@ def draw_trend(points: "tuple[Point, ...]", *, zone: str, lane: str) -> Figure:
     )
     return Figure(
         id="trend",
-        title=f"{len(points)} runs on {lane}",
+        title=f"{len(points)} runs on {show_unseen(lane)}",
         subtitle="oldest first",
         label=_say(points, n_red),
         plot=stack_panes(panes, x=names, ticks=choose_ticks(days)),

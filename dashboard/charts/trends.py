@@ -9,7 +9,7 @@ from functools import lru_cache
 from math import floor
 from typing import TYPE_CHECKING, Final
 
-from dashboard.charts.figure import Figure, Pane, escape_label, stack_panes, write_seconds, write_share
+from dashboard.charts.figure import Figure, Pane, escape_label, show_unseen, stack_panes, write_seconds, write_share
 
 if TYPE_CHECKING:
     from datetime import date
@@ -207,7 +207,7 @@ def _write_group(group: "Group", measure: _Measure) -> tuple[str, ...]:
     lowest = min(known, key=lambda point: measure.take(point) or 0, default=group.last)
     highest = max(known, key=lambda point: measure.take(point) or 0, default=group.last)
     return (
-        group.name,
+        show_unseen(group.name),
         f"{len(group.points):,}",
         measure.write(group.last),
         f"{measure.write(lowest)}, {lowest.day:%-d %b %Y}",

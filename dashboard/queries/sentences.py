@@ -174,7 +174,9 @@ def write_case(page: CasePage) -> str:
         )
     if all(cell.outcome in codes.DEFERRED for cell in seen):
         put_off = "put off" if all(cell.outcome == codes.SKIP for cell in seen) else "expected to fail"
-        return f"It is {put_off} in all of {lately}."
+        return f"It is {put_off} in {'all of ' if n_runs > 1 else ''}{lately}."
+    if n_runs == 1:
+        return f"It {_say_now(page.latest)} in {lately}."
     if n_broken:
         return f"It {_say_now(page.latest)}, and broke in {n_broken} of {lately}."
     return f"It {_say_now(page.latest)}, and broke in none of {lately}."
@@ -194,7 +196,7 @@ def write_trends(trends: Trends, *, by: str) -> str:
     n_red = sum(point.broken > 0 for point in points)
     first, last = points[0].declared_once, points[-1].declared_once
     unit = "weeks" if trends.is_weekly else "days"
-    red = f"{in_words(n_red)} of {in_words(len(points))} {unit} with runs had a failure"
+    red = f"{in_words(n_red) if n_red else 'none'} of {in_words(len(points))} {unit} with runs had a failure"
     if len(points) == 1:
         return f"One day so far: {_tell_share(points[0])}. A trend needs two."
     if round(first) == round(last):

@@ -3,7 +3,7 @@
 Called by `dashboard.views.trends`; reads suite × day, never runs or results.
 Rates and failures are sums over what ran on a day. Declared tests and test time are of one run: the mean of a day's
 runs of each job, and a job that did not run that day counts as it last did, so that a second workflow's rest day is
-no dip. Promise: three statements (`tests/dashboard/test_trends_queries.py`).
+no dip. Promise: four statements (`tests/dashboard/test_trends_queries.py`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

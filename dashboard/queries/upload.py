@@ -18,6 +18,7 @@ State = Upload.State
 WAITING: Final = frozenset({State.RECEIVED, State.PROCESSING, State.RETRY})
 TRY_AGAIN: Final = frozenset({State.FAILED, State.DEAD})
 
+_COUNTS: Final = ("tests", "passed", "failed", "errored", "skipped", "flaky", "accepted", "merged", "rejected")
 # What was done about a remark, by its code: mark and word. What is not named here is a note.
 _KINDS: Final[dict[str, tuple[str, str]]] = {
     "attempts_merged": ("stale", "merged"),
@@ -96,13 +97,12 @@ class UploadPage:
 
     def total(self, name: str) -> int:
         """A count summed over the files."""
-        return sum(file.counts.get(name, 0) for file in self.files)
+        return sum(file.counts[name] for file in self.files)
 
     @property
     def totals(self) -> dict[str, int]:
         """The counts summed over the files that were read."""
-        names = ("tests", "passed", "failed", "errored", "skipped", "flaky", "accepted", "merged", "rejected")
-        return {name: self.total(name) for name in names}
+        return {name: self.total(name) for name in _COUNTS}
 
     @property
     def n_listed(self) -> int:
@@ -159,7 +159,7 @@ def write_upload(upload: Upload, files: Sequence[FileReceipt]) -> str:
 
 def _tell_stored(files: Sequence[FileReceipt]) -> str:
     read = [file for file in files if file.is_read]
-    n_cases = sum(file.counts.get("accepted", 0) for file in read)
+    n_cases = sum(file.counts["accepted"] for file in read)
     n_cut = sum(file.word.startswith("breaks off") for file in read)
     n_refused = len(files) - len(read)
     n_remarks = sum(len(file.remarks) for file in read)
@@ -193,7 +193,7 @@ def _describe_file(name: str, receipt: Mapping[str, Any], n_bytes: int | None) -
     if receipt.get("error"):
         remarks.insert(0, _remark(receipt["error"], mark="fail", word="refused" if state == "failed" else "cut off"))
     mark, word = _judge_file(state, len(remarks))
-    counts = {key: value for key, value in receipt.items() if isinstance(value, int)}
+    counts = {name: int(receipt.get(name) or 0) for name in _COUNTS}
     is_read = state in ("stored", "partial")
     return FileReceipt(name, str(receipt.get("format") or ""), mark, word, n_bytes, is_read, counts, tuple(remarks))
 

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET
 from dashboard.filters import Filters
 from dashboard.http import HtmxRequest, answer_conditionally, get_project_or_404, render_page, require_login
 from dashboard.queries.runs import RunList, list_runs
+from dashboard.templatetags.display import plain
 from health.rules.lanes import CHANGES
 
 _MOST_LINKS = 8
@@ -48,7 +49,7 @@ def _offer_branches(runs: RunList, filters: Filters) -> list[dict[str, Any]]:
     choices = [{"word": "all", "url": filters.write(branch=""), "is_chosen": not filters.branch}]
     choices += [
         {
-            "word": "changes and other branches" if branch == CHANGES else branch,
+            "word": "changes and other branches" if branch == CHANGES else plain(branch),
             "url": filters.write(branch=branch),
             "is_chosen": branch == filters.branch,
         }

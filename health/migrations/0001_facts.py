@@ -254,7 +254,7 @@ class Migration(migrations.Migration):
                 ('suite_path', models.TextField(help_text='enclosing suite names, joined by U+001E')),
                 ('class_name', models.TextField()),
                 ('name', models.TextField()),
-                ('occurrence', models.SmallIntegerField()),
+                ('occurrence', models.IntegerField()),
                 ('suite', models.IntegerField()),
                 ('project', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='health.project')),
             ],

@@ -127,7 +127,7 @@ class Case(models.Model):
     suite_path = models.TextField(help_text="enclosing suite names, joined by U+001E")
     class_name = models.TextField()
     name = models.TextField()
-    occurrence = models.SmallIntegerField()
+    occurrence = models.IntegerField()
     suite = models.IntegerField()
 
     class Meta:

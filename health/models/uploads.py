@@ -90,9 +90,7 @@ class Upload(models.Model):
         The sweeper rings for it. What was stored is never read twice: its results are already counted.
         """
         came_to_nothing = Upload.objects.filter(pk=self.pk, state__in=[self.State.FAILED, self.State.DEAD])
-        return bool(
-            came_to_nothing.update(state=self.State.RETRY, attempts=0, next_attempt_at=Now(), finished_at=None)
-        )
+        return bool(came_to_nothing.update(state=self.State.RETRY, attempts=0, next_attempt_at=Now(), finished_at=None))
 
 
 class UploadFile(models.Model):

@@ -1,15 +1,26 @@
 """The one place where a case's identity is decided: which two reports speak of the same case.
 
 Identity = (namespace given with the upload, enclosing suite names, class name, name, occurrence), byte for byte:
-no trimming, no Unicode normalisation. Used by `ingest.store`; pure.
+no trimming, no Unicode normalisation. Only what changes from run to run by itself is masked: a memory address, a UUID,
+a moment. Used by `ingest.cases`; pure.
 """
 
+import re
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Final, NamedTuple
 from uuid import UUID
 
 PART: Final = "\x1f"  # between suite path, class name, name and occurrence in a report's key
 STEP: Final = "\x1e"  # between the names of enclosing suites; XML can hold neither character
+
+# Constants stand in names for good (`[0xff]`, `[2024-01-31]`); these do not.
+_VOLATILE: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+    (re.compile(r"\bat 0x[0-9a-fA-F]{6,16}\b"), "at <address>"),
+    (re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"), "<uuid>"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
+    (re.compile(r"(?<=-)20\d{12}(?!\d)"), "<time>"),  # unittest-xml-reporting: TestCase-20260301120000
+)
 
 
 class Identity(NamedTuple):
@@ -32,3 +43,27 @@ def digest_key(key: str, *, namespace: str) -> UUID:
     """The 128-bit digest that stands for an identity in the case table's unique index."""
     packed = key.encode("utf-8", "surrogatepass")
     return UUID(bytes=blake2b(namespace.encode() + b"\x00" + packed, digest_size=16).digest())
+
+
+def mask_volatile(key: str) -> str:
+    """The key without what changes from run to run by itself; most keys come back as they are."""
+    for pattern, word in _VOLATILE:
+        key = pattern.sub(word, key)
+    return key
+
+
+def steady_keys(keys: Iterable[str]) -> dict[str, str]:
+    """For each key with a volatile part the steady one that stands for it, numbered in the order of the report.
+
+    `repr <object at 0x7f…>` twice in a report are the first and the second of one family, in every run.
+    """
+    seen: dict[str, int] = {}
+    steady: dict[str, str] = {}
+    for key in keys:
+        masked = mask_volatile(key)
+        if masked == key or key in steady:
+            continue
+        base = PART.join(masked.split(PART)[:3])
+        seen[base] = seen.get(base, 0) + 1
+        steady[key] = base if seen[base] == 1 else f"{base}{PART}{seen[base]}"
+    return steady

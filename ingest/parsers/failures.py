@@ -42,18 +42,21 @@ class Failures:
         # The depth of the element whose text is being read, and of one inside it that is left out; 0 for none.
         self.depth = 0
         self._muted_depth = 0
-        self._chunks: list[str] = []
-        self._capture = Capture(self._chunks, limits)
+        chunks: list[str] = []
+        self._take = chunks.append
+        self._capture = Capture(chunks, limits)
         self._detail: Detail | None = None
         self._is_output = False
-        self._limits = limits
+        self._most_bytes = limits.max_message_bytes
+        # No text of so few characters is longer in UTF-8.
+        self._safe_chars = limits.max_message_bytes // 4
         self._notes = notes
         # The case whose children were read last, and what they say.
         self._case = -1
         self._bits = 0
         self._n_retries = 0
 
-    def attach(self, parser: XMLParserType, find_place: Callable[[], Place]) -> None:
+    def attach(self, parser: XMLParserType, *, find_place: Callable[[], Place]) -> None:
         """Listen to a document."""
         self._parser = parser
         self._find_place = find_place
@@ -80,10 +83,12 @@ class Failures:
             self.outcomes[case] = outcome
         else:
             attempt = self._add(bit, case)
-        if 4 * len(message) > self._limits.max_message_bytes:
-            message = clip_head(message.encode(), self._limits.max_message_bytes).decode()
-        self._open(Detail(case, attempt, outcome, kind[:255], message, 0, 0, 0), depth)
+        if len(message) > self._safe_chars:
+            message = clip_head(message.encode(), size=self._most_bytes).decode()
+        self._detail = Detail(case, attempt, outcome, kind[:255], message, 0, 0, 0)
         self._is_output = False
+        self.depth = depth
+        self._parser.CharacterDataHandler = self._take
 
     def open_output(self, *, case: int, depth: int) -> None:
         """What a failed case printed stands in for a failure without any words (CTest, libtest)."""
@@ -91,8 +96,10 @@ class Failures:
         if last is None or last.case != case or last.outcome not in (FAIL, ERROR):
             return
         if not (last.message_length or last.text_length):
-            self._open(self.details.pop(), depth)
+            self._detail = self.details.pop()
             self._is_output = True
+            self.depth = depth
+            self._parser.CharacterDataHandler = self._take
 
     def mute(self, *, depth: int) -> None:
         """Leave out the text of an element inside the one that is being read."""
@@ -106,7 +113,7 @@ class Failures:
             self._store()
         elif depth == self._muted_depth:
             self._muted_depth = 0
-            self._parser.CharacterDataHandler = self._chunks.append
+            self._parser.CharacterDataHandler = self._take
 
     def finish(self, *, n_cases: int) -> bytearray:
         """The outcomes of the first `n_cases` cases; the file has ended, perhaps inside a text."""
@@ -124,11 +131,6 @@ class Failures:
         if self.depth:
             self._capture.trim()
 
-    def _open(self, detail: Detail, depth: int) -> None:
-        self._detail = detail
-        self.depth = depth
-        self._parser.CharacterDataHandler = self._chunks.append
-
     def _store(self) -> None:
         """Store a text with its message in front; where there is none, the text's first line serves."""
         # Taking the handler away first makes expat hand over the text it still holds.
@@ -143,7 +145,7 @@ class Failures:
             self._notes.add("text_truncated", "A failure's text was shortened.", line=line, column=column)
         if not (detail.message or self._is_output):
             first_line = text.lstrip()[:4096].partition(b"\n")[0].rstrip()
-            detail.message = clip_head(first_line, self._limits.max_message_bytes).decode("utf-8", "ignore")
+            detail.message = clip_head(first_line, size=self._most_bytes).decode("utf-8", "ignore")
         message = detail.message.encode()
         detail.text_offset, detail.message_length, detail.text_length = self.texts.size, len(message), len(text)
         self.texts.add(message + text)

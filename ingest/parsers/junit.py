@@ -1,12 +1,11 @@
 """JUnit XML as columns: what each element means, in every dialect we know.
 
 Driven by `ingest.parsers.xml`; its columns are completed by `ingest.parsers.assemble`. Pure.
-Promise: the figures of the sample manifest, at a third of expat's bare speed
-(`tests/ingest/parsers/test_samples.py`, `benchmarks/`).
+Promise: the figures of the sample manifest (`tests/ingest/parsers/test_samples.py`), at a third of expat's bare speed.
 """
 
 from collections.abc import Callable
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 from xml.parsers.expat import XMLParserType
 
 from health.rules.identity import PART, STEP
@@ -26,10 +25,23 @@ _OUTPUTS: Final = frozenset({"system-out", "system-err"})
 _STATUS_SKIPPED: Final = frozenset(
     {"disabled", "notrun", "notrunnable", "suppressed", "skipped", "skip", "ignored", "pending", "todo", "untested"}
 )
+_STATUS_PLAIN: Final = frozenset({"run", "completed", "passed"})
 _STATUS_BROKEN: Final = frozenset({"fail", "failed", "failure", "error", "errored", "broken", "timeout"})
+
+# Runners write a handful; a file made to do harm may not fill the memory with them.
+_MOST_LAYOUTS: Final = 1_000
 
 Start = Callable[[str, list[str]], None]
 End = Callable[[str], None]
+
+
+class _Layout(NamedTuple):
+    """Where in its attributes a case says what; -1 for what it does not say."""
+
+    class_at: int
+    name_at: int
+    time_at: int
+    statuses_at: list[int]
 
 
 class JunitHandler:
@@ -55,8 +67,10 @@ class JunitHandler:
         # How many elements other than cases are open.
         self._depth = 0
         # The attributes of a plain case in the order this runner writes them, and where the three are.
+        self._names = [""]
         self._first_name = self._second_name = self._third_name = ""
         self._class_at = self._name_at = self._time_at = 1
+        self._layouts: dict[tuple[str, ...], _Layout] = {}
         self._openers: dict[str, Callable[[str, list[str], int], None]] = {
             "testsuite": self._open_suite,
             "property": self._open_property,
@@ -83,7 +97,7 @@ class JunitHandler:
         self._prefix = PART
         self.root = None
         self.suites.leave_all(n_cases=len(self.keys))
-        self.failures.attach(parser, find_place)
+        self.failures.attach(parser, find_place=find_place)
         parser.StartElementHandler = self._start_root
         parser.EndElementHandler = self._end
         parser.CommentHandler = self._read_comment
@@ -128,13 +142,13 @@ class JunitHandler:
 
         def start(tag: str, attributes: list[str]) -> None:
             if tag == "testcase":
-                # Three comparisons cost less than one of slices.
+                # Most runners write three attributes, and three comparisons cost less than one of slices.
                 if (
                     len(attributes) == 6
                     and attributes[0] == self._first_name
                     and attributes[2] == self._second_name
                     and attributes[4] == self._third_name
-                ):
+                ) or attributes[::2] == self._names:
                     add_key(f"{self._prefix}{attributes[self._class_at]}\x1f{attributes[self._name_at]}")
                     add_time(attributes[self._time_at])
                 else:
@@ -179,24 +193,35 @@ class JunitHandler:
 
     def _open_case(self, attributes: list[str]) -> None:
         """A case whose attributes differ from those of the one before, or say more than a plain case's."""
-        if len(attributes) > 2 * self.limits.max_attributes:
-            self._refuse_attributes(attributes)
-        names = attributes[::2]
-        given = dict(zip(names, attributes[1::2], strict=True))
-        time = given.get("time")
+        names = tuple(attributes[::2])
+        layout = self._layouts.get(names) or self._learn_layout(names, attributes)
+        # An attribute that is missing stands at the end, and is empty.
+        attributes.append("")
         case = len(self.keys)
-        self.keys.append(f"{self._prefix}{given.get('classname', '')}{PART}{given.get('name', '')}")
+        self.keys.append(f"{self._prefix}{attributes[layout.class_at]}{PART}{attributes[layout.name_at]}")
+        time = attributes[layout.time_at]
         self._time_texts.append(time or "0")
         if not time:
             self.notes.add("time_missing", "A case has no time.", case=case)
-        for name in ("status", "result"):
-            if name in given:
-                self._read_status(given[name], case)
-        if len(names) == 3 and time and "classname" in given and "name" in given:
-            self._first_name, self._second_name, self._third_name = names
-            self._class_at = 2 * names.index("classname") + 1
-            self._name_at = 2 * names.index("name") + 1
-            self._time_at = 2 * names.index("time") + 1
+        for at in layout.statuses_at:
+            if attributes[at] not in _STATUS_PLAIN:
+                self._read_status(attributes[at], case)
+
+    def _learn_layout(self, names: tuple[str, ...], attributes: list[str]) -> _Layout:
+        if len(names) > self.limits.max_attributes:
+            self._refuse_attributes(attributes)
+        at = {name: 2 * number + 1 for number, name in enumerate(names)}
+        statuses_at = [at[name] for name in ("status", "result") if name in at]
+        layout = _Layout(at.get("classname", -1), at.get("name", -1), at.get("time", -1), statuses_at)
+        if len(self._layouts) < _MOST_LAYOUTS:
+            self._layouts[names] = layout
+        if not statuses_at and -1 not in layout[:3]:
+            self._class_at, self._name_at, self._time_at = layout[:3]
+            self._first_name = self._second_name = self._third_name = ""
+            if len(names) == 3:
+                self._first_name, self._second_name, self._third_name = names
+            self._names = list(names)
+        return layout
 
     def _read_status(self, status: str, case: int) -> None:
         word = status.lower()
@@ -253,7 +278,7 @@ class JunitHandler:
 
     def _note_suite_error(self, outcome: int, attributes: list[str]) -> None:
         message = dict(zip(attributes[::2], attributes[1::2], strict=True)).get("message", "")
-        head = clip_head(message.encode(), self.limits.max_message_bytes).decode()
+        head = clip_head(message.encode(), size=self.limits.max_message_bytes).decode()
         line, column = self._find_place()
         self.suite_errors.append(SuiteError(self.suites.path, outcome, head, line))
         name = self.suites.path.rpartition(STEP)[2]

@@ -15,12 +15,12 @@ _LEVEL: Final = 2
 _BATCH_BYTES: Final = 64 * 1024
 
 
-def clip_head(data: bytes, size: int) -> bytes:
+def clip_head(data: bytes, *, size: int) -> bytes:
     """The first `size` bytes of UTF-8, less a character that would be cut in two."""
     return data[:size].decode("utf-8", "ignore").encode() if len(data) > size else data
 
 
-def clip_tail(data: bytes, size: int) -> bytes:
+def clip_tail(data: bytes, *, size: int) -> bytes:
     """The last `size` bytes of UTF-8, less a character that would be cut in two."""
     return data[-size:].decode("utf-8", "ignore").encode() if len(data) > size else data
 
@@ -48,7 +48,7 @@ class Capture:
         self._chunks.clear()
         if not self._dropped_chars and len(data) <= self._head + self._tail:
             return data, False
-        first, last = clip_head(data, self._head), clip_tail(data, self._tail)
+        first, last = clip_head(data, size=self._head), clip_tail(data, size=self._tail)
         left_out = self._dropped_chars + len(data) - len(first) - len(last)
         self._dropped_chars = 0
         return b"%s\n[\xe2\x80\xa6 about %d bytes left out \xe2\x80\xa6]\n%s" % (first, left_out, last), True

@@ -49,6 +49,7 @@ ROWS: dict[str, tuple[tuple[int, ...] | None, tuple[int, ...] | None]] = {
     "case": (MEMBERS, None),
     "uploads": (MEMBERS, None),
     "upload": (MEMBERS, None),
+    "upload-again": (None, MAINTAINERS_ACT),
 }
 FORMS: dict[str, dict[str, str]] = {
     "project-create": {"name": "another"},

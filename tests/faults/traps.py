@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 FOLDER = "SUITEWATCH_TESTS_TRAPS"
 SIGNALS = (signal.SIGKILL, signal.SIGSTOP)
@@ -84,7 +84,7 @@ class TrappedStream:
             spring("parsing")
         return self._stream.read(size)  # type: ignore[no-any-return]
 
-    def __enter__(self) -> "TrappedStream":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

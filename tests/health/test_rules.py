@@ -7,7 +7,7 @@ import pytest
 
 from health.rules import outcomes
 from health.rules.fingerprints import mask_message, take_fingerprint
-from health.rules.identity import Identity, digest_key, split_key
+from health.rules.identity import Identity, digest_key, mask_volatile, split_key, steady_keys
 from health.rules.lanes import CHANGES, choose_lane, guess_default_branch
 from health.rules.suites import choose_suite, guess_level
 
@@ -122,3 +122,26 @@ def test_a_fingerprint_is_the_same_in_another_process() -> None:
     code = "from health.rules.fingerprints import take_fingerprint as t; print(t('E', 'boom 12'))"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(other.stdout) == take_fingerprint("E", "boom 99")
+
+
+@pytest.mark.parametrize(
+    ("name", "masked"),
+    [
+        ("f[<a.B object at 0x7f01aabb>]", "f[<a.B object at <address>>]"),
+        ("f[6f9619ff-8b86-d011-b42d-00cf4fc964ff]", "f[<uuid>]"),
+        ("Suite-20260301120000", "Suite-<time>"),
+        ("f[2026-03-01T12:00:00.5+00:00]", "f[<time>]"),
+        ("f[0x7f01aabb]", None),
+        ("f[2026-03-01]", None),
+        ("f[20260301120000]", None),
+        ("f[at 0xff]", None),
+    ],
+)
+def test_only_what_changes_by_itself_is_masked(name: str, masked: str | None) -> None:
+    assert mask_volatile(name) == (masked or name)
+
+
+def test_volatile_names_are_numbered_in_the_order_of_the_report() -> None:
+    keys = [f"s\x1fc\x1f[at 0x{n:08x}]" for n in (9, 5, 7)] + ["s\x1fc\x1fplain"]
+    base = "s\x1fc\x1f[at <address>]"
+    assert list(steady_keys(keys).values()) == [base, f"{base}\x1f2", f"{base}\x1f3"]

@@ -34,8 +34,8 @@ from ingest.cases import Naming, resolve_ords
 naming = Naming(int(sys.argv[1]), "", "tests", "")
 print("ready", flush=True)
 for line in sys.stdin:
-    ords, epoch = resolve_ords(json.loads(line), naming=naming)
-    print(json.dumps([ords.tolist(), epoch]), flush=True)
+    resolved = resolve_ords(json.loads(line), naming=naming)
+    print(json.dumps([resolved.ords.tolist(), resolved.epoch]), flush=True)
 """
 
 
@@ -57,7 +57,7 @@ def naming_of(project: Project, *, namespace: str = "", level: str = "") -> Nami
 
 def resolve(project: Project, *names: str, namespace: str = "") -> list[int]:
     keys = [a_key(name) for name in names]
-    return resolve_ords(keys, naming=naming_of(project, namespace=namespace))[0].tolist()  # type: ignore[no-any-return]
+    return resolve_ords(keys, naming=naming_of(project, namespace=namespace)).ords.tolist()  # type: ignore[no-any-return]
 
 
 def end_epoch(address: str, project: Project, *names: str) -> None:
@@ -65,8 +65,9 @@ def end_epoch(address: str, project: Project, *names: str) -> None:
     swap = "UPDATE health_case SET ord = %s WHERE project_id = %s AND name = %s"
     with psycopg.connect(address) as other:
         first, second = (
-            other.execute("SELECT ord FROM health_case WHERE project_id = %s AND name = %s", (project.pk, name))
-            .fetchone()[0]  # type: ignore[index]
+            other.execute(
+                "SELECT ord FROM health_case WHERE project_id = %s AND name = %s", (project.pk, name)
+            ).fetchone()[0]  # type: ignore[index]
             for name in names
         )
         other.execute(swap, (-1, project.pk, names[0]))
@@ -116,9 +117,7 @@ def test_a_suite_is_made_once_for_its_name_and_level(project: Project) -> None:
 
 
 @pytest.mark.django_db
-def test_a_full_cache_forgets_whole_projects_and_stays_right(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_cache_forgets_whole_projects_and_stays_right(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cases, "_MOST_CACHED_NAMES", 3)
     other = a_project()
     assert resolve(project, "a", "b") == [0, 1]
@@ -236,11 +235,11 @@ def end_epochs_while_storing(
     seen: list[int] = []
 
     def resolve_then_lose(keys: list[str], **options: Any) -> Any:
-        ords, epoch = resolve_ords(keys, **options)
-        seen.append(epoch)
+        resolved = resolve_ords(keys, **options)
+        seen.append(resolved.epoch)
         if len(seen) <= times:
             end_epoch(address, project, "a", "b")
-        return ords, epoch
+        return resolved
 
     monkeypatch.setattr(store, "resolve_ords", resolve_then_lose)
     return seen
@@ -255,7 +254,9 @@ def test_an_epoch_that_ends_while_storing_is_noticed_and_the_numbers_are_resolve
     upload = an_upload(project, {"a": "fail", "b": "pass", "c": "skip"})
     assert seen == [0, 1, 2]
     assert outcomes_by_name(project, upload) == {"a": codes.FAIL, "b": codes.PASS, "c": codes.SKIP}
-    failed = open_cursor().execute("SELECT ord FROM health_failure WHERE project_id = %s AND outcome = 2", (project.pk,))
+    failed = open_cursor().execute(
+        "SELECT ord FROM health_failure WHERE project_id = %s AND outcome = 2", (project.pk,)
+    )
     assert failed.fetchall() == [(Case.objects.get(project=project, name="a").ord,)]
 
 

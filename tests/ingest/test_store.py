@@ -260,3 +260,24 @@ def test_deleting_a_project_leaves_nothing_behind() -> None:
         for model in (Case, Failure, Job, Run, RunSuite, Series, Suite, SuiteDay, Upload):
             cursor.execute(f"SELECT DISTINCT project_id FROM {model._meta.db_table}")
             assert cursor.fetchall() == [(other.pk,)], model
+
+
+def test_a_name_with_an_address_in_it_keeps_its_history() -> None:
+    project = a_project()
+    an_upload(project, {"t::[<X at 0x7f01aabb>]": "pass", "t::[<X at 0x7f01aacc>]": "fail", "t::[0xff]": "pass"})
+    second = an_upload(
+        project, {"t::[<X at 0x55aabb00>]": "pass", "t::[<X at 0x55aabb10>]": "pass", "t::[0xff]": "pass"}
+    )
+    assert transitions(project, 2) == (0, 0, 1, 0)
+    names = Case.objects.filter(project=project).order_by("ord").values_list("name", "occurrence")
+    assert list(names) == [("[<X at <address>>]", 1), ("[<X at <address>>]", 2), ("[0xff]", 1)]
+    (warning,) = second.receipt["warnings"]
+    assert (warning["code"], warning["count"]) == ("volatile_name", 2)
+
+
+def test_a_suite_named_after_the_moment_it_ran_keeps_its_history() -> None:
+    project = a_project()
+    for moment in ("20260301120000", "20260302120000"):
+        an_upload(project, {f"TestShop-{moment}::adds": "pass"})
+    assert Case.objects.filter(project=project).count() == 1
+    assert transitions(project, 2) == (0, 0, 0, 0)

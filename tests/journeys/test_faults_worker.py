@@ -66,14 +66,14 @@ def test_killed_after_the_commit_nothing_is_done_twice(lab: Lab) -> None:
     upload = lab.accept(sender, SMALL, run_id="1")
     lab.wait_until_caught("committed")
     assert lab.uploads(sender) == [("stored", 1)]
-    before = lab.stack.query("SELECT revision FROM health_project WHERE id = %s", sender.project)
+    revision = lab.revision(sender)
     again = lab.send(sender, SMALL.packed, run_id="1")
     assert (again.status, again.json["duplicate_of"]) == (200, upload)
     other = lab.a_sender()
     lab.accept(other, SMALL, run_id="1")
     lab.wait_until_stored(other, 1)
     assert lab.uploads(sender) == [("stored", 1)]
-    assert lab.stack.query("SELECT revision FROM health_project WHERE id = %s", sender.project) == before
+    assert lab.revision(sender) == revision
     lab.assert_exact(sender, [SMALL], n_names=SMALL.n)
 
 
@@ -89,6 +89,22 @@ def test_a_frozen_worker_that_wakes_after_another_finished_changes_nothing(lab: 
     lab.assert_exact(sender, [SMALL], n_names=SMALL.n)
 
 
+def test_a_worker_frozen_inside_its_transaction_does_not_hold_its_project_for_ever(lab: Lab) -> None:
+    sender, other = lab.a_sender(), lab.a_sender()
+    lab.traps.arm("copied", signal.SIGSTOP)
+    lab.accept(sender, SMALL, run_id="1")
+    pid = lab.wait_until_caught("copied")
+    lab.accept(other, SMALL, run_id="1")
+    lab.wait_until_stored(other, 1)
+    lab.accept(sender, SMALL, run_id="2")
+    lab.wait_until_stored(sender, 2, seconds=40)
+    said = len(lab.stack.log)
+    wake(pid)
+    wait_for(lambda: "idle-in-transaction" in lab.stack.log[said:], what="the sleeper's word that it was cut off")
+    lab.assert_exact(sender, [SMALL, SMALL], n_names=SMALL.n)
+    lab.assert_exact(other, [SMALL], n_names=SMALL.n)
+
+
 def test_a_file_that_kills_each_worker_is_given_up_and_others_go_on(lab: Lab) -> None:
     poisoned, healthy = lab.a_sender(), lab.a_sender()
     worker = lab.stack.pid("worker")
@@ -98,12 +114,14 @@ def test_a_file_that_kills_each_worker_is_given_up_and_others_go_on(lab: Lab) ->
             lab.accept(poisoned, SMALL, run_id="1")
         wait_for(lambda: lab.traps.caught("parsed"), what=f"attempt {attempt}")
         lab.traps.clear()
+    revision = lab.revision(poisoned)
     lab.accept(healthy, SMALL, run_id="1")
     lab.wait_until_stored(healthy, 1)
     lab.wait_until_stored(poisoned, 1)
     assert lab.uploads(poisoned) == [("dead", 3)]
     (error,) = lab.stack.query("SELECT error->>'code' FROM health_upload WHERE project_id = %s", poisoned.project)
     assert error == ("worker_crashed",)
+    assert lab.revision(poisoned) > revision
     assert lab.stack.pid("worker") == worker
     lab.assert_exact(healthy, [SMALL], n_names=SMALL.n)
 

@@ -7,10 +7,9 @@ Promise: no order and no repetition changes a figure (`tests/ingest/parsers/cove
 
 from array import array
 from collections.abc import Hashable
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 # No line has more; more is a mistake.
 MAX_BRANCHES: Final = 2**16 - 1
@@ -59,19 +58,17 @@ class BranchColumn:
 def _count_points(points: "array[int]") -> tuple[int, int]:
     if not points:
         return 0, 0
-    codes = np.sort(np.frombuffer(points, np.uint64))
-    best = codes[_find_lasts(codes >> 1)]
+    codes = np.frombuffer(points, np.uint64)
+    codes.sort()
+    # The last of each group of equal keys is its best: the lowest bit says that it was taken.
+    best = codes[np.append((codes[1:] ^ codes[:-1]) > 1, True)]
     return best.size, int((best & 1).sum())
 
 
 def _add_up_counts(counts: "array[int]") -> tuple[int, int]:
     if not counts:
         return 0, 0
-    codes = np.sort(np.frombuffer(counts, np.uint64))
-    best = codes[_find_lasts(codes >> _LINE_SHIFT)]
+    codes = np.frombuffer(counts, np.uint64)
+    codes.sort()
+    best = codes[np.append((codes[1:] ^ codes[:-1]) >> _LINE_SHIFT > 0, True)]
     return int((best >> _ALL_SHIFT & MAX_BRANCHES).sum()), int((best & MAX_BRANCHES).sum())
-
-
-def _find_lasts(keys: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Where in sorted keys the last of each group stands."""
-    return np.append(keys[1:] != keys[:-1], True)

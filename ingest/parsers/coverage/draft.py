@@ -6,15 +6,15 @@ listed (`tests/ingest/parsers/coverage/test_draft.py`).
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from ingest.errors import IngestError
 from ingest.parsers.coverage.branches import BranchColumn
-from ingest.parsers.coverage.lines import LineColumn
+from ingest.parsers.coverage.lines import MAX_LINE, LineColumn
 from ingest.parsers.coverage.notes import Notes
 from ingest.parsers.coverage.numbers import NumberReader
 from ingest.parsers.coverage.paths import UNNAMED, clean_path
-from ingest.parsers.coverage.types import Contexts, FileCoverage, Figures, ParsedCoverage, Source
+from ingest.parsers.coverage.types import Contexts, Figures, FileCoverage, ParsedCoverage, Source
 from ingest.parsers.xml import Place
 
 _SHOWN_CHARS: Final = 80
@@ -60,12 +60,18 @@ class Draft:
         self._prefixes = source.prefixes
         self._files: dict[str, FileDraft] = {}
 
+    @property
+    def has_files(self) -> bool:
+        """Whether anything was read yet."""
+        return bool(self._files)
+
     def note(self, code: str, message: str) -> None:
         """Note something odd at the place that is being read."""
         self.notes.add(code, message, find_place=self.find_place)
 
-    def open_file(self, raw: str) -> FileDraft:
-        """The file with this path; the same one when the report comes back to it."""
+    def open_file(self, raw: object) -> FileDraft:
+        """The file with this path; the same one when the report comes back to it. JSON may hold no text here."""
+        raw = raw if isinstance(raw, str) else ""
         path = clean_path(raw, prefixes=self._prefixes, max_chars=self._limits.max_path_chars)
         shown = f"{path.text[:_SHOWN_CHARS]!r}"
         if path.text == UNNAMED:
@@ -84,6 +90,29 @@ class Draft:
             self.note("paths_merged", f"Several paths of the report are {shown}.")
         return file
 
+    def add_lines(self, file: FileDraft, lines: object, *, is_covered: bool) -> None:
+        """Add a JSON list of line numbers."""
+        codes, read_line = file.lines.codes, self.numbers.read_line
+        for line in self.expect_list(lines):
+            # Nearly every value is a plain number: no call for those.
+            number = line if type(line) is int and 0 < line <= MAX_LINE else read_line(line)
+            if number:
+                codes.append(number << 1 | is_covered)
+
+    def expect_list(self, value: object) -> list[Any]:
+        """The value if it is a list; otherwise an empty one, with a note."""
+        if isinstance(value, list):
+            return value
+        self.note("entry_unreadable", "A list was expected.")
+        return []
+
+    def expect_object(self, value: object) -> dict[str, Any]:
+        """The value if it is an object; otherwise an empty one, with a note."""
+        if isinstance(value, dict):
+            return value
+        self.note("entry_unreadable", "An object was expected.")
+        return {}
+
     def finish(self, *, truncated: IngestError | None = None) -> ParsedCoverage:
         """The report. With `truncated`, the file was cut off there."""
         line_sum = sum(file.lines.find_highest() for file in self._files.values())
@@ -94,7 +123,7 @@ class Draft:
         if self.statements:
             report.statements_valid, report.statements_covered = self.statements
         self._add_up(report)
-        if not truncated:
+        if not truncated or truncated.code == "undecodable_text":
             self._follow_declaration(report)
         if not files:
             self.notes.add("no_files", "The report lists no files.")

@@ -19,8 +19,8 @@ from ingest.parsers.coverage.sonarqube import SonarqubeListener
 from ingest.parsers.coverage.types import CoverageLimits, ParsedCoverage, Source
 from ingest.parsers.documents import DocumentChain
 from ingest.parsers.notes import Notes
-from ingest.parsers.repairs import Repairer
-from ingest.parsers.xml import DocumentReader, MalformedError, Place, read_pieces
+from ingest.parsers.repairs import Repairer, names_readable_encoding
+from ingest.parsers.xml import UNKNOWN_ENCODING, DocumentReader, MalformedError, Place, read_pieces
 
 # Root and first child, which together tell the formats apart: three of them call their root `coverage`.
 _COBERTURA_CHILDREN: Final = frozenset({"sources", "packages", "package", "classes", "class"})
@@ -65,13 +65,17 @@ class Listener(Protocol):
         """The document ends here, or breaks off."""
 
 
+MakeListener = Callable[[Draft, dict[str, str]], Listener]
+
+
 def read_xml(source: Source) -> ParsedCoverage:
     """Read one of the XML formats. Raises IngestError where there is nothing to read."""
     handler = CoverageHandler(Draft(source), limits=source.limits)
     problem = _read_plain(source, handler)
     undecodable: IngestError | None = None
     repairs = Notes()
-    if problem and not handler.is_foreign and (problem.code in _MENDABLE or handler.root is None):
+    is_mendable = problem is not None and (problem.code in _MENDABLE or handler.root is None or handler.is_complete)
+    if is_mendable and not handler.is_foreign:
         handler = CoverageHandler(Draft(source), limits=source.limits)
         problem, undecodable = _read_repaired(source, handler, repairs)
     if not handler.has_report:
@@ -91,6 +95,8 @@ def _read_plain(source: Source, handler: "CoverageHandler") -> MalformedError | 
     try:
         with source.open() as stream:
             for piece in read_pieces(stream, max_bytes=source.limits.max_plain_bytes):
+                if not document.n_fed and not names_readable_encoding(piece):
+                    return MalformedError(UNKNOWN_ENCODING, "unknown encoding", line=1, column=1, byte=0)
                 document.feed(piece)
                 if handler.is_foreign:
                     return None
@@ -133,7 +139,7 @@ def _describe_break(problem: MalformedError, *, filename: str) -> IngestError:
     return IngestError("xml_malformed", message, line=line, column=column)
 
 
-def choose_listener(root: str, child: str, attributes: Mapping[str, str]) -> type[Listener] | None:
+def choose_listener(root: str, child: str, attributes: Mapping[str, str]) -> MakeListener | None:
     """The listener for a document by its root and the first element in it, which may be missing."""
     if root == "report":
         return JacocoListener if child in _JACOCO_CHILDREN else None
@@ -143,7 +149,12 @@ def choose_listener(root: str, child: str, attributes: Mapping[str, str]) -> typ
         return CloverListener
     if child == "file" or (not child and "version" in attributes and len(attributes) == 1):
         return SonarqubeListener
-    return CoberturaListener if child in _COBERTURA_CHILDREN or not child else None
+    is_cobertura = not child or child in _COBERTURA_CHILDREN or "line-rate" in attributes
+    return CoberturaListener if is_cobertura else None
+
+
+def _hear_nothing(*_: object) -> None:
+    """What a document without a listener is told to."""
 
 
 class CoverageHandler:
@@ -159,7 +170,14 @@ class CoverageHandler:
         self._limits = limits
         self._listener: Listener | None = None
         self._attributes: Attributes = []
-        self._count_depth: Callable[[], int] = lambda: 0
+        self._count_depth: Callable[[], int] = lambda: 1
+        self._start: Callable[[str, Attributes], None] = _hear_nothing
+        self._end: Callable[[str], None] = _hear_nothing
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the document's root has ended."""
+        return self.root is not None and not self._count_depth()
 
     def attach(self, parser: XMLParserType, *, find_place: Callable[[], Place]) -> None:
         """Listen to a document."""
@@ -169,6 +187,7 @@ class CoverageHandler:
         self.root = None
         self.child = ""
         self.is_foreign = False
+        self._count_depth = lambda: 1
         parser.StartElementHandler = self._start_root
         parser.EndElementHandler = self._end_root
 
@@ -200,29 +219,27 @@ class CoverageHandler:
     def _start_first(self, tag: str, attributes: Attributes) -> None:
         """The element that follows the root decides the format."""
         self.child = tag
-        if not self._listen():
-            return
-        start = self._parser.StartElementHandler
-        if start:
-            start(tag, attributes)
+        self._listen()
+        self._start(tag, attributes)
 
-    def _end_root(self, _tag: str) -> None:
+    def _end_root(self, tag: str) -> None:
         """A root with nothing in it ends."""
         self._listen()
+        self._end(tag)
 
-    def _listen(self) -> bool:
-        """Choose the listener and connect it; False if there is none for this document."""
+    def _listen(self) -> None:
+        """Choose the listener and connect it, or nobody."""
         names, values = self._attributes[::2], self._attributes[1::2]
         attributes = dict(zip(names, values, strict=True))
         make = choose_listener(self.root or "", self.child, attributes)
         if make is None:
             self.is_foreign = True
+            self._start, self._end = _hear_nothing, _hear_nothing
             self._parser.StartElementHandler = self._parser.EndElementHandler = None
-            return False
+            return
         self.has_report = True
-        self._listener = listener = make(self.draft, attributes)  # type: ignore[call-arg]
+        self._listener = listener = make(self.draft, attributes)
         self._connect(listener)
-        return True
 
     def _connect(self, listener: Listener) -> None:
         """These two run for every element, up to a million times a second."""
@@ -245,8 +262,8 @@ class CoverageHandler:
             if tag in closers:
                 closers[tag]()
 
-        self._parser.StartElementHandler = start
-        self._parser.EndElementHandler = end
+        self._start, self._end = start, end
+        self._parser.StartElementHandler, self._parser.EndElementHandler = start, end
         self._count_depth = lambda: depth
 
     def _check_attributes(self, attributes: Attributes) -> None:

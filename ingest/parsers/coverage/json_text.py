@@ -15,6 +15,8 @@ from ingest.parsers.coverage.types import Source
 from ingest.parsers.xml import Place, read_pieces
 
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
+# Nothing, or a part of these, is left where a text breaks off.
+_LITERALS: Final = ("true", "false", "null", "-Infinity", "NaN")
 _DECODER: Final = json.JSONDecoder()
 
 
@@ -28,11 +30,16 @@ class JsonText:
         self.text = text
         self._filename = filename
         self._at = 0
+        self._entry_at = 0
         self._skip_space()
 
-    def find_place(self) -> Place:
-        """Line and column of the position."""
-        return _find_place(self.text, self._at)
+    def enter(self) -> None:
+        """An entry begins here whose place notes shall give."""
+        self._entry_at = self._at
+
+    def find_entry(self) -> Place:
+        """Line and column of the entry that is being read."""
+        return _find_place(self.text, self._entry_at)
 
     def peek(self) -> str:
         """The character that the value begins with."""
@@ -113,8 +120,9 @@ class JsonText:
         self._at = space.end() if space else self._at
 
     def _refuse(self, reason: str) -> NoReturn:
-        line, column = self.find_place()
-        is_cut = self._at >= len(self.text.rstrip())
+        line, column = _find_place(self.text, self._at)
+        rest = self.text[self._at : self._at + 8].rstrip()
+        is_cut = reason.startswith("Unterminated") or any(word.startswith(rest) for word in _LITERALS)
         what = "breaks off" if is_cut else "is broken"
         message = f"{self._filename} {what} at line {line}, column {column}: {reason}."
         raise IngestError("report_truncated" if is_cut else "bad_json", message, line=line, column=column)
@@ -125,10 +133,17 @@ def _find_place(text: str, at: int) -> Place:
 
 
 def read_text(source: Source) -> tuple[str, Place | None]:
-    """The file as text, and where it is not in its encoding. Raises IngestError too_large_uncompressed."""
-    limit = min(source.limits.max_json_bytes, source.limits.max_plain_bytes)
+    """The file as text, and where it is not in its encoding. Raises IngestError for what is too large."""
+    limits = source.limits
     with source.open() as stream:
-        data = b"".join(read_pieces(stream, max_bytes=limit))
+        data = b"".join(read_pieces(stream, max_bytes=min(limits.max_json_bytes, limits.max_plain_bytes)))
+    n_values = data.count(b"[") + data.count(b"{")
+    if n_values > limits.max_json_values:
+        # A list of two characters takes seventy bytes once it is read.
+        message = f"The report holds more than {limits.max_json_values:,} lists and objects."
+        raise IngestError(
+            "coverage_too_large", message, field="values", limit=limits.max_json_values, actual=n_values
+        )
     encoding = json.detect_encoding(data)
     try:
         return data.decode(encoding), None

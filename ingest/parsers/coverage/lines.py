@@ -15,7 +15,8 @@ import numpy.typing as npt
 # Beyond it a number is a mistake: the longest source files that people keep have some hundred thousand lines.
 MAX_LINE: Final = 10_000_000
 
-_MANY_ENTRIES: Final = 2**18
+# So many entries are marked at once, to keep memory flat where a file has millions.
+_CHUNK: Final = 2**20
 _RANGE_SHIFT: Final = 33
 _LAST_MASK: Final = 2**32 - 1
 
@@ -99,11 +100,6 @@ class LineColumn:
         """All lines from `first` to `last`, 1 to MAX_LINE."""
         self.ranges.append(first << _RANGE_SHIFT | last << 1 | is_covered)
 
-    def compact(self) -> None:
-        """Keep memory flat where one file has very many entries; cheap where it has not."""
-        if len(self.codes) > _MANY_ENTRIES or len(self.ranges) > _MANY_ENTRIES:
-            self.mark()
-
     def find_highest(self) -> int:
         """The highest line there is, 0 if none."""
         highest = max(self._valid.bits.bit_length() - 1, 0)
@@ -114,18 +110,16 @@ class LineColumn:
         return highest
 
     def mark(self) -> tuple[LineSet, LineSet]:
-        """All lines, and those that ran: where a line was named twice, the better of the two."""
-        # The columns are emptied, not replaced: hot loops hold on to them.
-        if self.codes:
-            codes = np.frombuffer(self.codes, np.uint32)
+        """All lines, and those that ran: where a line was named twice, the better of the two. Empties the columns."""
+        for start in range(0, len(self.codes), _CHUNK):
+            codes = np.frombuffer(self.codes[start : start + _CHUNK], np.uint32)
             self._valid |= _mark(codes >> 1)
             self._covered |= _mark(codes[codes & 1 == 1] >> 1)
-            del codes, self.codes[:]
-        if self.ranges:
-            ranges = np.frombuffer(self.ranges, np.uint64)
+        for start in range(0, len(self.ranges), _CHUNK):
+            ranges = np.frombuffer(self.ranges[start : start + _CHUNK], np.uint64)
             self._valid |= _mark_ranges(ranges)
             self._covered |= _mark_ranges(ranges[ranges & 1 == 1])
-            del ranges, self.ranges[:]
+        self.codes, self.ranges = array("I"), array("Q")
         return self._valid, self._covered
 
 

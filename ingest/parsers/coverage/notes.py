@@ -21,7 +21,7 @@ HINTS: Final[dict[str, str]] = {
     "no_files": "Check which files the coverage tool is told to measure: an empty report is never shown as 100 %.",
     "no_branch_detail": "The declared figures are used.",
     "no_line_detail": "The declared figures are used; which lines are meant is unknown.",
-    "path_above_root": "The leading `..` is left out. Run the tool in the root of the repository, or name a path prefix.",
+    "path_above_root": "The leading `..` is left out. Run the tool at the root of the repository.",
     "path_absolute": "Name the directory as a path prefix, so that the files match those of other reports.",
     "path_changed": "Control characters became U+FFFD, and the end of a long path a checksum.",
     "path_missing": "It is listed under the name `(unnamed)`.",

@@ -15,6 +15,7 @@ from ingest.parsers.coverage.lines import MAX_LINE
 _MAX_HITS: Final = 2**63 - 1
 _MAX_COUNT: Final = 2**53
 _MAX_DIGITS: Final = 40
+_MAX_BITS_SHOWN: Final = 128
 # So many texts are remembered; a report of sane files has no more different ones.
 _MAX_KNOWN: Final = 2**17
 
@@ -114,14 +115,16 @@ def _read_text(text: str) -> int | float | None:
         return None
 
 
-def _clamp(number: int | float | None, most: int) -> int:
+def _clamp(number: float | None, most: int) -> int:
     return 0 if number is None else int(min(max(number, 0), most))
 
 
 def _show(value: object) -> str:
+    """A value as a message shows it: short, whatever it is."""
     if isinstance(value, bytes):
         value = value[:_MAX_DIGITS].decode("ascii", "replace")
-    if isinstance(value, int) and value.bit_length() > 128:
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS_SHOWN:
         return "A number of many digits"
-    text = value if isinstance(value, str) else str(value)[:_MAX_DIGITS]
-    return repr(text[:_MAX_DIGITS])
+    if value is None or isinstance(value, str | int | float):
+        return repr(str(value)[:_MAX_DIGITS])
+    return "A list or object"

@@ -1,4 +1,4 @@
-"""Paths of source files, as text: cleaned, made relative, never looked up.
+"""Paths of source files, as text: cleaned, made relative, never looked up; and the names of contexts.
 
 Used by `ingest.parsers.coverage.tally`; pure: no disk is touched, whatever a report says its files are.
 Promise: any text gives a path that a database and a page can hold, and the same one when it is given back
@@ -27,6 +27,12 @@ class CleanPath:
     is_absolute: bool = False
     was_above_root: bool = False
     was_changed: bool = False
+
+
+def clean_name(raw: str, *, max_chars: int) -> str:
+    """A name that a database and a page can hold."""
+    name = _ILLEGAL.sub("\ufffd", raw)
+    return name if len(name) <= max_chars else _shorten(name, max_chars)
 
 
 def clean_path(raw: str, *, prefixes: Iterable[str] = (), max_chars: int = 1_024) -> CleanPath:

@@ -22,11 +22,12 @@ _ROOTS: Final[dict[str, tuple[str, str]]] = {
     "CoverageSession": ("an OpenCover report", "Convert it: reportgenerator -reporttypes:Cobertura."),
     "coverage/module": ("an NCover report", "Convert it: reportgenerator -reporttypes:Cobertura."),
     "PartCoverReport": ("a PartCover report", "Convert it: reportgenerator -reporttypes:Cobertura."),
-    "Root": ("a dotCover report", "Convert it: reportgenerator -reporttypes:Cobertura."),
+    "Root/Assembly": ("a dotCover report", "Convert it: reportgenerator -reporttypes:Cobertura."),
+    "Root/FileIndices": ("a dotCover report", "Convert it: reportgenerator -reporttypes:Cobertura."),
     "CoverageDSPriv": ("a Visual Studio coverage report", _DOTNET_HINT),
-    "results": ("a Visual Studio coverage report", _DOTNET_HINT),
+    "results/modules": ("a Visual Studio coverage report", _DOTNET_HINT),
     "scoverage": ("a report in scoverage's own format", "Send cobertura.xml, which scoverage writes beside it."),
-    "phpunit": ("a report in PHPUnit's own coverage format", "Run it with --coverage-clover clover.xml."),
+    "phpunit/build": ("a report in PHPUnit's own coverage format", "Run it with --coverage-clover clover.xml."),
     "testExecutions": ("a SonarQube test report", "Send the JUnit XML the runner writes beside it."),
     "testsuites": ("a JUnit report", _JUNIT_HINT),
     "testsuite": ("a JUnit report", _JUNIT_HINT),
@@ -56,7 +57,7 @@ _SIMPLECOV: Final = re.compile(r'\s*\{\s*"(?:[^"\\]|\\.){0,500}"\s*:\s*\{\s*"(?:
 _OPENINGS: Final[tuple[tuple[re.Pattern[bytes], str, str], ...]] = (
     (re.compile(rb"SQLite format 3\x00"), "a SQLite database", "Run `coverage xml`; databases are never opened."),
     (re.compile(rb"!coverage\.py: This is a private format"), "an old data file of coverage.py", "Run `coverage xml`."),
-    (re.compile(rb"\x01\xc0\xc0"), "JaCoCo's execution data", "Send the XML report: jacocoTestReport or jacoco:report."),
+    (re.compile(rb"\x01\xc0\xc0"), "JaCoCo's execution data", "Send the XML report of jacocoTestReport."),
     (re.compile(rb"\xfflprof|\x81rforpl"), "a profile of LLVM", _LLVM_HINT),
     (re.compile(rb"adcg|gcda|oncg|gcno"), "data of gcov", _GCOV_HINT),
     (re.compile(rb"\s*-:\s*0:Source:"), "the output of gcov", _GCOV_HINT),
@@ -67,8 +68,10 @@ _OPENINGS: Final[tuple[tuple[re.Pattern[bytes], str, str], ...]] = (
 _HTML: Final = re.compile(rb"\s*<!doctype\s+html|\s*<html", re.IGNORECASE)
 # Atomic groups: a prolog made to be read in many ways is read in one.
 _ROOT: Final = re.compile(r"(?>(?:\s|<\?(?>.*?\?>)|<!--(?>.*?-->)|<![^>]*>)*)<([\w.:-]+)", re.DOTALL)
-_COVERAGE_ROOTS: Final = {"coverage", "report", *_ROOTS} - {"testsuites", "testsuite", "testExecutions", "html"}
-_LCOV: Final = re.compile(r"(?:\s*#[^\n]*\n)*\s*(?:TN|SF|VER):|(?:TN|SF):", re.MULTILINE)
+_COVERAGE_ROOTS: Final = frozenset(
+    {"coverage", "report", "CoverageSession", "PartCoverReport", "CoverageDSPriv", "scoverage"}
+)
+_LCOV: Final = re.compile(r"^(?:TN|SF):", re.MULTILINE)
 
 
 def find_family(head: bytes) -> Family:
@@ -82,7 +85,7 @@ def find_family(head: bytes) -> Family:
         return "json"
     if text.startswith("mode:"):
         return "go"
-    return "lcov" if _LCOV.match(text) else "unknown"
+    return "lcov" if _LCOV.search(text) else "unknown"
 
 
 def looks_like_coverage(head: bytes) -> bool:
@@ -90,7 +93,7 @@ def looks_like_coverage(head: bytes) -> bool:
     family = find_family(head)
     if family == "xml":
         root = _ROOT.match(_decode_head(head).lstrip("\ufeff"))
-        return bool(root) and root[1] in _COVERAGE_ROOTS
+        return root is not None and root[1] in _COVERAGE_ROOTS
     return family != "unknown" or any(pattern.match(head) for pattern, _, _ in _OPENINGS)
 
 
@@ -136,6 +139,6 @@ def describe_bytes(filename: str, *, head: bytes) -> IngestError:
 
 
 def _refuse(filename: str, kind: str, hint: str | None, place: Place, *, code: str = "not_a_report") -> IngestError:
-    message = f"{filename} is {kind}, not a coverage report."
+    message = f"{filename} is {kind}, which is none of the coverage formats that are read."
     hint = hint or "Let the coverage tool write Cobertura XML, LCOV or JSON."
     return IngestError(code, message, hint, line=place[0], column=place[1])

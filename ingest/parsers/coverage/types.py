@@ -17,12 +17,14 @@ from ingest.parsers.types import ReportWarning
 class CoverageLimits:
     """How much of a file is read; a report beyond it is refused, only paths are shortened.
 
-    JSON has a lower limit of bytes than the streamed formats, because its text is held in memory. `max_line_sum` is
-    over the highest line numbers of all files: it bounds what ranges of lines can unfold to.
+    JSON has a lower limit of bytes than the streamed formats, because its text is held in memory; `max_json_values` is
+    of its lists and objects. `max_line_sum` is over the highest line numbers of all files: it bounds what ranges of
+    lines can unfold to.
     """
 
     max_plain_bytes: int = 200 * 2**20
     max_json_bytes: int = 64 * 2**20
+    max_json_values: int = 5_000_000
     max_files: int = 200_000
     max_line_sum: int = 100_000_000
     max_depth: int = 64
@@ -59,6 +61,15 @@ class Figures:
             _add(self.branches_covered, other.branches_covered),
         )
 
+    def take_larger(self, other: "Figures") -> "Figures":
+        """The larger of each two figures."""
+        return Figures(
+            _take_larger(self.lines_valid, other.lines_valid),
+            _take_larger(self.lines_covered, other.lines_covered),
+            _take_larger(self.branches_valid, other.branches_valid),
+            _take_larger(self.branches_covered, other.branches_covered),
+        )
+
     @property
     def lines(self) -> tuple[int, int] | None:
         """Valid and covered lines, if both are said."""
@@ -72,6 +83,10 @@ class Figures:
 
 def _add(one: int | None, other: int | None) -> int | None:
     return one if other is None else other + (one or 0)
+
+
+def _take_larger(one: int | None, other: int | None) -> int | None:
+    return one if other is None else max(other, one or 0)
 
 
 def _pair(valid: int | None, covered: int | None) -> tuple[int, int] | None:

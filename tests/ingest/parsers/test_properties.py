@@ -19,7 +19,7 @@ from ingest.parsers.types import Limits, ParsedReport
 OWN = Path(__file__).parents[2] / "samples/junit"
 SAMPLES = sorted(path for path in OWN.iterdir() if path.name != "MANIFEST.json")
 steady = settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     derandomize=True,
     database=None,
@@ -129,7 +129,7 @@ tokens = st.sampled_from(
 )
 
 
-@settings(steady, max_examples=600)
+@settings(steady, max_examples=300)
 @given(st.lists(tokens, max_size=25))
 def test_any_heap_of_tokens_gives_a_report_or_an_error(heap: list[bytes]) -> None:
     check_anything(b"".join(heap))
@@ -164,6 +164,49 @@ def test_a_file_cut_anywhere_is_never_taken_for_whole(path: Path, share: float) 
         return
     assert report.truncated is not None
     assert report.elements.tests <= whole.elements.tests
+
+
+insertions = st.lists(st.tuples(st.floats(0, 0.999), tokens), max_size=3)
+
+
+def insert_behind_tags(data: bytes, inserted: list[tuple[float, bytes]]) -> bytes:
+    """The data with tokens put behind some of its tags."""
+    for share, token in inserted:
+        ends = [number for number, byte in enumerate(data) if byte == ord(">")] or [-1]
+        at = ends[int(share * len(ends))] + 1
+        data = data[:at] + token + data[at:]
+    return data
+
+
+def list_identities(element: ET.Element, path: tuple[str, ...] = ()) -> list[tuple[object, ...]]:
+    """Suite path, class name and name of every case, as another XML reader sees them."""
+    found: list[tuple[object, ...]] = []
+    if element.tag == "testsuite":
+        path = (*path, element.get("name", ""))
+    elif element.tag == "testcase":
+        found.append((path, element.get("classname", ""), element.get("name", "")))
+    for child in element:
+        found += list_identities(child, path)
+    return found
+
+
+@settings(steady, max_examples=300)
+@given(st.sampled_from(SAMPLES), insertions)
+def test_we_see_the_cases_another_reader_sees(path: Path, inserted: list[tuple[float, bytes]]) -> None:
+    data = insert_behind_tags(path.read_bytes(), inserted)
+    try:
+        root = ET.fromstring(data)
+    except (ET.ParseError, LookupError, ValueError):
+        return
+    if root.tag not in ("testsuite", "testsuites") or b"<!DOCTYPE" in data:
+        return
+    report = read_bytes(data)
+    identities = list_identities(root)
+    assert report.truncated is None
+    assert report.elements.tests == len(identities)
+    # A suite inside a failure's text is a suite to nobody but that other reader.
+    if not any(suite is not None for suite in root.iterfind(".//testcase//testsuite")):
+        assert report.elements.distinct == len(set(identities))
 
 
 def describe(path: Path) -> Any:

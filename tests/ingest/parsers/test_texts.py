@@ -41,8 +41,8 @@ def test_trimming_while_reading_gives_the_same() -> None:
 
 
 def test_no_character_is_cut_in_two() -> None:
-    assert clip_head("aé€😀".encode(), 7).decode() == "aé€"
-    assert clip_tail("aé€😀".encode(), 6).decode() == "😀"
+    assert clip_head("aé€😀".encode(), size=7).decode() == "aé€"
+    assert clip_tail("aé€😀".encode(), size=6).decode() == "😀"
     assert take(["é" * 40])[0].count("é") == 8
 
 

@@ -1,0 +1,150 @@
+"""One case: its history by lane, its streak, what it said, its family."""
+
+import pytest
+
+from dashboard.queries.case import CasePage, read_case_page
+from dashboard.queries.sentences import write_case
+from health.models import Case, Project
+from tests.builders import a_project
+from tests.scenes import a_matrix, a_pull_request_beside_main, a_run, a_steady_project, green, out_of_order
+from tests.statements import counted_statements
+
+pytestmark = pytest.mark.django_db
+
+
+def read(project: Project, name: str) -> CasePage:
+    number = Case.objects.filter(project=project, name=name).values_list("ord", flat=True)[0]
+    page = read_case_page(Project.objects.get(pk=project.pk), number=number)
+    assert page is not None
+    return page
+
+
+def letters(page: CasePage) -> dict[str, list[str]]:
+    return {
+        f"{history.lane} {row.title}": [cell.letter or ("-" if cell.outcome is None else "0") for cell in row.cells]
+        for history in page.histories
+        for row in history.rows
+    }
+
+
+def test_the_history_is_in_the_order_of_commits() -> None:
+    page = read(out_of_order(), "case2")
+    assert letters(page) == {"main tests": ["·", "F", "·"]}
+    assert write_case(page) == "It passes, and broke in 1 of its last 3 runs on main."
+    assert page.streak is None
+
+
+def test_variants_stand_under_each_other_and_lanes_apart() -> None:
+    project = a_matrix()
+    a_run(project, green(case2="error"), hour=3, variant="3.11", branch="feature", pull_request="7", run_id="pr")
+    a_run(project, green(), hour=4, variant="3.11", run_id="4")
+    page = read(project, "case2")
+    assert letters(page) == {
+        "main tests, 3.11": ["·", "·", "·"],
+        "main tests, 3.12": ["·", "F", "-"],
+        "changes tests, 3.11": ["E"],
+    }
+    assert (page.mark, page.word) == ("fail", "failed")
+    assert [history.is_main for history in page.histories] == [True, False]
+
+
+def test_a_failing_case_says_since_when_and_what_it_said_last() -> None:
+    project = a_project()
+    for hour, word in enumerate(("fail", "pass", "fail", "error")):
+        a_run(project, green(case2=word), hour=hour, text=f"text of run {hour + 1}")
+    page = read(project, "case2")
+    assert page.streak is not None
+    assert (page.streak.first.run, page.streak.n_broken) == (3, 2)
+    assert write_case(page) == "It stops with an error on main since run 3 of 2 Mar 2026, 2 runs in a row."
+    assert [(run.run, run.message) for run in page.broken] == [
+        (4, "error: tests.api::case2"),
+        (3, "fail: tests.api::case2"),
+        (1, "fail: tests.api::case2"),
+    ]
+    assert page.said is not None
+    assert page.said.text == "text of run 4"
+    assert page.said_in == page.broken[0]
+
+
+def test_a_failure_on_a_pull_request_is_not_main_s() -> None:
+    page = read(a_pull_request_beside_main(), "case4")
+    assert write_case(page) == "It passes, and broke in none of its last 2 runs on main."
+    assert [run.run for run in page.broken] == [3]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["pass", "fail"], "It fails on main since run 2 of 2 Mar 2026."),
+        (["skip", "skip"], "It is put off in all of its last 2 runs on main."),
+        (["skip", "xfail"], "It is expected to fail in all of its last 2 runs on main."),
+        (["pass", "skip"], "It was put off, and broke in none of its last 2 runs on main."),
+        (["pass", "retry"], "It passed on a retry, and broke in none of its last 2 runs on main."),
+        (["pass", None], "It no longer reports on main: last seen in run 1, 2 Mar 2026."),
+        (["pass"], "It passes in its one run on main."),
+        (["skip"], "It is put off in its one run on main."),
+    ],
+)
+def test_the_sentence(words: list[str | None], sentence: str) -> None:
+    project = a_project()
+    for hour, word in enumerate(words):
+        cases = green()
+        cases.pop("tests.api::case2")
+        a_run(project, cases | ({"tests.api::case2": word} if word else {}), hour=hour)
+    assert write_case(read(project, "case2")) == sentence
+
+
+def test_the_family_shares_class_and_function() -> None:
+    project = a_project()
+    family = {f"a::fam[{k}]": "pass" for k in "xyz"}
+    a_run(project, family | {"a::fam[y]": "fail", "b::fam[x]": "pass", "a::family[x]": "pass", "a::alone": "pass"}, hour=0)
+    page = read(project, "fam[x]")
+    relatives = read_case_page(project, number=0)
+    assert relatives is not None
+    assert [(relative.case.name, relative.word) for relative in relatives.family] == [("fam[y]", "failed"), ("fam[z]", "passed")]
+    assert {r.case.class_name for r in page.family} <= {"a"}
+    assert read(project, "alone").family == ()
+
+
+def test_times_are_of_runs_in_which_it_ran() -> None:
+    project = a_project()
+    for hour, word in enumerate(("pass", "skip", "fail")):
+        a_run(project, green(case2=word), hour=hour, seconds=0.25)
+    timings = read(project, "case2").timings
+    assert [(t.run, t.seconds, t.is_broken) for t in timings] == [
+        (1, pytest.approx(0.25, rel=1e-3), False),
+        (3, pytest.approx(0.25, rel=1e-3), True),
+    ]
+
+
+@pytest.mark.parametrize("number", [99, 2**31, 10**30])
+def test_a_case_that_does_not_exist_is_none(number: int) -> None:
+    project = a_project()
+    a_run(project, green(), hour=0)
+    assert read_case_page(project, number=number) is None
+
+
+def test_a_case_without_kept_results_says_so() -> None:
+    from health.models import Tile
+
+    project = a_project()
+    a_run(project, green(), hour=0)
+    Tile.objects.filter(project=project).delete()
+    page = read(project, "case2")
+    assert (page.histories, page.mark) == ((), "absent")
+    assert write_case(page) == "This test has no result in the runs that are kept."
+
+
+def test_its_cost_does_not_grow() -> None:
+    costs = []
+    for project in (
+        a_steady_project("small", n_runs=2, n_cases=6),
+        a_steady_project("large", n_runs=45, n_cases=600, n_variants=2),
+    ):
+        number = Case.objects.filter(project=project, name="case2").values_list("ord", flat=True)[0]
+        with counted_statements() as sent:
+            page = read_case_page(project, number=number)
+        costs.append(len(sent))
+    assert costs[0] == costs[1] <= 6
+    assert page is not None
+    assert len(page.histories[0].runs) == 40

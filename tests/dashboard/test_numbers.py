@@ -1,0 +1,78 @@
+"""The numbers of the overview, each with its denominator in words."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from dashboard.queries.facts import Changes, Counts, RunFact
+from dashboard.queries.numbers import Number, list_numbers
+from dashboard.queries.standing import Point, Standing
+
+AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+def numbers(*history: Counts) -> dict[str, Number]:
+    runs = tuple(
+        RunFact(n, "", "main", "main", "", "", AT, AT, None, 1, counts, Changes(), True)
+        for n, counts in enumerate(history, 1)
+    )
+    points = tuple(Point(run, run.counts, True, 1) for run in runs)
+    return {number.title: number for number in list_numbers(Standing("main", runs, points, (), (), {}, True))}
+
+
+CLICK = Counts(declared=2016, passed=1991, skipped=24, xfailed=1, units=684_000)
+
+
+def test_without_a_run_there_is_no_number() -> None:
+    assert numbers() == {}
+
+
+def test_the_pass_rate_counts_an_expected_failure_and_says_so() -> None:
+    rate = numbers(CLICK)["Pass rate"]
+    assert (rate.figure, rate.unit, rate.whole) == ("100", "%", "1,991 of 1,992 executed")
+    assert rate.rest == " tests passed, 1 failed as expected."
+
+
+def test_the_pass_rate_is_never_rounded_up() -> None:
+    rate = numbers(Counts(declared=10_000, passed=9_999, failed=1))["Pass rate"]
+    assert (rate.figure, rate.rest) == ("99.9", " tests passed, 1 failed.")
+
+
+@pytest.mark.parametrize("counts", [Counts(), Counts(declared=3, skipped=3)])
+def test_nothing_of_nothing_is_none(counts: Counts) -> None:
+    rate = numbers(counts)["Pass rate"]
+    assert (rate.figure, rate.unit, rate.spark) == ("none", "", None)
+
+
+def test_what_never_was_is_none_and_what_is_zero_is_zero() -> None:
+    empty, whole = numbers(Counts()), numbers(Counts(declared=3, passed=3))
+    assert [empty[title].figure for title in ("Deferred", "Declared", "Test time")] == ["none"] * 3
+    assert (whole["Deferred"].figure, whole["Deferred"].rest) == ("0", ": everything ran.")
+    assert whole["Declared"].whole == "all executed"
+    assert whole["Test time"].figure == "none"
+
+
+def test_a_number_says_how_it_was_in_the_oldest_run() -> None:
+    found = numbers(Counts(declared=657, passed=635, skipped=21, xfailed=1), CLICK)
+    assert found["Declared"].rest.endswith("It was 657 in the oldest run shown.")
+    assert found["Deferred"].whole + found["Deferred"].rest == (
+        "of 2,016 declared: 24 skipped, 1 expected to fail. It was 22 in the oldest run shown."
+    )
+
+
+def test_the_time_has_its_unit_beside_it() -> None:
+    time = numbers(CLICK, CLICK, CLICK, CLICK)["Test time"]
+    assert (time.figure, time.unit) == ("6.84", "s")
+    assert "Half of the 3 runs before took 6.84\u00a0s or less." in time.rest
+
+
+def test_a_line_runs_from_the_oldest_run_to_the_newest() -> None:
+    red = Counts(declared=4, passed=3, failed=1)
+    rate = numbers(Counts(declared=4, passed=4), red)["Pass rate"]
+    assert rate.spark is not None
+    assert rate.spark.points == "0.0,4.0 100.0,26.0"
+    assert rate.rest.endswith("1 of 2 runs left it green.")
+    assert numbers(red)["Pass rate"].spark is None
+    flat = numbers(CLICK, CLICK)["Pass rate"].spark
+    assert flat is not None
+    assert flat.points == "0.0,4.0 100.0,4.0"
