@@ -29,6 +29,7 @@ class CaseResult:
 
 
 # The slot of a case in a tile: its own place in a dense one, to be looked up in the short list of a sparse one.
+# The blocks once more as a list: the index can be entered there. OFFSET 0: a slot is worked out once, not per use.
 _SLOTS_SQL: Final = f"""
 SELECT wanted.ord, t.run, t.series, t.upload, t.attempt, t.suite,
        get_byte(t.outcomes, slot.number),
@@ -36,13 +37,14 @@ SELECT wanted.ord, t.run, t.series, t.upload, t.attempt, t.suite,
 FROM unnest(%s::int[]) AS wanted(ord)
 CROSS JOIN unnest(%s::int[], %s::int[]) AS job(run, series)
 JOIN health_tile t ON t.project_id = %s AND t.series = job.series AND t.block = wanted.ord / {BLOCK_SIZE}
-    AND t.run = job.run
+    AND t.run = job.run AND t.block = ANY(%s)
 CROSS JOIN LATERAL (
     SELECT CASE t.encoding
         WHEN {DENSE} THEN CASE WHEN wanted.ord %% {BLOCK_SIZE} < length(t.outcomes) THEN wanted.ord %% {BLOCK_SIZE} END
         ELSE (SELECT i FROM generate_series(0, t.n - 1) AS i
               WHERE get_byte(t.offsets, 2 * i) + 256 * get_byte(t.offsets, 2 * i + 1) = wanted.ord %% {BLOCK_SIZE})
     END AS number
+    OFFSET 0
 ) slot
 WHERE slot.number IS NOT NULL AND get_byte(t.outcomes, slot.number) <> {codes.ABSENT}
 ORDER BY wanted.ord, t.run, t.series
@@ -55,19 +57,19 @@ def fetch_case_results(
     """What the given jobs (run, series) say of the given cases; a job in which a case is absent is left out."""
     if not ords or not jobs:
         return []
-    rows = cursor.execute(
-        _SLOTS_SQL, (list(ords), [run for run, _ in jobs], [series for _, series in jobs], project_id)
-    ).fetchall()
+    runs, series = [run for run, _ in jobs], [number for _, number in jobs]
+    blocks = sorted({ord_ // BLOCK_SIZE for ord_ in ords})
+    rows = cursor.execute(_SLOTS_SQL, (list(ords), runs, series, project_id, blocks)).fetchall()
     units = decode_units(np.array([row[7] for row in rows], np.uint16)).tolist()
     results = []
     at = 0
-    for (ord_, run, series), group in groupby(rows, key=lambda row: row[:3]):
+    for (ord_, run, number), group in groupby(rows, key=lambda row: row[:3]):
         found = list(group)
         if len(found) == 1:  # nearly always, and a page asks for thousands
-            results.append(CaseResult(ord_, run, series, found[0][6], units[at]))
+            results.append(CaseResult(ord_, run, number, found[0][6], units[at]))
         else:
             merged = merge_tiles([_as_tile(row) for row in found], n_cases=1)
-            results.append(CaseResult(ord_, run, series, int(merged.outcomes[0]), int(merged.units[0])))
+            results.append(CaseResult(ord_, run, number, int(merged.outcomes[0]), int(merged.units[0])))
         at += len(found)
     return results
 

@@ -71,7 +71,7 @@ OPTIONS = (
     ("suite", "suite", "name of the suite, when the reports do not say it well"),
     ("level", "level", "unit, contract, integration, e2e, performance or your own word"),
     ("namespace", "namespace", "put before the names of all tests, for several packages in one project"),
-    ("default_branch", "default-branch", "name of the default branch (else: git's origin/HEAD)"),
+    ("default_branch", "default-branch", "name of the default branch (else: what CI says, else git's origin/HEAD)"),
 )
 
 # What the CI systems call our fields. Of several variables the first that is set wins; a pattern needs all its parts.

@@ -7,6 +7,7 @@ processes), `tests/browser.py` (a page in a real browser), `tests/faults/lab.py`
 from collections.abc import Iterator
 
 import pytest
+from _pytest.nodeid import NodeId
 from django.conf import settings
 from django.test import override_settings
 
@@ -45,3 +46,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "live_stack" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("live_stack"))
+            # pytest 9.2 does not notice how xdist 3.8 names groups (pytest-xdist issue 1386): each would start a stack.
+            if hasattr(item.config, "workerinput") and "@" not in item.nodeid:
+                item._id = NodeId.parse(f"{item.nodeid}@live_stack")

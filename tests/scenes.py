@@ -22,9 +22,16 @@ def at(hour: float) -> datetime:
     return FIRST_MOMENT + timedelta(hours=hour)
 
 
-def a_run(project: Project, cases: Cases, *, hour: float, job: str = "tests", variant: str = "", **more: object) -> Upload:
+def a_run(
+    project: Project, cases: Cases, *, hour: float, job: str = "tests", variant: str = "", **more: object
+) -> Upload:
     """One delivery of one job; equal `run_id`s make one run."""
-    values: dict[str, object] = {"ran_at": at(hour), "committed_at": at(hour), "provider": "ci", "run_id": f"{job}{hour:g}"}
+    values: dict[str, object] = {
+        "ran_at": at(hour),
+        "committed_at": at(hour),
+        "provider": "ci",
+        "run_id": f"{job}{hour:g}",
+    }
     return an_upload(project, cases, job=job, variant=variant, **(values | more))  # type: ignore[arg-type]
 
 

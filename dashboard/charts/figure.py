@@ -251,7 +251,7 @@ def _write_ticks(ticks: Sequence[tuple[int, str]]) -> list[dict[str, Any]]:
     return [
         shared
         | {
-            "text": escape_label(text).replace("\n", "<br>"),
+            "text": "<br>".join(escape_label(line) for line in text.split("\n")),
             "x": at,
             "xanchor": "left" if at == ticks[0][0] else "center",
         }

@@ -3,13 +3,13 @@
 Called by `dashboard.views.trends`; reads suite × day, never runs or results.
 Rates and failures are sums over what ran on a day. Declared tests and test time are of one run: the mean of a day's
 runs of each job, and a job that did not run that day counts as it last did, so that a second workflow's rest day is
-no dip. Promise: four statements (`tests/dashboard/test_trends_queries.py`).
+no dip. Promise: five statements at most (`tests/dashboard/test_trends_queries.py`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from dashboard.filters import Filters
 from dashboard.queries.sql import Row, fetch_rows
@@ -23,6 +23,7 @@ _SPANS: Final = {"year": timedelta(days=365), "quarter": timedelta(days=91)}
 _MOST_DAYS: Final = 750
 # A job that has not run for so many of the points in which others did no longer counts.
 _PATIENCE: Final = 8
+_LATELY: Final = timedelta(days=8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +106,21 @@ class Trends:
     offer: Offer
 
 
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    """One series' share of a group on a day."""
+class _Cell(NamedTuple):
+    """One series' share of a group on a day, as the statement gives it; the last two are of one run."""
 
     day: date
     series: int
-    group: str
-    n_jobs: int
-    sums: tuple[int, ...]  # declared, passed, xfailed, failed, errored, skipped, flaky, units
+    group: int
+    n_jobs: float
+    declared: float
+    passed: float
+    xfailed: float
+    failed: float
+    errored: float
+    skipped: float
+    flaky: float
+    units: float
     declared_once: float
     units_once: float
 
@@ -125,27 +132,75 @@ def read_trends(project: Project, filters: Filters) -> Trends:
     offer = _list_offer(project, series, suites)
     branch = filters.branch or (offer.branches[0] if offer.branches else "")
     chosen = [row for row in series if _fits_series(row, filters, branch)]
-    cells, is_weekly = _read_cells(project, filters, chosen, [row for row in suites if _fits_suite(row, filters)])
-    groups = group_cells(cells)
-    days = sorted({cell.day for cell in cells})
+    fitting = [row for row in suites if _fits_suite(row, filters)]
+    bounds = _read_bounds(project, [row[0] for row in chosen])
+    days = _Days.choose(*bounds, span=filters.span) if bounds else None
+    n_left_out = 0
+    if days and filters.by == "suite":
+        fitting, n_left_out = _keep_largest(project, chosen, fitting, days)
+    groups = _read_groups(project, filters, chosen, fitting, days) if days else []
     return Trends(
-        groups=groups[:MOST_GROUPS],
-        n_more_groups=max(len(groups) - MOST_GROUPS, 0),
-        branch="" if filters.by == "branch" else branch,
-        is_weekly=is_weekly,
-        first=days[0] if days else None,
-        last=days[-1] if days else None,
+        groups=tuple(groups[:MOST_GROUPS]),
+        n_more_groups=n_left_out + max(len(groups) - MOST_GROUPS, 0),
+        branch="" if filters.by == "branch" and not filters.branch else branch,
+        is_weekly=bool(days and days.is_weekly),
+        first=min((group.points[0].day for group in groups), default=None),
+        last=max((group.last.day for group in groups), default=None),
         offer=offer,
     )
 
 
-def group_cells(cells: Iterable[_Cell]) -> tuple[Group, ...]:
-    """Fold cells into one line a group, the one with most declared tests first."""
-    by_group: dict[str, list[_Cell]] = {}
-    for cell in cells:
-        by_group.setdefault(cell.group, []).append(cell)
-    groups = [Group(name, fold_days(found)) for name, found in by_group.items()]
-    return tuple(sorted(groups, key=lambda group: (-group.last.declared_once, group.name)))
+class _Days(NamedTuple):
+    """Which days are read, and whether a point is a week of them."""
+
+    since: date
+    last: date
+    is_weekly: bool
+
+    @classmethod
+    def choose(cls, first: date, last: date, *, span: str) -> "_Days":
+        since = max(first, last - _SPANS[span]) if span in _SPANS else first
+        return cls(since, last, (last - since).days > _MOST_DAYS)
+
+
+def _keep_largest(project: Project, series: Sequence[Row], suites: Sequence[Row], days: _Days) -> tuple[list[Row], int]:
+    """The suites of the largest names as of late, and how many names are left out. A suite is a name at a level."""
+    values = {
+        "project": project.pk,
+        "series": [row[0] for row in series],
+        "since": days.last - _LATELY,
+        "suites": [row[0] for row in suites],
+    }
+    names = {row[0]: row[1] for row in suites}
+    sizes: dict[str, float] = {}
+    for suite, declared in fetch_rows(_SIZES_SQL, values):
+        sizes[names[suite]] = sizes.get(names[suite], 0) + declared
+    largest = set(sorted(sizes, key=lambda name: (-sizes[name], name))[:MOST_GROUPS])
+    return [row for row in suites if row[1] in largest], len(sizes) - len(largest)
+
+
+def _read_groups(
+    project: Project, filters: Filters, series: Sequence[Row], suites: Sequence[Row], days: _Days
+) -> list[Group]:
+    """One line a group, the one with most declared tests first."""
+    by_suite = filters.by in ("suite", "level")
+    names = _name_suites(suites, filters.by) if by_suite else _name_series(series, filters.by)
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names.values()))}
+    is_narrowed = by_suite or bool(filters.suite or filters.level)
+    values: dict[str, Any] = {
+        "project": project.pk,
+        "series": [row[0] for row in series],
+        "since": days.since,
+        "suites": [row[0] for row in suites] if is_narrowed else None,
+        "groups": [numbers[names[row[0]]] if by_suite else 0 for row in suites] if is_narrowed else None,
+    }
+    titles = list(numbers)
+    cells: dict[str, list[_Cell]] = {}
+    for row in fetch_rows(_write_statement(is_narrowed=is_narrowed, is_weekly=days.is_weekly), values):
+        cell = _Cell(*row)
+        cells.setdefault(titles[cell.group] if by_suite else names[cell.series], []).append(cell)
+    groups = [Group(name, fold_days(found)) for name, found in cells.items()]
+    return sorted(groups, key=lambda group: (-group.last.declared_once, group.name))
 
 
 def fold_days(cells: Iterable[_Cell]) -> tuple[DayPoint, ...]:
@@ -157,25 +212,27 @@ def fold_days(cells: Iterable[_Cell]) -> tuple[DayPoint, ...]:
     points = []
     for at, day in enumerate(sorted(days)):
         here = days[day]
-        once |= {cell.series: (at, cell) for cell in here}
-        once = {series: (heard, cell) for series, (heard, cell) in once.items() if at - heard < _PATIENCE}
-        declared, passed, xfailed, failed, errored, skipped, flaky, units = (
-            sum(column) for column in zip(*(cell.sums for cell in here), strict=True)
+        for cell in here:
+            once[cell.series] = (at, cell)
+        for series in [series for series, (heard, _) in once.items() if at - heard >= _PATIENCE]:
+            del once[series]
+        n_jobs, declared, passed, xfailed, failed, errored, skipped, flaky, units = (
+            map(sum, zip(*(cell[3:12] for cell in here), strict=True)) if len(here) > 1 else here[0][3:12]
         )
         points.append(
             DayPoint(
-                day=day,
-                n_jobs=sum(cell.n_jobs for cell in here),
-                declared=declared,
-                passed=passed,
-                xfailed=xfailed,
-                failed=failed,
-                errored=errored,
-                skipped=skipped,
-                flaky=flaky,
-                units=units,
-                declared_once=sum(cell.declared_once for _, cell in once.values()),
-                units_once=sum(cell.units_once for _, cell in once.values()),
+                day,
+                int(n_jobs),
+                int(declared),
+                int(passed),
+                int(xfailed),
+                int(failed),
+                int(errored),
+                int(skipped),
+                int(flaky),
+                int(units),
+                sum(cell.declared_once for _, cell in once.values()),
+                sum(cell.units_once for _, cell in once.values()),
             )
         )
     return tuple(points)
@@ -203,50 +260,6 @@ def _fits_suite(row: Row, filters: Filters) -> bool:
     return filters.suite in ("", row[1]) and filters.level in ("", row[2])
 
 
-def _read_cells(
-    project: Project, filters: Filters, series: Sequence[Row], suites: Sequence[Row]
-) -> tuple[list[_Cell], bool]:
-    numbers = [row[0] for row in series]
-    first, last = _read_bounds(project, numbers)
-    if first is None or last is None:
-        return [], False
-    span = _SPANS.get(filters.span)
-    since = max(first, last - span) if span else first
-    is_weekly = (last - since).days > _MOST_DAYS
-    is_narrowed = bool(filters.suite or filters.level)
-    values: dict[str, Any] = {
-        "project": project.pk,
-        "series": numbers,
-        "since": since,
-        "suites": [row[0] for row in suites] if is_narrowed else None,
-        "unit": "week" if is_weekly else "day",
-    }
-    by_suite = filters.by in ("suite", "level")
-    names = _name_suites(suites, filters.by) if by_suite else _name_series(series, filters.by)
-    cells = []
-    for day, number, suite, n_jobs, *counts in fetch_rows(_CELLS_BY_SUITE_SQL if by_suite else _CELLS_SQL, values):
-        group = names.get(suite if by_suite else number)
-        if group is not None:
-            *sums, declared_once, units_once = counts
-            cells.append(_Cell(day, number, group, n_jobs, tuple(map(int, sums)), declared_once, units_once))
-    return (_join_groups(cells) if by_suite else cells), is_weekly
-
-
-def _join_groups(cells: Iterable[_Cell]) -> list[_Cell]:
-    """Several suites of one name or level are one group: add them up per day and series."""
-    joined: dict[tuple[date, int, str], _Cell] = {}
-    for cell in cells:
-        key = (cell.day, cell.series, cell.group)
-        other = joined.get(key)
-        if other is None:
-            joined[key] = cell
-            continue
-        sums = tuple(a + b for a, b in zip(cell.sums, other.sums, strict=True))
-        declared, units = cell.declared_once + other.declared_once, cell.units_once + other.units_once
-        joined[key] = _Cell(cell.day, cell.series, cell.group, max(cell.n_jobs, other.n_jobs), sums, declared, units)
-    return list(joined.values())
-
-
 def _name_series(series: Sequence[Row], by: str) -> Mapping[int, str]:
     place = {"job": 1, "variant": 2, "branch": 3}.get(by)
     return {row[0]: ("all" if place is None else row[place] or f"(no {by})") for row in series}
@@ -256,10 +269,11 @@ def _name_suites(suites: Sequence[Row], by: str) -> Mapping[int, str]:
     return {row[0]: (row[1] if by == "suite" else row[2] or "(no level)") for row in suites}
 
 
-def _read_bounds(project: Project, series: Sequence[int]) -> tuple[date | None, date | None]:
+def _read_bounds(project: Project, series: Sequence[int]) -> tuple[date, date] | None:
     """The first and the last day of these series, by two probes each."""
     rows = fetch_rows(_BOUNDS_SQL, {"project": project.pk, "series": list(series)})
-    return rows[0][0], rows[0][1]
+    first, last = rows[0]
+    return (first, last) if first else None
 
 
 _BOUNDS_SQL: Final = """
@@ -272,33 +286,35 @@ CROSS JOIN LATERAL (
             ORDER BY day DESC LIMIT 1) AS last) ends
 """
 
-# A suite that was in only some of a day's runs counts for one run as in those it was in.
-_SUMS: Final = """
-       sum(n_declared), sum(n_passed), sum(n_xfailed), sum(n_failed), sum(n_errored), sum(n_skipped), sum(n_flaky),
-       sum(duration)
+_SIZES_SQL: Final = """
+SELECT suite, sum(n_declared::float8 / n_runs) FROM health_suiteday
+WHERE project_id = %(project)s AND series = ANY(%(series)s) AND day >= %(since)s AND suite = ANY(%(suites)s)
+GROUP BY suite
 """
 
-_CELLS_BY_SUITE_SQL: Final = f"""
-SELECT date_trunc(%(unit)s, day::timestamp)::date, series, suite, sum(n_runs)::int, {_SUMS},
-       (sum(n_declared) / sum(n_runs))::float8, (sum(duration) / sum(n_runs))::float8
-FROM health_suiteday
-WHERE project_id = %(project)s AND series = ANY(%(series)s) AND day >= %(since)s
-  AND (%(suites)s::int[] IS NULL OR suite = ANY(%(suites)s::int[]))
-GROUP BY 1, 2, 3
-"""  # noqa: S608 - the columns are a constant
+# Of one run: the mean of the day's runs, suite by suite, because a suite may have been in only some of them.
+# Sums in float8, exact to 2^53: PostgreSQL adds bigints as numeric, at three times the price.
+_DAYS_SQL: Final = """
+    SELECT d.day, d.series, {group} AS grp, max(d.n_runs)::float8 AS n_runs, sum(d.n_declared::float8) AS n_declared,
+        sum(d.n_passed::float8) AS n_passed, sum(d.n_xfailed::float8) AS n_xfailed,
+        sum(d.n_failed::float8) AS n_failed, sum(d.n_errored::float8) AS n_errored,
+        sum(d.n_skipped::float8) AS n_skipped, sum(d.n_flaky::float8) AS n_flaky,
+        sum(d.duration::float8) AS duration,
+        sum(d.n_declared::float8 / d.n_runs) AS declared_once, sum(d.duration::float8 / d.n_runs) AS units_once
+    FROM health_suiteday d {join}
+    WHERE d.project_id = %(project)s AND d.series = ANY(%(series)s) AND d.day >= %(since)s
+    GROUP BY d.day, d.series, grp
+"""
+_WEEKS_SQL: Final = """
+WITH days AS ({days})
+SELECT date_trunc('week', day::timestamp)::date, series, grp, sum(n_runs), sum(n_declared), sum(n_passed),
+    sum(n_xfailed), sum(n_failed), sum(n_errored), sum(n_skipped), sum(n_flaky), sum(duration),
+    sum(declared_once * n_runs) / sum(n_runs), sum(units_once * n_runs) / sum(n_runs)
+FROM days GROUP BY 1, 2, 3
+"""
 
-_CELLS_SQL: Final = f"""
-WITH days AS (
-    SELECT day, series, max(n_runs) AS n_runs, sum(n_declared) AS n_declared, sum(n_passed) AS n_passed,
-        sum(n_xfailed) AS n_xfailed, sum(n_failed) AS n_failed, sum(n_errored) AS n_errored,
-        sum(n_skipped) AS n_skipped, sum(n_flaky) AS n_flaky, sum(duration) AS duration,
-        sum(n_declared::float8 / n_runs) AS declared_once, sum(duration::float8 / n_runs) AS units_once
-    FROM health_suiteday
-    WHERE project_id = %(project)s AND series = ANY(%(series)s) AND day >= %(since)s
-      AND (%(suites)s::int[] IS NULL OR suite = ANY(%(suites)s::int[]))
-    GROUP BY day, series
-)
-SELECT date_trunc(%(unit)s, day::timestamp)::date, series, NULL, sum(n_runs)::int, {_SUMS},
-       sum(declared_once * n_runs) / sum(n_runs), sum(units_once * n_runs) / sum(n_runs)
-FROM days GROUP BY 1, 2
-"""  # noqa: S608 - the columns are a constant
+
+def _write_statement(*, is_narrowed: bool, is_weekly: bool) -> str:
+    place = "JOIN unnest(%(suites)s::int[], %(groups)s::int[]) AS place(suite, grp) ON place.suite = d.suite"
+    days = _DAYS_SQL.format(group="place.grp" if is_narrowed else "0", join=place if is_narrowed else "")
+    return _WEEKS_SQL.format(days=days) if is_weekly else days

@@ -97,11 +97,16 @@ def test_the_sentence(words: list[str | None], sentence: str) -> None:
 def test_the_family_shares_class_and_function() -> None:
     project = a_project()
     family = {f"a::fam[{k}]": "pass" for k in "xyz"}
-    a_run(project, family | {"a::fam[y]": "fail", "b::fam[x]": "pass", "a::family[x]": "pass", "a::alone": "pass"}, hour=0)
+    a_run(
+        project, family | {"a::fam[y]": "fail", "b::fam[x]": "pass", "a::family[x]": "pass", "a::alone": "pass"}, hour=0
+    )
     page = read(project, "fam[x]")
     relatives = read_case_page(project, number=0)
     assert relatives is not None
-    assert [(relative.case.name, relative.word) for relative in relatives.family] == [("fam[y]", "failed"), ("fam[z]", "passed")]
+    assert [(relative.case.name, relative.word) for relative in relatives.family] == [
+        ("fam[y]", "failed"),
+        ("fam[z]", "passed"),
+    ]
     assert {r.case.class_name for r in page.family} <= {"a"}
     assert read(project, "alone").family == ()
 

@@ -39,7 +39,9 @@ def fill(project: Project, dice: random.Random) -> None:
     for entry in plan:
         if dice.random() < 0.4:
             continue
-        words = {f"tests.s{k % 3}::case{k}": dice.choice(list(OUTCOMES)) for k in range(0, 700, 7) if dice.random() < 0.7}
+        words = {
+            f"tests.s{k % 3}::case{k}": dice.choice(list(OUTCOMES)) for k in range(0, 700, 7) if dice.random() < 0.7
+        }
         state = "partial" if dice.random() < 0.15 else "stored"
         an_upload(project, words, state=state, provider="ci", committed_at=entry["ran_at"], **entry)
 

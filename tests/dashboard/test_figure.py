@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 
 import pytest
 
@@ -26,7 +27,7 @@ def test_panes_stand_under_each_other_and_never_overlap() -> None:
     plot = stack_panes([a_pane(1, 2, 3), a_pane(1, 0, 2, shape="bars"), a_pane(3, 3, 3, shape="step")], x=DAYS)
     domains = [plot["layout"][name]["domain"] for name in ("yaxis", "yaxis2", "yaxis3")]
     assert all(low < high for low, high in domains)
-    assert all(above[0] > below[1] for above, below in zip(domains, domains[1:], strict=False))
+    assert all(above[0] > below[1] for above, below in pairwise(domains))
     assert domains[-1][0] == 0
     assert plot["layout"]["xaxis"]["anchor"] == "y3"
 

@@ -89,3 +89,40 @@ def test_a_hostile_name_is_text(ann: Client, path: str, payload: str) -> None:
 def test_a_direction_override_is_marked_on_the_page(ann: Client) -> None:
     a_project("click", name="user\u202egnp.exe", owner=User.objects.get(username="ann"))
     assert 'user<span class="unseen">[U+202E]</span>gnp.exe' in ann.get("/").text
+
+
+PAGES_OF_FACTS = [
+    "/p/click/",
+    "/p/click/trends/?by=suite",
+    "/p/click/trends/?by=job&measure=time",
+    "/p/click/runs/",
+    "/p/click/runs/1/",
+    "/p/click/runs/2/",
+    "/p/click/cases/0/",
+    "/p/click/uploads/",
+]
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_a_hostile_report_is_text_on_every_page_of_facts(ann: Client, payload: str) -> None:
+    """Names of tests, suites, jobs, variants and branches, messages and texts: all of it is written by strangers."""
+    project = a_project("click", owner=User.objects.get(username="ann"))
+    for word, job in (("pass", "tests"), ("fail", "tests"), ("fail", payload)):
+        cases = {f"{payload}::{payload}[ x ]": word, "tests::calm": "pass"}
+        an_upload(project, cases, job=job, variant=payload, suite=payload, level=payload, text=f"{payload}\nE   {payload}")
+    fill(payload, project=project)
+    Project.objects.filter(pk=project.pk).update(default_branch="main")
+    plain = a_project("plain", owner=User.objects.get(username="ann"))
+    for word, job in (("pass", "tests"), ("fail", "tests"), ("fail", "other")):
+        an_upload(plain, {"a::b[ x ]": word, "tests::calm": "pass"}, job=job, variant="v", suite="s", level="l", text="t")
+    fill("plain words", project=plain)
+    Project.objects.filter(pk=plain.pk).update(default_branch="main")
+    for path in PAGES_OF_FACTS:
+        answer = ann.get(path)
+        assert answer.status_code == 200
+        hostile, calm = look_at(answer.text), look_at(ann.get(path.replace("/click/", "/plain/")).text)
+        assert hostile.tags.count("script") == calm.tags.count("script"), path
+        assert "img" not in hostile.tags
+        assert not {name for name in hostile.attributes if name.startswith("on")}, path
+        assert {name for name in hostile.attributes if name.startswith("hx-")} <= calm.attributes, path
+        assert "\u202e" not in answer.text, path

@@ -22,9 +22,7 @@ def project() -> Project:
 def arrive(project: Project, *, state: str, name: str = "junit.xml", error: dict[str, str] | None = None) -> Upload:
     upload = a_received_upload(project)
     Upload.objects.filter(pk=upload.pk).update(state=state, error=error)
-    UploadFile.objects.create(
-        upload=upload, position=0, name=name, n_bytes_wire=9, n_bytes_plain=238_652, digest=b"x"
-    )
+    UploadFile.objects.create(upload=upload, position=0, name=name, n_bytes_wire=9, n_bytes_plain=238_652, digest=b"x")
     return upload
 
 

@@ -5,7 +5,16 @@ import pytest
 from dashboard.queries.overview import Overview, read_overview
 from health.models import Project
 from tests.builders import a_project, an_upload
-from tests.scenes import a_matrix, a_pull_request_beside_main, a_run, a_steady_project, at, green, out_of_order, two_workflows
+from tests.scenes import (
+    a_matrix,
+    a_pull_request_beside_main,
+    a_run,
+    a_steady_project,
+    at,
+    green,
+    out_of_order,
+    two_workflows,
+)
 from tests.statements import counted_statements
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,16 @@ from dashboard.queries.run import RunPage, read_run_page
 from health.models import Project, Run
 from health.rules import outcomes as codes
 from tests.builders import OUTCOMES, a_project, an_upload
-from tests.scenes import a_matrix, a_pull_request_beside_main, a_run, a_steady_project, at, green, out_of_order, two_workflows
+from tests.scenes import (
+    a_matrix,
+    a_pull_request_beside_main,
+    a_run,
+    a_steady_project,
+    at,
+    green,
+    out_of_order,
+    two_workflows,
+)
 from tests.statements import counted_statements
 
 pytestmark = pytest.mark.django_db
@@ -168,7 +177,9 @@ def test_every_list_is_as_long_as_the_run_s_count(seed: int) -> None:
     for run in dice.sample(range(8), 8):
         for variant in ("a", "b"):
             words = {f"s{k % 2}::case{k}": dice.choice(list(OUTCOMES)) for k in range(40) if dice.random() < 0.8}
-            an_upload(project, words, run_id=str(run), provider="ci", variant=variant, ran_at=at(run), committed_at=at(run))
+            an_upload(
+                project, words, run_id=str(run), provider="ci", variant=variant, ran_at=at(run), committed_at=at(run)
+            )
     for row in Run.objects.filter(project=project):
         page = read(project, row.number)
         kinds = [word.split()[0] for _, word, _ in broken(page)]

@@ -6,7 +6,15 @@ from dashboard.filters import Filters
 from dashboard.queries import runs
 from dashboard.queries.runs import RunList, list_runs
 from tests.builders import a_project
-from tests.scenes import a_matrix, a_pull_request_beside_main, a_run, a_steady_project, green, out_of_order, two_workflows
+from tests.scenes import (
+    a_matrix,
+    a_pull_request_beside_main,
+    a_run,
+    a_steady_project,
+    green,
+    out_of_order,
+    two_workflows,
+)
 from tests.statements import counted_statements
 
 pytestmark = pytest.mark.django_db
@@ -66,7 +74,10 @@ def test_a_strange_place_to_start_behind_is_the_start(before: str) -> None:
 
 
 def test_its_cost_does_not_grow() -> None:
-    for project in (a_steady_project("small", n_runs=2, n_cases=6), a_steady_project("large", n_runs=51, n_cases=6, n_variants=2)):
+    for project in (
+        a_steady_project("small", n_runs=2, n_cases=6),
+        a_steady_project("large", n_runs=51, n_cases=6, n_variants=2),
+    ):
         with counted_statements() as sent:
             found = list_runs(project, Filters())
         assert len(sent) == 3

@@ -15,15 +15,46 @@ GREEN = Counts(declared=100, passed=95, skipped=5)
 RED = Counts(declared=100, passed=92, failed=3, skipped=5)
 
 
-def a_standing(*history: Counts, lane: str = "main", new: int = 0, is_complete: bool = True, is_whole: bool = True) -> Standing:
+def a_standing(
+    *history: Counts, lane: str = "main", new: int = 0, is_complete: bool = True, is_whole: bool = True
+) -> Standing:
     runs = [
-        RunFact(n, "c", lane, lane, "", "", START + timedelta(days=n), START + timedelta(days=n), None, 1, counts, Changes(), is_complete)
+        RunFact(
+            n,
+            "c",
+            lane,
+            lane,
+            "",
+            "",
+            START + timedelta(days=n),
+            START + timedelta(days=n),
+            None,
+            1,
+            counts,
+            Changes(),
+            is_complete,
+        )
         for n, counts in enumerate(history, 1)
     ]
     points = tuple(Point(run, run.counts, is_complete, 1) for run in runs)
-    job: dict[str, Any] = {"job": "tests", "variant": "", "lane": lane, "branch": lane, "ran_at": START, "ordered_at": START}
+    job: dict[str, Any] = {
+        "job": "tests",
+        "variant": "",
+        "lane": lane,
+        "branch": lane,
+        "ran_at": START,
+        "ordered_at": START,
+    }
     jobs = tuple(
-        JobFact(JobKey(run.number, 1), **job, is_complete=is_complete, n_attempts=1, baseline=None, counts=run.counts, changes=Changes(new=new))
+        JobFact(
+            JobKey(run.number, 1),
+            **job,
+            is_complete=is_complete,
+            n_attempts=1,
+            baseline=None,
+            counts=run.counts,
+            changes=Changes(new=new),
+        )
         for run in runs[-1:]
     )
     return Standing(lane, tuple(runs), points, jobs, (), {}, is_whole)
@@ -78,10 +109,18 @@ def test_a_silent_default_branch_is_told_from_an_empty_project() -> None:
             RED,
             Changes(new=2, still=1, fixed=1, gone=13),
             [5],
-            "Two tests broke that did not in run 5, one test is broken as before, one test is fixed and 13 tests are gone.",
+            (
+                "Two tests broke that did not in run 5, one test is broken as before, one test is fixed"
+                " and 13 tests are gone."
+            ),
         ),
         (GREEN, Changes(), [5], "All 95 executed tests passed."),
-        (GREEN, Changes(fixed=2, gone=1), [5], "All 95 executed tests passed. Two tests are fixed and one test is gone since run 5."),
+        (
+            GREEN,
+            Changes(fixed=2, gone=1),
+            [5],
+            "All 95 executed tests passed. Two tests are fixed and one test is gone since run 5.",
+        ),
         (RED, Changes(still=3), [5, 6], "Three tests are broken as before."),
         (RED, Changes(), [], "3 of 95 executed tests fail. There is no earlier run to compare with."),
         (GREEN, Changes(), [], "All 95 executed tests passed. There is no earlier run to compare with."),

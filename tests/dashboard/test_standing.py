@@ -5,7 +5,15 @@ import pytest
 from dashboard.queries.standing import N_RUNS, Standing, read_standing
 from health.models import Project
 from tests.builders import a_project, an_upload
-from tests.scenes import a_matrix, a_pull_request_beside_main, a_run, a_steady_project, green, out_of_order, two_workflows
+from tests.scenes import (
+    a_matrix,
+    a_pull_request_beside_main,
+    a_run,
+    a_steady_project,
+    green,
+    out_of_order,
+    two_workflows,
+)
 from tests.statements import counted_statements
 
 pytestmark = pytest.mark.django_db
@@ -110,7 +118,10 @@ def test_red_is_told_from_the_first_point_of_the_red_time() -> None:
 
 
 def test_it_costs_two_statements_however_much_there_is() -> None:
-    for project in (a_steady_project("small", n_runs=2, n_cases=5), a_steady_project("large", n_runs=40, n_cases=5, n_variants=2)):
+    for project in (
+        a_steady_project("small", n_runs=2, n_cases=5),
+        a_steady_project("large", n_runs=40, n_cases=5, n_variants=2),
+    ):
         fresh = Project.objects.get(pk=project.pk)
         with counted_statements() as sent:
             standing = read_standing(fresh)

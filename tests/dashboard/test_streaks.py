@@ -68,7 +68,10 @@ def test_streaks_are_read_in_the_order_of_commits_by_two_statements() -> None:
     series = Series.objects.get(project=project).number
     with counted_statements() as sent:
         found = read_streaks(project, cases=[(ords[f"case{k}"], series) for k in (2, 3, 4)])
-    assert {ord_: (s.first.run, s.n_broken) for (ord_, _), s in found.items()} == {ords["case2"]: (5, 1), ords["case3"]: (5, 1)}
+    assert {ord_: (s.first.run, s.n_broken) for (ord_, _), s in found.items()} == {
+        ords["case2"]: (5, 1),
+        ords["case3"]: (5, 1),
+    }
     assert len(sent) == 2
 
 

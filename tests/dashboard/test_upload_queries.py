@@ -18,7 +18,11 @@ NOTE = {"code": "declared_differs", "message": "7 declared, 9 listed.", "hint": 
 
 def a_file(name: str = "a.xml", **values: Any) -> dict[str, Any]:
     counts = {"tests": 9, "passed": 4, "failed": 3, "errored": 0, "skipped": 2, "flaky": 0, "accepted": 8}
-    return {"name": name, "format": "junit", "state": "stored", "merged": 1, "rejected": 0, "warnings": []} | counts | values
+    return (
+        {"name": name, "format": "junit", "state": "stored", "merged": 1, "rejected": 0, "warnings": []}
+        | counts
+        | values
+    )
 
 
 def read(state: str, *files: dict[str, Any], error: dict[str, Any] | None = None, **fields: Any) -> UploadPage:
@@ -82,7 +86,9 @@ def test_every_file_has_its_outcome_and_its_remarks() -> None:
 
 
 def test_totals_are_over_the_files_that_were_read() -> None:
-    page = read("partial", a_file(), a_file("c.xml", tests=2, passed=2, failed=0, skipped=0, accepted=2, merged=0), REFUSED)
+    page = read(
+        "partial", a_file(), a_file("c.xml", tests=2, passed=2, failed=0, skipped=0, accepted=2, merged=0), REFUSED
+    )
     assert (page.totals["accepted"], page.n_listed, page.totals["passed"], page.n_executed) == (10, 10, 6, 9)
 
 

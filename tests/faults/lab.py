@@ -71,6 +71,7 @@ class Lab:
         self.temporary.mkdir()
         self.traps = Traps(folder / "traps")
         self.strict_port = free_port()
+        self._server = stack.pid("postgres")
         # What was committed must survive a killed server, as it does everywhere but in tests.
         with psycopg.connect(stack.database_url, autocommit=True) as connection:
             connection.execute("ALTER ROLE CURRENT_USER SET synchronous_commit = on")
@@ -139,6 +140,13 @@ class Lab:
         answer = self.send(sender, report.packed, **fields)
         assert answer.status == 202, answer.body
         return str(answer.json["upload"])
+
+    def ensure_served(self) -> None:
+        """After a change of the database server, wait until the web servers noticed."""
+        server = self.stack.pid("postgres")
+        if server != self._server:
+            self.wait_until_served()
+            self._server = server
 
     def wait_until_served(self, *, seconds: float = 10) -> None:
         """Until each process of both web servers has its database."""
@@ -229,6 +237,12 @@ class Lab:
         names = "SELECT count(*), max(ord) + 1, count(DISTINCT digest) FROM health_case WHERE project_id = %s"
         assert self.stack.query(names, project) == [(n_names, n_names, n_names)]
 
+    def end_frozen(self) -> None:
+        """What a failed test left standing still would be missing in the next one."""
+        for pid in self.traps.all_caught():
+            if state_of(pid) == "T":
+                os.kill(pid, signal.SIGKILL)
+
     def leftovers(self) -> list[str]:
         """What worker and strict web left in their temporary folder; Celery's pool keeps an empty one of its own."""
         return sorted(path.name for path in self.temporary.iterdir() if not path.name.startswith("pymp-"))
@@ -265,8 +279,9 @@ def lab_of_session(live_stack_of_session: LiveStack, tmp_path_factory: pytest.Te
 @pytest.fixture
 def lab(lab_of_session: Lab, live_stack: LiveStack) -> Iterator[Lab]:
     """The lab, all of it running; after the test nothing may be left unfinished."""
-    lab_of_session.wait_until_served()
+    lab_of_session.ensure_served()
     yield lab_of_session
+    lab_of_session.end_frozen()
     lab_of_session.traps.clear()
     live_stack.ensure_running()
     wait_for(lambda: not lab_of_session.count_unfinished(), seconds=30, what="every upload at its end")

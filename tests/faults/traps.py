@@ -34,6 +34,10 @@ class Traps:
         except FileNotFoundError:
             return 0
 
+    def all_caught(self) -> list[int]:
+        """Every process that sprang a trap since they were cleared."""
+        return [int(file.read_text()) for file in self._folder.glob("*.caught")]
+
     def clear(self) -> None:
         """Forget what was armed and caught."""
         for file in self._folder.iterdir():

@@ -18,9 +18,7 @@ def index_of(slug):
 
 
 RUNS = [(slug, run) for slug in PROJECTS for run in index_of(slug)["runs"]]
-EACH_RUN = pytest.mark.parametrize(
-    ("slug", "run"), RUNS, ids=[f"{slug}-{run['run_id']}" for slug, run in RUNS]
-)
+EACH_RUN = pytest.mark.parametrize(("slug", "run"), RUNS, ids=[f"{slug}-{run['run_id']}" for slug, run in RUNS])
 
 
 def read_plain(path):
@@ -83,9 +81,7 @@ def test_each_hit_line_is_the_recorded_one(slug, run):
     recorded = read_plain(recording_of(slug, run) / "coverage.lcov.gz").decode().splitlines()
     kept = read_plain(ROOT / "demo" / slug / run["coverage"]).decode().splitlines()
     hits = ("SF:", "DA:", "LF:", "LH:")
-    assert [line for line in kept if line != "end_of_record"] == [
-        line for line in recorded if line.startswith(hits)
-    ]
+    assert [line for line in kept if line != "end_of_record"] == [line for line in recorded if line.startswith(hits)]
 
 
 @pytest.mark.skipif(not HISTORY.is_dir(), reason="the recordings lie beside the repository, not in it")
@@ -122,12 +118,8 @@ def test_runs_stand_in_order_with_true_dates(slug):
     assert (len(runs), len({run["run_id"] for run in runs})) == (n_runs, n_runs)
     ran_at = [datetime.fromisoformat(run["ran_at"]) for run in runs]
     assert ran_at == sorted(ran_at)
-    late = [
-        datetime.fromisoformat(run["ran_at"]) - datetime.fromisoformat(run["committed_at"]) for run in runs
-    ]
-    assert [delay for delay in late if delay] == [
-        timedelta(minutes=minute) for minute in range(1, n_repeats + 1)
-    ]
+    late = [datetime.fromisoformat(run["ran_at"]) - datetime.fromisoformat(run["committed_at"]) for run in runs]
+    assert [delay for delay in late if delay] == [timedelta(minutes=minute) for minute in range(1, n_repeats + 1)]
 
 
 @pytest.mark.parametrize("slug", PROJECTS)

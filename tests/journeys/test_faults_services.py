@@ -6,6 +6,7 @@ Real servers, stopped and killed; each test ends with every upload there once an
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -57,7 +58,7 @@ def test_postgres_is_stopped(lab: Lab) -> None:
     lab.wait_until_stored(sender, 1)
     worker, web, said = lab.stack.pid("worker"), lab.stack.pid("web"), len(lab.stack.log)
     lab.stack.stop("postgres")
-    for _ in range(3):
+    for _ in range(2):
         began = time.monotonic()
         answer = lab.send(sender, SMALL.packed, run_id="after")
         duration = time.monotonic() - began
@@ -81,7 +82,7 @@ def test_postgres_is_stopped(lab: Lab) -> None:
     lab.assert_exact(sender, [SMALL, SMALL], n_names=SMALL.n)
 
 
-@pytest.mark.parametrize("point", ["parsing", "parsed", "copied", "committed"])
+@pytest.mark.parametrize("point", ["parsed", "copied", "committed"])
 def test_postgres_is_killed_while_a_worker_holds_an_upload(lab: Lab, point: str) -> None:
     sender = lab.a_sender()
     report = make_report(20_000)
@@ -89,6 +90,8 @@ def test_postgres_is_killed_while_a_worker_holds_an_upload(lab: Lab, point: str)
     lab.traps.arm(point, signal.SIGSTOP)
     lab.accept(sender, report, run_id="1")
     frozen = lab.wait_until_caught(point)
+    # Nobody sweeps: the lease may end before the frozen worker wakes.
+    lab.stack.stop("beat")
     lab.stack.kill("postgres")
     lab.stack.start("postgres")
     wake(frozen)
@@ -96,6 +99,7 @@ def test_postgres_is_killed_while_a_worker_holds_an_upload(lab: Lab, point: str)
     wait_for(lambda: lab.uploads(sender) in ([("retry", 0)], [("stored", 1)]), what="the end of the attempt")
     assert (lab.uploads(sender) == [("stored", 1)]) == (point == "committed")
     lab.hurry(sender)
+    lab.stack.start("beat")
     lab.wait_until_stored(sender, 1)
     assert lab.uploads(sender) == [("stored", 1)]
     assert lab.stack.pid("worker") == worker
@@ -109,6 +113,7 @@ def test_a_server_that_took_over_without_the_last_names_gets_them_again(lab: Lab
     lab.traps.arm("copied", signal.SIGSTOP)
     lab.accept(sender, report, run_id="1")
     frozen = lab.wait_until_caught("copied")
+    lab.stack.stop("beat")
     lab.stack.kill("postgres")
     lab.stack.start("postgres")
     lab.stack.query("DELETE FROM health_case WHERE project_id = %s AND ord >= 500 RETURNING ord", sender.project)
@@ -119,6 +124,7 @@ def test_a_server_that_took_over_without_the_last_names_gets_them_again(lab: Lab
     lab.accept(sender, other, run_id="2")
     wait_for(lambda: ("stored", 1) in lab.uploads(sender), what="the other upload")
     lab.hurry(sender)
+    lab.stack.start("beat")
     lab.wait_until_stored(sender, 2)
     lab.assert_exact(sender, [report, other], n_names=3000)
 
@@ -129,9 +135,12 @@ def test_a_locked_table_is_told_as_a_busy_database(lab: Lab) -> None:
     lab.wait_until_stored(sender, 1)
     with psycopg.connect(lab.stack.database_url) as connection:
         connection.execute("LOCK TABLE health_upload, health_tile IN ACCESS EXCLUSIVE MODE")
-        answer = lab.send(sender, SMALL.packed, run_id="2")
+        with ThreadPoolExecutor(2) as pool:
+            sent = pool.submit(lab.send, sender, SMALL.packed, run_id="2")
+            cookie = {"Cookie": f"sw_session={lab.session}"}
+            shown = pool.submit(lab.ask, "GET", f"/p/{sender.slug}/", headers=cookie)
+            answer, page = sent.result(), shown.result()
         assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "db_busy", "5"), answer
-        page = lab.ask("GET", f"/p/{sender.slug}/", headers={"Cookie": f"sw_session={lab.session}"})
         assert (page.status, page.headers["retry-after"]) == (503, "5"), page
     lab.accept(sender, SMALL, run_id="2")
     lab.wait_until_stored(sender, 2)

@@ -9,7 +9,6 @@ import json
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +24,6 @@ from health.models import Membership, Project, UploadToken
 from ingest.uploader import Courier, Delivery, UploadError, pack
 
 DEMO: Final = Path(__file__).resolve().parents[3] / "demo"
-AT_A_TIME: Final = 6
 SENT_FIELDS: Final = ("commit", "branch", "committed_at", "ran_at", "run_id", "job", "variant")
 
 
@@ -118,26 +116,34 @@ def prepare_project(demo: Demo, *, owners: Sequence[User]) -> Project:
 
 
 def send_runs(demo: Demo, *, courier: Courier, wait: float) -> list[str]:
-    """Send the oldest run first, a few at a time, and follow each until it is read; what went wrong, run by run.
+    """Send the oldest run first, then follow each until it is read; what went wrong, run by run.
 
     Raises UploadError as soon as one says that the next would fare no better.
     """
     until = time.monotonic() + wait
     problems = []
-    with tempfile.TemporaryDirectory(prefix="suitewatch-") as folder, ThreadPoolExecutor(AT_A_TIME) as pool:
-        sending = [pool.submit(send_run, demo, run, courier=courier, folder=folder) for run in demo.runs]
-        for run, sent in zip(demo.runs, sending, strict=True):
+    answers: list[tuple[dict[str, Any], dict[str, Any]]] = []
+
+    def note(run: dict[str, Any], problem: str) -> None:
+        if problem:
+            problems.append(f"{demo.name} {run['run_id']}: {problem}")
+
+    with tempfile.TemporaryDirectory(prefix="suitewatch-") as folder:
+        for run in demo.runs:
             try:
-                answer = sent.result()
-                left = max(0.0, until - time.monotonic())
-                problem = find_problem(run, courier.follow(answer["status_url"], seconds=left))
+                answers.append((run, send_run(demo, run, courier=courier, folder=folder)))
             except UploadError as error:
                 if error.final:
-                    pool.shutdown(cancel_futures=True)
                     raise
-                problem = str(error)
-            if problem:
-                problems.append(f"{demo.name} {run['run_id']}: {problem}")
+                note(run, str(error))
+    for run, answer in answers:
+        left = max(0.0, until - time.monotonic())
+        try:
+            note(run, find_problem(run, courier.follow(answer["status_url"], seconds=left)))
+        except UploadError as error:
+            if error.final:
+                raise
+            note(run, str(error))
     return problems
 
 

@@ -41,18 +41,23 @@ class CoberturaListener:
             "class": self._open_class,
             "method": self._open_method,
         }
-        self.closers: dict[str, Callable[[], None]] = {"class": self.finish, "method": self._close_method}
+        self.closers: dict[str, Callable[[], None]] = {"class": self._close_class, "method": self._close_method}
 
     def finish(self) -> None:
-        """Give the lines of the open class to its file; the file may also break off here."""
+        """The document ends or breaks off. A class that is still open has not shown its own lines: methods wait."""
         if self._file:
-            has_own = bool(self._class_codes)
-            self._file.lines.codes += self._class_codes if has_own else self._method_codes
-            self._file.branches.extend(self._class_branches if has_own else self._method_branches)
+            self._file.lines.codes += self._class_codes
+            self._file.branches.extend(self._class_branches)
         del self._class_codes[:], self._method_codes[:]
         self._class_branches.clear()
         self._method_branches.clear()
         self._file = None
+
+    def _close_class(self) -> None:
+        if self._file and not self._class_codes:
+            self._class_codes += self._method_codes
+            self._class_branches.extend(self._method_branches)
+        self.finish()
 
     def _open_class(self, attributes: list[str]) -> None:
         self.finish()

@@ -243,7 +243,7 @@ class CoverageHandler:
 
     def _connect(self, listener: Listener) -> None:
         """These two run for every element, up to a million times a second."""
-        openers, closers = listener.openers, listener.closers
+        find_opener, find_closer = listener.openers.get, listener.closers.get
         most_attributes = 2 * self._limits.max_attributes
         # The root is open.
         depth = 1
@@ -251,16 +251,16 @@ class CoverageHandler:
         def start(tag: str, attributes: Attributes) -> None:
             nonlocal depth
             depth += 1
-            if tag in openers:
+            if opener := find_opener(tag):
                 if len(attributes) > most_attributes:
                     self._check_attributes(attributes)
-                openers[tag](attributes)
+                opener(attributes)
 
         def end(tag: str) -> None:
             nonlocal depth
             depth -= 1
-            if tag in closers:
-                closers[tag]()
+            if closer := find_closer(tag):
+                closer()
 
         self._start, self._end = start, end
         self._parser.StartElementHandler, self._parser.EndElementHandler = start, end

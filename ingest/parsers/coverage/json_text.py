@@ -141,9 +141,7 @@ def read_text(source: Source) -> tuple[str, Place | None]:
     if n_values > limits.max_json_values:
         # A list of two characters takes seventy bytes once it is read.
         message = f"The report holds more than {limits.max_json_values:,} lists and objects."
-        raise IngestError(
-            "coverage_too_large", message, field="values", limit=limits.max_json_values, actual=n_values
-        )
+        raise IngestError("coverage_too_large", message, field="values", limit=limits.max_json_values, actual=n_values)
     encoding = json.detect_encoding(data)
     try:
         return data.decode(encoding), None

@@ -65,6 +65,12 @@ _OPENINGS: Final[tuple[tuple[re.Pattern[bytes], str, str], ...]] = (
     (re.compile(rb"PK\x03\x04"), "a zip archive", "Send the files in it."),
     (re.compile(rb"<\?php"), "PHPUnit's coverage in PHP", "Run it with --coverage-clover clover.xml."),
 )
+_WIDE_OPENINGS: Final = (
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+    (b"<\0", "utf-16-le"),
+    (b"\0<", "utf-16-be"),
+)
 _HTML: Final = re.compile(rb"\s*<!doctype\s+html|\s*<html", re.IGNORECASE)
 # Atomic groups: a prolog made to be read in many ways is read in one.
 _ROOT: Final = re.compile(r"(?>(?:\s|<\?(?>.*?\?>)|<!--(?>.*?-->)|<![^>]*>)*)<([\w.:-]+)", re.DOTALL)
@@ -99,8 +105,8 @@ def looks_like_coverage(head: bytes) -> bool:
 
 def _decode_head(head: bytes) -> str:
     """The beginning of a file as text, in whatever encoding its first bytes show."""
-    for mark, encoding in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"<\0", "utf-16-le")):
-        if head.startswith(mark):
+    for opening, encoding in _WIDE_OPENINGS:
+        if head.startswith(opening):
             return head.decode(encoding, "replace")
     return head.decode("utf-8", "replace")
 

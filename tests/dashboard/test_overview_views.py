@@ -1,0 +1,91 @@
+"""The overview as a page."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from health.models import Membership, Project
+from tests.builders import a_project, a_user, an_upload
+from tests.scenes import a_run, green, two_workflows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ann(client: Client) -> Client:
+    client.force_login(a_user("ann"))
+    return client
+
+
+def join(project: Project, role: str = "owner") -> Project:
+    Membership.objects.create(project=project, user=User.objects.get(username="ann"), role=role)
+    return project
+
+
+def test_the_sentence_stands_on_top_and_leads_to_its_runs(ann: Client) -> None:
+    join(two_workflows())
+    page = ann.get("/p/workflows/").text
+    assert (
+        "<h1>main is failing since 2 Mar 2026, 2 runs in a row: 1 of 8 executed tests fails, and passed before.</h1>"
+        in page
+    )
+    assert '<a href="/p/workflows/runs/4/">run 4</a> and <a href="/p/workflows/runs/3/">run 3</a>, 2 jobs.' in page
+    assert "<b>One test fails</b>" in page
+    assert "no plan says how many there should be" in page
+
+
+def test_an_expected_failure_is_told_beside_the_fraction(ann: Client) -> None:
+    a_run(join(a_project("click")), green(case0="xfail", case1="skip"), hour=0)
+    page = ann.get("/p/click/").text
+    assert "executed tests passed; 1 failed as expected</dt><dd>4 of 5</dd>" in page
+    assert "<b>4 of 5 executed</b> tests passed, 1 failed as expected." in page
+
+
+def test_an_empty_project_leads_to_the_first_upload(ann: Client) -> None:
+    join(a_project("click"))
+    page = ann.get("/p/click/").text
+    assert "<h1>No run yet.</h1>" in page
+    assert 'href="/p/click/start/"' in page
+    assert "Four numbers" not in page
+
+
+def test_a_viewer_is_not_sent_where_only_maintainers_may_go(ann: Client) -> None:
+    join(a_project("click"), role="viewer")
+    assert "/start/" not in ann.get("/p/click/").text
+
+
+def test_one_run_has_no_trend_and_says_so(ann: Client) -> None:
+    project = join(a_project("click"))
+    a_run(project, green(), hour=0)
+    assert "One run so far. A trend needs two." in ann.get("/p/click/").text
+    a_run(project, green(), hour=1)
+    page = ann.get("/p/click/").text
+    assert 'data-figure="trend-data"' in page
+    assert "The numbers as a table" in page
+
+
+def test_nothing_wrong_is_said_in_words(ann: Client) -> None:
+    an_upload(join(a_project("click")), green(), ran_at=timezone.now() - timedelta(hours=1))
+    page = ann.get("/p/click/").text
+    assert "Nothing. No test fails, none is gone, and every delivery was read." in page
+    assert '<span class="st" data-s="pass">passing</span>' in page
+
+
+def test_dates_are_the_project_s_own(ann: Client) -> None:
+    project = join(a_project("click", time_zone="Pacific/Auckland"))
+    for hour, word in enumerate(("pass", "fail", "fail"), 3):
+        a_run(project, green(case1=word), hour=hour)  # afternoon in London, the next morning there
+    assert "since 3 Mar 2026" in ann.get("/p/click/").text
+
+
+def test_an_unchanged_page_is_not_built_again(ann: Client) -> None:
+    project = join(a_project("click"))
+    a_run(project, green(), hour=0)
+    first = ann.get("/p/click/")
+    again = ann.get("/p/click/", headers={"If-None-Match": first["ETag"]})
+    assert again.status_code == 304
+    a_run(project, green(), hour=1)
+    assert ann.get("/p/click/", headers={"If-None-Match": first["ETag"]}).status_code == 200
