@@ -47,7 +47,17 @@ def install_squad(cache: Path) -> Path:
     mark = home / "complete"
     if not mark.exists():
         shutil.rmtree(home, ignore_errors=True)
-        pip = [str(home / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input"]
+        pip = [
+            str(home / "bin" / "python"),
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            "--no-input",
+            "--retries",
+            "1",
+        ]
         for command in ([sys.executable, "-m", "venv", str(home)], [*pip, *_PACKAGES]):
             try:
                 subprocess.run(command, capture_output=True, text=True, check=True, timeout=_INSTALL_SECONDS)

@@ -248,6 +248,7 @@ USABLE = {
     "commit": "[0-9a-fA-F]{7,64}",
     "pull_request": "[0-9]{1,12}",
     "attempt": "[1-9][0-9]{0,2}",
+    "committed_at": r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*",
     "build_url": r"https?://[^\s/]\S{0,1980}",
 }
 LONGEST_FIELD = 255

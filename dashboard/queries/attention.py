@@ -265,7 +265,7 @@ def _tell_refused(project: Project) -> Iterator[Concern]:
         mark="fail",
         word="not understood" if newest_one.state == Upload.State.FAILED else "given up",
         subject="A delivery came to nothing" if n == 1 else f"{n} deliveries came to nothing",
-        told=str((newest_one.error or {}).get("message", "")),
+        told=plain(str((newest_one.error or {}).get("message", ""))),
         since=refused[-1].received_at,
         since_url=url,
         evidence=f"{n} of the last {_N_UPLOADS} uploads" if n > 1 else "nothing better came since",

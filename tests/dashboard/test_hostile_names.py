@@ -1,5 +1,6 @@
 """Names that try to become markup, script or template stay what they are, on every page and in every place."""
 
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -109,12 +110,16 @@ def test_a_hostile_report_is_text_on_every_page_of_facts(ann: Client, payload: s
     project = a_project("click", owner=User.objects.get(username="ann"))
     for word, job in (("pass", "tests"), ("fail", "tests"), ("fail", payload)):
         cases = {f"{payload}::{payload}[ x ]": word, "tests::calm": "pass"}
-        an_upload(project, cases, job=job, variant=payload, suite=payload, level=payload, text=f"{payload}\nE   {payload}")
+        an_upload(
+            project, cases, job=job, variant=payload, suite=payload, level=payload, text=f"{payload}\nE   {payload}"
+        )
     fill(payload, project=project)
     Project.objects.filter(pk=project.pk).update(default_branch="main")
     plain = a_project("plain", owner=User.objects.get(username="ann"))
     for word, job in (("pass", "tests"), ("fail", "tests"), ("fail", "other")):
-        an_upload(plain, {"a::b[ x ]": word, "tests::calm": "pass"}, job=job, variant="v", suite="s", level="l", text="t")
+        an_upload(
+            plain, {"a::b[ x ]": word, "tests::calm": "pass"}, job=job, variant="v", suite="s", level="l", text="t"
+        )
     fill("plain words", project=plain)
     Project.objects.filter(pk=plain.pk).update(default_branch="main")
     for path in PAGES_OF_FACTS:
@@ -125,4 +130,4 @@ def test_a_hostile_report_is_text_on_every_page_of_facts(ann: Client, payload: s
         assert "img" not in hostile.tags
         assert not {name for name in hostile.attributes if name.startswith("on")}, path
         assert {name for name in hostile.attributes if name.startswith("hx-")} <= calm.attributes, path
-        assert "\u202e" not in answer.text, path
+        assert "\u202e" not in re.sub('value="[^"]*"', "", answer.text), path  # what a form sends back is as it came

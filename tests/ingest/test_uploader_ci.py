@@ -614,6 +614,7 @@ BROKEN = {
     "no object": b"[1, 2]",
     "other shapes": b'{"pull_request": ["head"], "repository": "x", "head_commit": null}',
     "no commit": b'{"pull_request": {"number": "x", "head": {"sha": "not-a-commit"}}}',
+    "no time": b'{"head_commit": {"id": "' + MERGE.encode() + b'", "timestamp": "yesterday"}}',
     "no text": b"\xff\xfe\x00",
     "deep": b"[" * 100_000,
 }

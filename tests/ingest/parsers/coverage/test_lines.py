@@ -1,5 +1,7 @@
 """Line sets are sets of numbers, whatever way they were filled."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +30,7 @@ def test_sets_join_like_sets_of_numbers(one: set[int], other: set[int]) -> None:
 def test_ranges_are_the_lines_again(lines: set[int]) -> None:
     ranges = LineSet.of(lines).list_ranges()
     assert {line for first, last in ranges for line in range(first, last + 1)} == lines
-    assert all(last + 1 < first for (_, last), (first, _) in zip(ranges, ranges[1:], strict=False))
+    assert all(last + 1 < first for (_, last), (first, _) in pairwise(ranges))
 
 
 def test_a_bitmap_has_no_empty_bytes_at_its_end() -> None:

