@@ -1,7 +1,7 @@
 """The bearer token of a request becomes the token's row with its project.
 
 Called by `ingest.views` before a body is read. Promise: unknown, revoked and expired are told alike, and a token in
-an address is refused (B1–B6; `tests/ingest/test_auth.py`).
+an address is refused (B1–B6; `tests/ingest/test_door.py`).
 """
 
 from datetime import timedelta

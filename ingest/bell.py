@@ -2,7 +2,7 @@
 
 Called by `ingest.receive` after the commit, by the sweeper and by retries. The row is the job; a bell that fails to
 ring is made good by the sweeper.
-Promise: with Redis down or hung, a request pays for it at most once in 15 seconds (`tests/ingest/test_bell.py`).
+Promise: with Redis down or hung, a request pays for it at most once in 15 seconds (`tests/ingest/test_pipeline.py`).
 """
 
 import logging

@@ -2,7 +2,7 @@
 
 Called by `ingest.views` through `ingest.receive`; calls body and metadata.
 Promise: whatever the request holds, the answer is an Envelope or one IngestError, and memory stays flat
-(`tests/ingest/test_envelope.py`).
+(`tests/ingest/test_door.py`).
 """
 
 import hashlib

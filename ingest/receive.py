@@ -1,7 +1,7 @@
 """An Envelope becomes an upload row with its payload, in one transaction; then the bell is rung.
 
 Called by `ingest.views`. Promise: CI is answered 202 only when everything is committed; the same delivery again
-gives the same row, however many arrive at once (`tests/ingest/test_receive.py`).
+gives the same row, however many arrive at once (`tests/ingest/test_door.py`).
 """
 
 import hmac

@@ -1,6 +1,6 @@
 """Doors for Celery: an id comes in, one function is called.
 
-Promise: arguments are plain numbers; unknown or finished ids do nothing (`tests/ingest/test_tasks.py`).
+Promise: arguments are plain numbers; unknown or finished ids do nothing (`tests/ingest/test_pipeline.py`).
 """
 
 from celery import shared_task

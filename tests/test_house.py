@@ -35,9 +35,11 @@ def modules(root: Path) -> Iterator[Path]:
                 yield path
 
 
-# --- docstrings ------------------------------------------------------------------------------------------------------
+# --- docstrings -----------------------------------------------------------------------------------------------
 
-PATH_IN_TEXT = re.compile(r"`((?:tests|docs|config|health|ingest|dashboard|static|templates|demo|benchmarks)/[\w./-]+)`")
+PATH_IN_TEXT = re.compile(
+    r"`((?:tests|docs|config|health|ingest|dashboard|static|templates|demo|benchmarks)/[\w./-]+)`"
+)
 
 
 def find_bad_docstrings(root: Path) -> list[str]:
@@ -50,7 +52,9 @@ def find_bad_docstrings(root: Path) -> list[str]:
             continue
         if not doc.split("\n\n")[0].strip().endswith((".", "?", ":")):
             found.append(f"{name}: no docstring that opens with a sentence")
-        found += [f"{name}: names {p}, which is not there" for p in PATH_IN_TEXT.findall(source) if not (root / p).exists()]
+        found += [
+            f"{name}: names {p}, which is not there" for p in PATH_IN_TEXT.findall(source) if not (root / p).exists()
+        ]
     return found
 
 
@@ -75,7 +79,8 @@ def find_bad_names(root: Path) -> list[str]:
         if path.stem in FORBIDDEN_NAMES and name not in NAMED_BY_OTHERS:
             found.append(f"{name}: says nothing about what lives in it")
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name.lower().startswith("test"):
+            is_named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            if is_named and node.name.lower().startswith("test"):  # type: ignore[attr-defined]
                 found.append(f"{name}: pytest would collect {node.name}")
         if path.stem.startswith("test"):
             found.append(f"{name}: pytest would collect it")

@@ -1,7 +1,7 @@
 """Fingerprints: what failures of one cause have in common once their changing parts are masked.
 
 Used by `ingest.store`, shown on the run page; pure. Promise: deterministic over processes and releases of Python
-(`tests/health/test_fingerprints.py`).
+(`tests/health/test_rules.py`).
 """
 
 import re

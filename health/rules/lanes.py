@@ -1,7 +1,7 @@
 """Which lane a run belongs to: each long-lived branch by its name, everything else together.
 
 Used by `ingest.store`; pure. Promise: a pull request never lands on a branch's own lane, whatever its branch is
-called (`tests/health/test_lanes.py`).
+called (`tests/health/test_rules.py`).
 """
 
 from collections.abc import Iterable

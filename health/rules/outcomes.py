@@ -1,7 +1,7 @@
 """The outcomes a case can have, their codes in a tile, and what counts as what.
 
 Used by the parsers, the store and every page; pure.
-Promise: the codes are stored bytes and never change (`tests/health/test_outcomes.py`).
+Promise: the codes are stored bytes and never change (`tests/health/test_rules.py`).
 """
 
 from typing import Final

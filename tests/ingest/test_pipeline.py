@@ -270,3 +270,11 @@ def test_status_tells_the_end(project: Project) -> None:
     assert (body["state"], body["run"]["number"], body["error"]) == ("stored", 1, None)
     assert body["receipt"]["files"][0]["accepted"] == 1
     assert connection.in_atomic_block
+
+
+def test_a_message_with_an_unknown_id_does_nothing() -> None:
+    from ingest.tasks import process_upload, sweep_uploads
+
+    process_upload(4711)
+    sweep_uploads()
+    assert not Upload.objects.exists()

@@ -1,6 +1,5 @@
 """Files made to do harm, and damaged ones: refused or mended as JUnit XML is, at little cost."""
 
-import time
 import tracemalloc
 from typing import Any
 
@@ -68,10 +67,9 @@ def test_many_files_of_many_lines_are_refused_before_they_take_memory(read: Any)
 
 
 def test_ranges_that_overlap_cost_their_number_only(read: Any) -> None:
+    # Line by line these are twenty thousand million lines.
     blocks = "".join(f"a.go:{n}.1,{1_000_000 + n}.1 1 1\n" for n in range(1, 20_001))
-    start = time.process_time()
     assert read(f"mode: set\n{blocks}").lines_covered == 1_020_000
-    assert time.process_time() - start < 10
 
 
 def test_memory_stays_flat_over_many_lines(read: Any, cobertura: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ingest.errors import IngestError
-from ingest.parsers.coverage import read_coverage
+from ingest.parsers.coverage import HEAD_BYTES, looks_like_coverage, read_coverage
 from ingest.parsers.coverage.types import CoverageLimits, ParsedCoverage
 
 REPOSITORY = Path(__file__).parents[4]
@@ -50,8 +50,12 @@ def list_shared() -> list[Any]:
     ]
 
 
+def load(path: Path) -> bytes:
+    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+
+
 def read_path(path: Path, *, prefixes: tuple[str, ...] = ()) -> ParsedCoverage:
-    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    data = load(path)
     # Without its name, because only the content may decide.
     return read_coverage(lambda: io.BytesIO(data), filename="report", limits=CoverageLimits(), prefixes=prefixes)
 
@@ -103,6 +107,15 @@ def test_a_sample_gives_the_figures_of_its_manifest(folder: Path, entry: dict[st
 def test_exceptions_are_files_of_the_corpus() -> None:
     known = {param.values[1].get("path") for param in list_shared()}
     assert not set(EXCEPTIONS) & known
+
+
+@needs_shared
+def test_coverage_is_told_from_test_results_by_its_first_bytes() -> None:
+    entries = json.loads((SHARED / "MANIFEST.json").read_text("utf-8"))["files"]
+    for entry in entries:
+        data = load(SHARED / entry["path"]) if "coverage" in entry["kind"] or "junit" in entry["kind"] else b""
+        if data:
+            assert looks_like_coverage(data[:HEAD_BYTES]) == ("coverage" in entry["kind"]), entry["path"]
 
 
 @needs_shared
