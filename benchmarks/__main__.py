@@ -21,7 +21,8 @@ from benchmarks.report import BASELINE, format_section, read_baseline, write_bas
 from benchmarks.stack import StackError
 from benchmarks.workbench import FULL, QUICK, Workbench
 
-# In this order: the later pieces want a machine that the earlier ones have left quiet.
+# Per core.
+_BUSY_LOAD = 0.5
 PIECES = ("parse", "store", "worker", "visible", "accept", "memory", "pages")
 
 
@@ -47,6 +48,8 @@ def main() -> int:
     finally:
         bench.close()
     machine["load_after"] = round(os.getloadavg()[0], 2)
+    if float(machine["load_before"]) > _BUSY_LOAD * int(machine["cores"]):
+        print("\nThe machine was busy before we began: where several processes take part, times and ratios suffer.")
     file = write_results(sections, machine=machine, file=options.json)
     print(f"\nAll readings: {file}")
     if options.set_baseline:

@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 from pathlib import Path
+from typing import Any
 from xml.parsers import expat
 
 from benchmarks.fresh import ROOT
@@ -12,7 +13,7 @@ from benchmarks.fresh import ROOT
 _PACKAGES = ("django", "celery", "gunicorn", "psycopg", "numpy", "junitparser")
 
 
-def describe_machine() -> dict[str, object]:
+def describe_machine() -> dict[str, Any]:
     """Processor, memory, versions, the commit."""
     return {
         "processor": _find_line("/proc/cpuinfo", "model name") or platform.processor(),

@@ -27,3 +27,10 @@ logconfig_dict = logging_settings(
     form=env.text("SUITEWATCH_LOG_FORMAT", default="text", allowed=("text", "json")),
     level=env.text("SUITEWATCH_LOG_LEVEL", default="INFO", allowed=("DEBUG", "INFO", "WARNING", "ERROR")),
 )
+
+
+def post_worker_init(worker: object) -> None:  # noqa: ARG001 - gunicorn's signature
+    """Import Plotly before the first request asks for a figure: it takes a good part of a second."""
+    import plotly.graph_objects as go
+
+    go.Figure(go.Scatter(x=[0], y=[0])).to_plotly_json()

@@ -50,6 +50,11 @@ class Filters:
         chosen = {name: value for name, value in asdict(changed).items() if value != _USUAL[name]}
         return f"?{urlencode(chosen)}"
 
+    def write_format(self, form: str) -> str:
+        """The same page as a file: these filters, paging included, and `format`."""
+        query = self.write(before=self.before)
+        return f"{query}{'&' if query != '?' else ''}format={form}"
+
     @property
     def kept(self) -> dict[str, str]:
         """What a form of the other fields sends along: the chosen words that differ from the usual."""

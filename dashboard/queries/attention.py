@@ -6,56 +6,28 @@ Promise: a bounded number of statements, whatever the project holds (`tests/dash
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import datetime
 from statistics import median
 from typing import Final
 
 import numpy as np
-from django.urls import reverse
 
+from dashboard.queries.arrivals import list_arrivals
 from dashboard.queries.broken import FIRST, NEW, BrokenGroup, read_broken
 from dashboard.queries.cases import CaseName, read_case_names
 from dashboard.queries.changes import JobChange, read_changes
+from dashboard.queries.concerns import Concern, count_of, link_run, name_in
 from dashboard.queries.facts import JobFact
 from dashboard.queries.standing import Standing
 from dashboard.templatetags.display import duration, plain
-from health.models import Project, Upload
+from health.models import Project
 from health.rules.durations import UNITS_PER_SECOND
 
 N_ROWS: Final = 7
 _MOST_JOBS: Final = 16  # compared case by case; counts come from all
-_N_UPLOADS: Final = 50
-_REFUSED: Final = frozenset({Upload.State.FAILED, Upload.State.DEAD})
-_READ: Final = frozenset({Upload.State.STORED, Upload.State.PARTIAL})
 _SLOWER_RATIO: Final = 1.5
 _SLOWER_SECONDS: Final = 1.0
 _N_USUAL: Final = 10
-_SILENCE_RATIO: Final = 3
-_SHORTEST_SILENCE: Final = timedelta(days=7)
-_PATIENCE: Final = timedelta(hours=2)  # a sister job may still be running
-
-
-@dataclass(frozen=True, slots=True)
-class Concern:
-    """One row. `subject` is the bold part, `cases` are named behind it, `told` follows: a sentence of its own, or
-    the rest of the one that named the cases. `quoted` is the report's own words.
-    """
-
-    rank: int
-    mark: str
-    word: str
-    subject: str
-    told: str
-    since: datetime | None
-    since_url: str
-    evidence: str
-    url: str
-    action: str
-    cases: tuple[CaseName, ...] = ()
-    n_unnamed: int = 0
-    is_going_on: bool = False
-    quoted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +45,8 @@ def read_attention(project: Project, standing: Standing, *, now: datetime) -> At
         *_tell_broken(project, standing, changes),
         *_tell_suite_errors(project, standing),
         *_tell_gone(project, standing, changes),
-        *_tell_incomplete(project, standing),
-        *_tell_silent(project, standing, now),
+        *list_arrivals(project, standing, now=now),
         *_tell_flaky(project, standing),
-        *_tell_refused(project),
-        *_tell_stale(project, standing, now),
         *_tell_slower(project, standing, changes),
     ]
     ranked = sorted(concerns, key=lambda concern: concern.rank)  # stable: within a rank the largest came first
@@ -108,9 +77,9 @@ def _tell_broken(project: Project, standing: Standing, changes: Sequence[JobChan
             told="",
             quoted=group.message,
             since=since.ran_at if since else group.job.ran_at,
-            since_url=_run_url(project, since.run if since else run),
+            since_url=link_run(project, since.run if since else run),
             evidence=_give_evidence(group, standing, n_executed),
-            url=group.cases[0].url if group.n_cases == 1 and group.cases else _run_url(project, run),
+            url=group.cases[0].url if group.n_cases == 1 and group.cases else link_run(project, run),
             action="See the case" if group.n_cases == 1 and group.cases else f"See run {run}",
         )
 
@@ -120,7 +89,7 @@ def _name_kind(group: BrokenGroup) -> str:
     if group.kind == NEW:
         return f"new {noun}" if group.n_cases == 1 else f"{group.n_cases:,} new {noun}s"
     if group.kind == FIRST:
-        return _count(group.n_cases, noun)
+        return count_of(group.n_cases, noun)
     return "still an error" if group.is_error else "still failing"
 
 
@@ -154,11 +123,11 @@ def _tell_suite_errors(project: Project, standing: Standing) -> Iterator[Concern
                 mark="error",
                 word="suite error" if n == 1 else f"{n:,} suite errors",
                 subject=f"{'A suite' if n == 1 else f'{n:,} suites'} broke outside any test",
-                told=f"No test stands for it, so no count shows it{_in_job(job, standing)}.",
+                told=f"No test stands for it, so no count shows it{name_in(job, standing)}.",
                 since=job.ran_at,
-                since_url=_run_url(project, job.key.run),
+                since_url=link_run(project, job.key.run),
                 evidence=f"run {job.key.run}",
-                url=_run_url(project, job.key.run),
+                url=link_run(project, job.key.run),
                 action=f"See run {job.key.run}",
             )
 
@@ -179,52 +148,12 @@ def _tell_gone(project: Project, standing: Standing, changes: Sequence[JobChange
         subject="One test is gone" if n == 1 else f"{n:,} tests are gone",
         cases=tuple(names[ord_] for ord_ in ords if ord_ in names),
         n_unnamed=n - len(names),
-        told=f"{'Its suite still reports' if n == 1 else 'Their suites still report'}{_in_job(job, standing)}.",
+        told=f"{'Its suite still reports' if n == 1 else 'Their suites still report'}{name_in(job, standing)}.",
         since=job.ran_at,
-        since_url=_run_url(project, job.key.run),
+        since_url=link_run(project, job.key.run),
         evidence=f"reported in run {job.baseline.run}" if job.baseline else "",
-        url=f"{_run_url(project, job.key.run)}#gone",
+        url=f"{link_run(project, job.key.run)}#gone",
         action="List them",
-    )
-
-
-def _tell_incomplete(project: Project, standing: Standing) -> Iterator[Concern]:
-    cut = [job for job in standing.jobs if not job.is_complete]
-    for job in cut[:1]:
-        many = f"{len(cut)} jobs are" if len(cut) > 1 else "The newest run is"
-        yield Concern(
-            rank=5,
-            mark="stale",
-            word="incomplete",
-            subject=f"{many} incomplete",
-            told=f"What arrived counts, what is missing is unknown{_in_job(job, standing)}.",
-            since=job.ran_at,
-            since_url=_run_url(project, job.key.run),
-            evidence=f"{job.counts.declared:,} tests arrived",
-            url=f"{_run_url(project, job.key.run)}#deliveries",
-            action="Read the receipts",
-        )
-
-
-def _tell_silent(project: Project, standing: Standing, now: datetime) -> Iterator[Concern]:
-    """Jobs whose sisters went on without them."""
-    if not standing.silent or not standing.head or now - standing.head.run.ran_at < _PATIENCE:
-        return
-    first = min(standing.silent, key=lambda job: job.ordered_at)
-    names = ", ".join(plain(job.title) for job in standing.silent[:3])
-    more = f" and {len(standing.silent) - 3} more" if len(standing.silent) > 3 else ""
-    n = len(standing.silent)
-    yield Concern(
-        rank=6,
-        mark="stale",
-        word="not reported",
-        subject="One job sent nothing" if n == 1 else f"{n} jobs sent nothing",
-        told=f"{names}{more}: the other jobs of that name reported in a newer run.",
-        since=first.ran_at,
-        since_url=_run_url(project, first.key.run),
-        evidence=f"last in run {first.key.run}; no longer counted here",
-        url=_run_url(project, first.key.run),
-        action=f"See run {first.key.run}",
     )
 
 
@@ -238,63 +167,11 @@ def _tell_flaky(project: Project, standing: Standing) -> Iterator[Concern]:
                 subject=f"{n:,} test{'' if n == 1 else 's'} passed only on a retry",
                 told="The first attempt failed, and nothing was changed in between.",
                 since=job.ran_at,
-                since_url=_run_url(project, job.key.run),
-                evidence=f"run {job.key.run}{_in_job(job, standing)}",
-                url=f"{_run_url(project, job.key.run)}#failures",
+                since_url=link_run(project, job.key.run),
+                evidence=f"run {job.key.run}{name_in(job, standing)}",
+                url=f"{link_run(project, job.key.run)}#failures",
                 action=f"See run {job.key.run}",
             )
-
-
-def _tell_refused(project: Project) -> Iterator[Concern]:
-    """Deliveries that came to nothing and were not followed by a good one of the same job."""
-    newest = project.uploads.order_by("-id")[:_N_UPLOADS]
-    good: set[tuple[str, ...]] = set()
-    refused: list[Upload] = []
-    for upload in newest.only("id", "public_id", "state", "metadata", "received_at", "error", "project"):
-        place = tuple(str(upload.metadata.get(name, "")) for name in ("job", "variant", "suite"))
-        if upload.state in _READ:
-            good.add(place)
-        elif upload.state in _REFUSED and place not in good:
-            refused.append(upload)
-    if not refused:
-        return
-    newest_one, n = refused[0], len(refused)
-    url = reverse("dashboard:upload", kwargs={"slug": project.slug, "public_id": newest_one.public_id})
-    yield Concern(
-        rank=8,
-        mark="fail",
-        word="not understood" if newest_one.state == Upload.State.FAILED else "given up",
-        subject="A delivery came to nothing" if n == 1 else f"{n} deliveries came to nothing",
-        told=plain(str((newest_one.error or {}).get("message", ""))),
-        since=refused[-1].received_at,
-        since_url=url,
-        evidence=f"{n} of the last {_N_UPLOADS} uploads" if n > 1 else "nothing better came since",
-        url=url,
-        action="Read the receipt",
-    )
-
-
-def _tell_stale(project: Project, standing: Standing, now: datetime) -> Iterator[Concern]:
-    """Silence longer than three times the longest pause there was."""
-    if project.is_sample or len(standing.runs) < 2:
-        return
-    times = sorted(run.ran_at for run in standing.runs)
-    longest = max(later - earlier for earlier, later in pairwise(times))
-    silence = now - times[-1]
-    if silence <= max(longest * _SILENCE_RATIO, _SHORTEST_SILENCE):
-        return
-    yield Concern(
-        rank=9,
-        mark="stale",
-        word="stale",
-        subject=f"Nothing was sent for {silence.days:,} days",
-        told="Whatever this page says may no longer hold.",
-        since=times[-1],
-        since_url=_run_url(project, standing.runs[-1].number),
-        evidence=f"the longest pause before was {_count(max(longest.days, 1), 'day')}",
-        url=reverse("dashboard:uploads", kwargs={"slug": project.slug}),
-        action="Open the uploads",
-    )
 
 
 def _is_slower(standing: Standing) -> float:
@@ -323,9 +200,9 @@ def _tell_slower(project: Project, standing: Standing, changes: Sequence[JobChan
         told=told,
         is_going_on=bool(case),
         since=run.ran_at,
-        since_url=_run_url(project, run.number),
+        since_url=link_run(project, run.number),
         evidence=f"the median of the {min(_N_USUAL, len(standing.points) - 1)} runs before",
-        url=_run_url(project, run.number),
+        url=link_run(project, run.number),
         action=f"See run {run.number}",
     )
 
@@ -345,16 +222,3 @@ def _find_slowest(project: Project, changes: Sequence[JobChange]) -> tuple[tuple
         if ord_ in names:
             return (names[ord_],), f"took {duration(now)} of it, after {duration(before)}."
     return (), ""
-
-
-def _in_job(job: JobFact, standing: Standing) -> str:
-    """Which job, where there are several."""
-    return f" ({plain(job.title)})" if len(standing.jobs) > 1 else ""
-
-
-def _run_url(project: Project, number: int) -> str:
-    return reverse("dashboard:run", kwargs={"slug": project.slug, "number": number})
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

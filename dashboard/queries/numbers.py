@@ -53,7 +53,7 @@ def _tell_rate(points: Sequence[Point]) -> Number:
     told += [f"{counts.xfailed:,} failed as expected"] if counts.xfailed else []
     told += [f"{counts.failed:,} failed"] if counts.failed else []
     told += [f"{counts.errored:,} ended in an error"] if counts.errored else []
-    n_green, n_points = sum(not point.is_red for point in points), len(points)
+    n_green, n_points = sum(point.is_green for point in points), len(points)
     green = f" {_count_of(n_green, n_points)} runs left it green." if n_points > 1 else ""
     return Number(
         title="Pass rate",
@@ -113,7 +113,9 @@ def _tell_time(points: Sequence[Point]) -> Number:
 
 
 def _count_of(part: int, whole: int) -> str:
-    return f"All {whole}" if part == whole else f"{part or 'None'} of {whole}"
+    if part == whole:
+        return "Both" if whole == 2 else f"All {whole}"
+    return f"{part or 'None'} of {whole}"
 
 
 def _tell_oldest(points: Sequence[Point], take: Callable[[Counts], int]) -> str:

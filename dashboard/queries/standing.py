@@ -43,6 +43,11 @@ class Point:
         """Whether anything on the lane was broken then."""
         return self.counts.is_red
 
+    @property
+    def is_green(self) -> bool:
+        """Whether it was whole, something ran, and nothing was broken."""
+        return self.is_complete and bool(self.counts.executed) and not self.counts.is_red
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:

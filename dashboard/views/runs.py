@@ -4,18 +4,29 @@ Called by `dashboard.urls`. Promise: each list works without JavaScript, and its
 (`tests/dashboard/test_runs_views.py`).
 """
 
-from typing import Any
+from typing import Any, Final
 
 from django.http import HttpResponse
 from django.views.decorators.http import require_GET
 
 from dashboard.filters import Filters
-from dashboard.http import HtmxRequest, answer_conditionally, get_project_or_404, render_page, require_login
-from dashboard.queries.runs import RunList, list_runs
+from dashboard.http import (
+    HtmxRequest,
+    answer_conditionally,
+    answer_with_table,
+    get_project_or_404,
+    render_page,
+    require_login,
+)
+from dashboard.queries.runs import RunLine, RunList, list_runs
 from dashboard.templatetags.display import plain
 from health.rules.lanes import CHANGES
 
-_MOST_LINKS = 8
+_MOST_LINKS: Final = 8
+_HEAD: Final = (
+    *("run", "ran_at", "branch", "pull_request", "commit", "jobs", "outcome", "declared", "executed", "passed"),
+    *("expected_failures", "failed", "errored", "skipped", "new", "still", "fixed", "gone", "seconds"),
+)
 
 
 @require_GET
@@ -24,9 +35,14 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
     """All runs, or those of one branch, newest first."""
     project = get_project_or_404(request, slug)
     filters = Filters.read(request.GET)
+    form = request.GET.get("format", "")
 
     def build() -> HttpResponse:
         runs = list_runs(project, filters)
+        if form in ("csv", "json"):
+            return answer_with_table(
+                form=form, name=f"{project.slug}-runs", head=_HEAD, rows=map(_write_row, runs.lines)
+            )
         return render_page(
             request,
             "dashboard/runs.html",
@@ -35,10 +51,19 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             runs=runs,
             filters=filters,
             groups=_offer_branches(runs, filters),
+            csv_url=filters.write_format("csv"),
+            json_url=filters.write_format("json"),
             next_url=filters.write(before=runs.next_before) if runs.next_before else "",
         )
 
     return answer_conditionally(request, project=project, build=build)
+
+
+def _write_row(line: RunLine) -> tuple[Any, ...]:
+    run, counts, changes = line.run, line.run.counts, line.run.changes
+    where = (run.number, run.ran_at.isoformat(), run.branch, run.pull_request, run.commit, line.what, run.verdict.word)
+    cases = (counts.declared, counts.executed, counts.passed, counts.xfailed, counts.failed, counts.errored)
+    return (*where, *cases, counts.skipped, changes.new, changes.still, changes.fixed, changes.gone, counts.seconds)
 
 
 def _offer_branches(runs: RunList, filters: Filters) -> list[dict[str, Any]]:

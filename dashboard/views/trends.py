@@ -72,8 +72,8 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             figure=_draw(trends, filters),
             groups=_offer_choices(trends, filters),
             selects=_offer_selects(trends, filters),
-            csv_url=_add_format(filters, "csv"),
-            json_url=_add_format(filters, "json"),
+            csv_url=filters.write_format("csv"),
+            json_url=filters.write_format("json"),
         )
 
     return answer_conditionally(request, project=project, build=build)
@@ -132,11 +132,6 @@ def _offer_selects(trends: Trends, filters: Filters) -> list[dict[str, Any]]:
         for name, (values, empty) in every.items()
         if len(values) > 1 or getattr(filters, name)
     ]
-
-
-def _add_format(filters: Filters, form: str) -> str:
-    query = filters.write()
-    return f"{query}{'&' if query != '?' else ''}format={form}"
 
 
 def _list_rows(trends: Trends) -> Iterator[Sequence[Any]]:

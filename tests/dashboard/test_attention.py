@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from dashboard.queries.attention import Attention, Concern, read_attention
+from dashboard.queries.attention import Attention, read_attention
+from dashboard.queries.concerns import Concern
 from dashboard.queries.standing import read_standing
 from health.models import Project, Upload
 from tests.builders import a_project, a_received_upload
@@ -111,6 +112,14 @@ def test_an_incomplete_run_is_told_and_no_case_of_it_is_gone() -> None:
     a_run(project, green(4), hour=1, state="partial")
     row = only(project)
     assert (row.word, row.evidence) == ("incomplete", "4 tests arrived")
+
+
+def test_a_run_without_a_test_is_no_success() -> None:
+    project = a_project()
+    a_run(project, green(), hour=0)
+    a_run(project, {}, hour=1)
+    row = only(project)
+    assert (row.word, row.evidence) == ("no tests", "compared with run 1")
 
 
 def test_a_job_that_stayed_silent_is_named_once_its_time_is_over() -> None:

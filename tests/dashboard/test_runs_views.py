@@ -1,5 +1,8 @@
 """The list of runs as a page."""
 
+import csv
+import io
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -57,3 +60,15 @@ def test_no_run_leads_to_the_first_upload(ann: Client) -> None:
     page = ann.get("/p/click/runs/").text
     assert "<h1>No run yet.</h1>" in page
     assert 'href="/p/click/start/"' in page
+
+
+def test_the_same_address_gives_the_runs_as_a_file(ann: Client) -> None:
+    project = a_project("click", owner=User.objects.get(username="ann"))
+    a_run(project, green(), hour=0)
+    a_run(project, green(case1="fail"), hour=1, branch="=cmd()", pull_request="7")
+    assert 'href="?branch=main&amp;format=csv"' in ann.get("/p/click/runs/?branch=main").text
+    newest, first = csv.DictReader(io.StringIO(ann.get("/p/click/runs/?format=csv").text))
+    assert (newest["run"], newest["branch"], newest["outcome"], newest["new"]) == ("2", "'=cmd()", "1 failed", "1")
+    assert (first["declared"], first["passed"], first["ran_at"]) == ("6", "6", "2026-03-02T09:00:00+00:00")
+    rows = ann.get("/p/click/runs/?branch=main&format=json").json()["rows"]
+    assert [(row["run"], row["seconds"]) for row in rows] == [(1, pytest.approx(0.06, rel=1e-2))]

@@ -107,28 +107,6 @@ def test_postgres_is_killed_while_a_worker_holds_an_upload(lab: Lab, point: str)
     lab.assert_exact(sender, [report], n_names=report.n)
 
 
-def test_a_server_that_took_over_without_the_last_names_gets_them_again(lab: Lab) -> None:
-    """As after a change to a replica that had not received everything: the worker's memory of names is void."""
-    sender, report = lab.a_sender(), make_report(2000)
-    lab.traps.arm("copied", signal.SIGSTOP)
-    lab.accept(sender, report, run_id="1")
-    frozen = lab.wait_until_caught("copied")
-    lab.stack.stop("beat")
-    lab.stack.kill("postgres")
-    lab.stack.start("postgres")
-    lab.stack.query("DELETE FROM health_case WHERE project_id = %s AND ord >= 500 RETURNING ord", sender.project)
-    lab.wait_until_served()
-    wake(frozen)
-    wait_for(lambda: lab.uploads(sender) == [("retry", 0)], what="the end of the attempt")
-    other = make_report(1000, first=5000)
-    lab.accept(sender, other, run_id="2")
-    wait_for(lambda: ("stored", 1) in lab.uploads(sender), what="the other upload")
-    lab.hurry(sender)
-    lab.stack.start("beat")
-    lab.wait_until_stored(sender, 2)
-    lab.assert_exact(sender, [report, other], n_names=3000)
-
-
 def test_a_locked_table_is_told_as_a_busy_database(lab: Lab) -> None:
     sender = lab.a_sender()
     lab.accept(sender, SMALL, run_id="1")

@@ -51,10 +51,13 @@ def test_killed_between_copy_and_commit_nothing_is_visible_and_it_is_done_again(
     for table in ("health_tile", "health_run", "health_job", "health_failure", "health_suiteday"):
         seen = lab.stack.query(f"SELECT count(*) FROM {table} WHERE project_id = %s", sender.project)
         assert seen == [(0,)], table
-    lab.traps.arm("copied", signal.SIGKILL)
     wake(pid)
     wait_for(lambda: lab.uploads(sender) == [("stored", 1)], what="the woken worker's own commit")
+    lab.traps.clear()
+    lab.traps.arm("copied", signal.SIGKILL)
     lab.accept(sender, SMALL, run_id="2")
+    lab.wait_until_caught("copied")
+    lab.end_lease(sender)
     lab.wait_until_stored(sender, 2)
     assert lab.uploads(sender) == [("stored", 1), ("stored", 2)]
     lab.assert_exact(sender, [SMALL, SMALL], n_names=SMALL.n)
@@ -82,9 +85,11 @@ def test_a_frozen_worker_that_wakes_after_another_finished_changes_nothing(lab: 
     lab.traps.arm("parsed", signal.SIGSTOP)
     lab.accept(sender, SMALL, run_id="1")
     pid = lab.wait_until_caught("parsed")
+    lab.end_lease(sender)
     lab.wait_until_stored(sender, 1)
+    said = len(lab.stack.log)
     wake(pid)
-    wait_for(lambda: "lease_lost" in lab.stack.log, what="the sleeper's word that its lease is over")
+    wait_for(lambda: "lease_lost" in lab.stack.log[said:], what="the sleeper's word that its lease is over")
     assert lab.uploads(sender) == [("stored", 2)]
     lab.assert_exact(sender, [SMALL], n_names=SMALL.n)
 
@@ -107,14 +112,15 @@ def test_a_worker_frozen_inside_its_transaction_does_not_hold_its_project_for_ev
 
 def test_a_file_that_kills_each_worker_is_given_up_and_others_go_on(lab: Lab) -> None:
     poisoned, healthy = lab.a_sender(), lab.a_sender()
-    worker = lab.stack.pid("worker")
+    worker, revision = lab.stack.pid("worker"), lab.revision(poisoned)
+    lab.traps.arm("parsed", signal.SIGKILL)
+    lab.accept(poisoned, SMALL, run_id="1")
     for attempt in (1, 2, 3):
-        lab.traps.arm("parsed", signal.SIGKILL)
-        if attempt == 1:
-            lab.accept(poisoned, SMALL, run_id="1")
-        wait_for(lambda: lab.traps.caught("parsed"), what=f"attempt {attempt}")
+        lab.wait_until_caught("parsed")
         lab.traps.clear()
-    revision = lab.revision(poisoned)
+        if attempt < 3:
+            lab.traps.arm("parsed", signal.SIGKILL)
+        lab.end_lease(poisoned)
     lab.accept(healthy, SMALL, run_id="1")
     lab.wait_until_stored(healthy, 1)
     lab.wait_until_stored(poisoned, 1)

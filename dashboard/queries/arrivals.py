@@ -1,0 +1,142 @@
+"""What did not arrive, or not whole: incomplete and empty runs, silent jobs, refused deliveries, long silence.
+
+Used by `attention`. Promise: one statement (`tests/dashboard/test_attention.py`).
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Final
+
+from django.urls import reverse
+
+from dashboard.queries.concerns import Concern, count_of, link_run, name_in
+from dashboard.queries.standing import Standing
+from dashboard.templatetags.display import plain
+from health.models import Project, Upload
+
+_N_UPLOADS: Final = 50
+_REFUSED: Final = frozenset({Upload.State.FAILED, Upload.State.DEAD})
+_READ: Final = frozenset({Upload.State.STORED, Upload.State.PARTIAL})
+_SILENCE_RATIO: Final = 3
+_SHORTEST_SILENCE: Final = timedelta(days=7)
+_PATIENCE: Final = timedelta(hours=2)  # a sister job may still be running
+
+
+def list_arrivals(project: Project, standing: Standing, *, now: datetime) -> Iterator[Concern]:
+    """Each thing that is missing, in no order."""
+    yield from _tell_incomplete(project, standing)
+    yield from _tell_empty(project, standing)
+    yield from _tell_silent(project, standing, now)
+    yield from _tell_refused(project)
+    yield from _tell_stale(project, standing, now)
+
+
+def _tell_incomplete(project: Project, standing: Standing) -> Iterator[Concern]:
+    cut = [job for job in standing.jobs if not job.is_complete]
+    for job in cut[:1]:
+        many = f"{len(cut)} jobs are" if len(cut) > 1 else "The newest run is"
+        yield Concern(
+            rank=5,
+            mark="stale",
+            word="incomplete",
+            subject=f"{many} incomplete",
+            told=f"What arrived counts, what is missing is unknown{name_in(job, standing)}.",
+            since=job.ran_at,
+            since_url=link_run(project, job.key.run),
+            evidence=f"{job.counts.declared:,} tests arrived",
+            url=f"{link_run(project, job.key.run)}#deliveries",
+            action="Read the receipts",
+        )
+
+
+def _tell_empty(project: Project, standing: Standing) -> Iterator[Concern]:
+    """Jobs whose reports list no test: a runner that found nothing ends without an error."""
+    for job in standing.jobs:
+        if not job.counts.declared and job.is_complete:
+            yield Concern(
+                rank=5,
+                mark="absent",
+                word="no tests",
+                subject="A run without a test",
+                told=f"Its report was read and lists none{name_in(job, standing)}.",
+                since=job.ran_at,
+                since_url=link_run(project, job.key.run),
+                evidence=f"compared with run {job.baseline.run}" if job.baseline else "",
+                url=f"{link_run(project, job.key.run)}#deliveries",
+                action="Read the receipts",
+            )
+
+
+def _tell_silent(project: Project, standing: Standing, now: datetime) -> Iterator[Concern]:
+    """Jobs whose sisters went on without them."""
+    if not standing.silent or not standing.head or now - standing.head.run.ran_at < _PATIENCE:
+        return
+    first = min(standing.silent, key=lambda job: job.ordered_at)
+    names = ", ".join(plain(job.title) for job in standing.silent[:3])
+    more = f" and {len(standing.silent) - 3} more" if len(standing.silent) > 3 else ""
+    n = len(standing.silent)
+    yield Concern(
+        rank=6,
+        mark="stale",
+        word="not reported",
+        subject="One job sent nothing" if n == 1 else f"{n} jobs sent nothing",
+        told=f"{names}{more}: the other jobs of that name reported in a newer run.",
+        since=first.ran_at,
+        since_url=link_run(project, first.key.run),
+        evidence=f"last in run {first.key.run}; no longer counted here",
+        url=link_run(project, first.key.run),
+        action=f"See run {first.key.run}",
+    )
+
+
+def _tell_refused(project: Project) -> Iterator[Concern]:
+    """Deliveries that came to nothing and were not followed by a good one of the same job."""
+    newest = project.uploads.order_by("-id")[:_N_UPLOADS]
+    good: set[tuple[str, ...]] = set()
+    refused: list[Upload] = []
+    for upload in newest.only("id", "public_id", "state", "metadata", "received_at", "error", "project"):
+        place = tuple(str(upload.metadata.get(name, "")) for name in ("job", "variant", "suite"))
+        if upload.state in _READ:
+            good.add(place)
+        elif upload.state in _REFUSED and place not in good:
+            refused.append(upload)
+    if not refused:
+        return
+    newest_one, n = refused[0], len(refused)
+    url = reverse("dashboard:upload", kwargs={"slug": project.slug, "public_id": newest_one.public_id})
+    yield Concern(
+        rank=8,
+        mark="fail",
+        word="not understood" if newest_one.state == Upload.State.FAILED else "given up",
+        subject="A delivery came to nothing" if n == 1 else f"{n} deliveries came to nothing",
+        told=plain(str((newest_one.error or {}).get("message", ""))),
+        since=refused[-1].received_at,
+        since_url=url,
+        evidence=f"{n} of the last {_N_UPLOADS} uploads" if n > 1 else "nothing better came since",
+        url=url,
+        action="Read the receipt",
+    )
+
+
+def _tell_stale(project: Project, standing: Standing, now: datetime) -> Iterator[Concern]:
+    """Silence longer than three times the longest pause there was."""
+    if project.is_sample or len(standing.runs) < 2:
+        return
+    times = sorted(run.ran_at for run in standing.runs)
+    longest = max(later - earlier for earlier, later in pairwise(times))
+    silence = now - times[-1]
+    if silence <= max(longest * _SILENCE_RATIO, _SHORTEST_SILENCE):
+        return
+    yield Concern(
+        rank=9,
+        mark="stale",
+        word="stale",
+        subject=f"Nothing was sent for {silence.days:,} days",
+        told="Whatever this page says may no longer hold.",
+        since=times[-1],
+        since_url=link_run(project, standing.runs[-1].number),
+        evidence=f"the longest pause before was {count_of(max(longest.days, 1), 'day')}",
+        url=reverse("dashboard:uploads", kwargs={"slug": project.slug}),
+        action="Open the uploads",
+    )
