@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Callable
 
+from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from config.logs import request_id
@@ -40,6 +41,7 @@ class DatabaseTroubleMiddleware:
 
     def __init__(self, get_response: Respond) -> None:
         self._get_response = get_response
+        self._n_lost = 0
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Nothing to do unless a view raises."""
@@ -47,4 +49,18 @@ class DatabaseTroubleMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Called by Django with what a view raised."""
-        return answer_database_trouble(request, exception)
+        response = answer_database_trouble(request, exception)
+        if response is not None:
+            self._renew_pool()
+        return response
+
+    def _renew_pool(self) -> None:
+        """Replace all connections of the pool when one of them turned out to be dead: the server went away.
+
+        The pool itself looks at two of them, waits a second and gives up, so each of the next requests would fail.
+        """
+        pool = getattr(connection, "pool", None)
+        n_lost = pool.get_stats().get("connections_lost", 0) if pool else 0
+        if pool and n_lost > self._n_lost:
+            self._n_lost = n_lost
+            pool.drain()

@@ -154,14 +154,16 @@ class Lab:
             wait_for(lambda port=port: self._is_served(port), seconds=seconds, what="web servers with a database")  # type: ignore[misc]
 
     def _is_served(self, port: int) -> bool:
-        path = f"/api/v1/uploads/{uuid.uuid4()}"
-        headers = {"Authorization": f"Bearer {self._senders[0].token}"}
-        is_strict = port == self.strict_port
         try:
             # Several in a row, so that each process is asked.
-            return all(self.ask("GET", path, headers=headers, strict=is_strict).status == 404 for _ in range(10))
+            return all(self.ask_for_nothing(strict=port == self.strict_port).status == 404 for _ in range(10))
         except OSError:
             return False
+
+    def ask_for_nothing(self, *, strict: bool = False) -> Answer:
+        """For an upload that is not there: 404 when the database answers."""
+        headers = {"Authorization": f"Bearer {self._senders[0].token}"}
+        return self.ask("GET", f"/api/v1/uploads/{uuid.uuid4()}", headers=headers, strict=strict)
 
     # --- Watching ----------------------------------------------------------------------------------------------
 

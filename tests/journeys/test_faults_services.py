@@ -82,6 +82,17 @@ def test_postgres_is_stopped(lab: Lab) -> None:
     lab.assert_exact(sender, [SMALL, SMALL], n_names=SMALL.n)
 
 
+def test_a_restart_of_postgres_costs_each_web_process_one_answer(lab: Lab) -> None:
+    with ThreadPoolExecutor(40) as pool:
+        warm = list(pool.map(lambda _: lab.ask_for_nothing().status, range(40)))
+    assert set(warm) == {404}
+    lab.stack.restart("postgres")
+    found = [lab.ask_for_nothing().status for _ in range(12)]
+    assert set(found) <= {404, 503}
+    assert found.count(503) <= 2
+    assert found[-6:] == [404] * 6
+
+
 @pytest.mark.parametrize("point", ["parsed", "copied", "committed"])
 def test_postgres_is_killed_while_a_worker_holds_an_upload(lab: Lab, point: str) -> None:
     sender = lab.a_sender()
