@@ -13,6 +13,8 @@ ENV PATH=/opt/venv/bin:$PATH \
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
 COPY manage.py ./
+# The settings read the version in it.
+COPY pyproject.toml ./
 COPY config ./config
 COPY health ./health
 COPY ingest ./ingest

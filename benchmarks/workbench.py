@@ -23,6 +23,7 @@ class Effort:
     """How much is measured: sizes in cases, rounds, seconds of load, runs of history."""
 
     sizes: Sequence[int]
+    database_sizes: Sequence[int]
     rounds: int
     load_seconds: float
     memory_sizes: Sequence[int]
@@ -34,6 +35,7 @@ class Effort:
 
 FULL = Effort(
     sizes=(1_000, 10_000, 100_000),
+    database_sizes=(1_000, 10_000, 100_000),
     rounds=5,
     load_seconds=4,
     memory_sizes=(100_000, 200_000),
@@ -44,6 +46,7 @@ FULL = Effort(
 )
 QUICK = Effort(
     sizes=(1_000, 10_000, 100_000),
+    database_sizes=(1_000, 10_000),
     rounds=2,
     load_seconds=1.5,
     memory_sizes=(100_000,),

@@ -74,7 +74,7 @@ def check_proxy(**_: Any) -> list[CheckMessage]:
     """W001: https without a trusted proxy, so that plain http is not redirected."""
     if not settings.OVER_HTTPS or settings.TRUSTED_PROXY:
         return []
-    hint = "If your proxy always sets or strips X-Forwarded-Proto, set SUITEWATCH_TRUSTED_PROXY=yes."
+    hint = "If your proxy sets X-Forwarded-Proto and X-Forwarded-For itself, set SUITEWATCH_TRUSTED_PROXY=yes."
     text = "SUITEWATCH_URL is https, but no proxy is trusted: http is not redirected."
     return [checks.Warning(text, hint=hint, id="config.W001")]
 

@@ -223,8 +223,8 @@ def read_plan(*, host: str | None, port: int | None, demo: bool | None) -> Plan:
         static_root=env.path("SUITEWATCH_STATIC_ROOT", default=directory / "static"),
         database_url=database_url,
         redis_url=env.secret("REDIS_URL", schemes=("redis", "rediss", "unix")),
-        # A real database is no place for examples, unless somebody asks.
         in_colour=not env.text("NO_COLOR") and sys.stdout.isatty(),
+        # A real database is no place for examples, unless somebody asks.
         load_demo=demo if demo is not None else wish == "yes" or (wish == "auto" and not database_url),
     )
 

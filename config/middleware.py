@@ -11,7 +11,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from config.logs import request_id
-from config.trouble import answer_database_trouble
+from config.trouble import answer_database_trouble, answer_wrong_method
 
 Respond = Callable[[HttpRequest], HttpResponseBase]
 # A proxy in front may have named the request; anything else is not repeated in logs.
@@ -36,8 +36,20 @@ def name_request(get_response: Respond) -> Respond:
     return respond
 
 
+def explain_wrong_method(get_response: Respond) -> Respond:
+    """Give a 405 under /api/ the one shape of errors: Django's own has no body."""
+
+    def respond(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        if response.status_code == 405 and request.path_info.startswith("/api/"):
+            return answer_wrong_method(request, response)
+        return response
+
+    return respond
+
+
 class DatabaseTroubleMiddleware:
-    """Answers 503 with Retry-After where a view met a database in trouble; all else goes on as an error."""
+    """Answers 503 or 507 with Retry-After where a view met a database in trouble; all else goes on as an error."""
 
     def __init__(self, get_response: Respond) -> None:
         self._get_response = get_response

@@ -53,12 +53,13 @@ def readyz(request: HttpRequest) -> JsonResponse:
 @require_POST
 def csp_report(request: HttpRequest) -> HttpResponse:
     """Log what the Content-Security-Policy stopped: a mistake of ours, or an attack."""
-    if int(request.headers.get("Content-Length") or 0) <= MAX_REPORT_BYTES:
-        try:
+    try:
+        if int(request.headers.get("Content-Length") or 0) <= MAX_REPORT_BYTES:
             report = json.loads(request.body)["csp-report"]
             log.warning("CSP stopped %s on %s", report.get("blocked-uri"), report.get("document-uri"))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            pass
+    # Anybody may send anything: a few thousand brackets fit, and are too deep for the JSON reader.
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
     return HttpResponse(status=204)
 
 

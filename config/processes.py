@@ -39,7 +39,7 @@ def web_service(environment: Mapping[str, str], *, host: str, port: int) -> Serv
 
 
 def worker_service(environment: Mapping[str, str]) -> Service:
-    """The Celery worker; SIGQUIT lets a long task go back to its lease instead of waiting for its end."""
+    """The Celery worker; SIGTERM lets it end the task it has; killed before that, the task goes back by its lease."""
     return Service(
         name="worker",
         argv=[sys.executable, *WORKER],

@@ -51,7 +51,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 HOST = env.text("SUITEWATCH_HOST", default="127.0.0.1")
 PORT = env.number("SUITEWATCH_PORT", default=8000, least=1, most=65_535)
-BASE_URL = env.url("SUITEWATCH_URL", schemes=("http", "https"), default=f"http://127.0.0.1:{PORT}")
+# In a second terminal: the address of the `make up` that runs.
+_own_url = _running.url if _running is not None else f"http://127.0.0.1:{PORT}"
+BASE_URL = env.url("SUITEWATCH_URL", schemes=("http", "https"), default=_own_url)
 _address = urlsplit(BASE_URL)
 OVER_HTTPS = _address.scheme == "https"
 _own_names = {_address.hostname or "", "localhost", "127.0.0.1", "[::1]"}
@@ -88,6 +90,7 @@ MIDDLEWARE = [
     # Pages of tables shrink to a tenth; Django pads them at random, so that their length gives no secret away.
     "django.middleware.gzip.GZipMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.middleware.explain_wrong_method",
     "config.middleware.DatabaseTroubleMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -139,7 +142,7 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # --- Security: cookies, HSTS and redirects follow the scheme of SUITEWATCH_URL, so plain http on a LAN works --------
 
-# Only a proxy that always sets or strips X-Forwarded-Proto may be trusted with it.
+# Only a proxy that always sets or strips X-Forwarded-Proto, and sets or appends to X-Forwarded-For, may be trusted.
 TRUSTED_PROXY = env.flag("SUITEWATCH_TRUSTED_PROXY", default=False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY else None
 # Without the header each request looks like http: a redirect would never end.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import psycopg
 from django import db
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template import TemplateDoesNotExist
 from django.template.loader import render_to_string
 from django.utils.html import format_html
@@ -34,17 +34,22 @@ BAD_REQUEST = Trouble(400, "bad_request", "This request makes no sense.", "Check
 FORBIDDEN = Trouble(403, "forbidden", "You may not do this.", "Ask an owner of the project, or sign in again.")
 STALE_FORM = Trouble(403, "stale_form", "This form is out of date.", "Open the page again, then send the form.")
 NOT_FOUND = Trouble(404, "not_found", "There is nothing at this address.", "Check it for a typing error.")
+WRONG_METHOD = Trouble(
+    405, "method_not_allowed", "This address takes no such method.", "Use one of those that Allow names."
+)
 FAILED = Trouble(500, "internal", "The server failed at this.", "The log has the reason under this request's id.")
 UNAVAILABLE = Trouble(503, "db_unavailable", "The database is not available.", "Try again in a few seconds.", 5)
 BUSY = Trouble(503, "db_busy", "The database is busy.", "Try again in a few seconds.", 5)
 TOO_SLOW = Trouble(503, "too_slow", "This took too long.", "Narrow the range, or try again later.", 10)
 READ_ONLY = Trouble(503, "read_only", "The database accepts no changes at the moment.", "Try again in a minute.", 60)
+STORAGE_FULL = Trouble(507, "storage_full", "The database has no room left.", "Tell whoever runs this server.", 60)
 
 # SQLSTATEs that pass by themselves; everything else is our own mistake and stays a 500.
 _BY_STATE = {
     "25006": READ_ONLY,
     "40001": BUSY,
     "40P01": BUSY,
+    "53100": STORAGE_FULL,
     "53300": BUSY,
     "55P03": BUSY,
     "57014": TOO_SLOW,
@@ -83,17 +88,25 @@ def answer(request: HttpRequest, trouble: Trouble) -> HttpResponse:
         response["Retry-After"] = str(trouble.retry_after)
     response["Cache-Control"] = "no-store"
     # Said once, by us: Django would log each 5xx as an error of its own.
-    response._has_been_logged = trouble.status == 503  # type: ignore[attr-defined]
+    response._has_been_logged = trouble.retry_after > 0  # type: ignore[attr-defined]
     return response
 
 
 def answer_database_trouble(request: HttpRequest, error: BaseException) -> HttpResponse | None:
-    """503 when `error` is a database in trouble, logged as one line; None when it is anything else."""
+    """503 or 507 when `error` is a database in trouble, logged as one line; None when it is anything else."""
     trouble = find_database_trouble(error)
     if trouble is None:
         return None
-    log.warning("%s %s answered 503 %s: %s", request.method, request.path_info, trouble.code, error)
+    log.warning("%s %s answered %d %s: %s", request.method, request.path_info, trouble.status, trouble.code, error)
     return answer(request, trouble)
+
+
+def answer_wrong_method(request: HttpRequest, refused: HttpResponseBase) -> HttpResponse:
+    """Django's own 405 with our body; it has logged that one already."""
+    response = answer(request, WRONG_METHOD)
+    response["Allow"] = refused["Allow"]
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -137,7 +150,9 @@ def _error_body(request: HttpRequest, trouble: Trouble) -> dict[str, dict[str, s
 def _page(request: HttpRequest, trouble: Trouble) -> str:
     """The page for this status; those for 5xx see no request, because sessions and users need a database."""
     context = {"trouble": trouble, "request_id": getattr(request, "request_id", "")}
+    # What passes by itself has one page.
+    name = "503.html" if trouble.retry_after else f"{trouble.status}.html"
     try:
-        return render_to_string(f"{trouble.status}.html", context, request if trouble.status < 500 else None)
+        return render_to_string(name, context, request if trouble.status < 500 else None)
     except TemplateDoesNotExist:
         return format_html("<!doctype html><title>{0}</title><h1>{0}</h1><p>{1}</p>", trouble.message, trouble.hint)

@@ -9,6 +9,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
+from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, cast
 
 from django.conf import settings
@@ -205,9 +206,20 @@ def address_of(path: str) -> str:
     return settings.BASE_URL.rstrip("/") + resolve_url(path)
 
 
+def find_newest(*places: Path) -> int:
+    """When anything in these files and folders changed last, in nanoseconds; 0 when none of them is there."""
+    paths = (path for place in places for path in (place, *place.rglob("*")))
+    return max((path.stat().st_mtime_ns for path in paths if path.exists()), default=0)
+
+
+# Once, before any template is read: a later look could give a new tag to what this process keeps of an old template.
+_LOOK_CHANGED_AT: Final = find_newest(settings.BASE_DIR / "templates", settings.STATIC_ROOT / "staticfiles.json")
+
+
 def _make_etag(request: HtmxRequest, project: Project, also: str) -> str:
     parts = (
-        getattr(settings, "VERSION", ""),
+        settings.VERSION,
+        _LOOK_CHANGED_AT,
         project.pk,
         project.revision,
         request.get_full_path(),

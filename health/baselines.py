@@ -1,7 +1,8 @@
 """Where a job stands among the others: what it is compared with, and who is compared with it.
 
-Called by `health.rollups`. A baseline is the previous complete job of the same branch in its series, else the newest
-complete one of the default branch that is not younger. Jobs are in order by the commit's time, the run's, its number.
+Called by `health.rollups`. A baseline is the previous complete job of the same branch and pull request in its series,
+else the newest complete one of the default branch that is not younger. Jobs are in order by the commit's time, the
+run's, its number.
 """
 
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ class Place:
 
     key: JobKey
     branch: str
+    pull_request: str
     ordered_at: datetime
     ran_at: datetime
     is_complete: bool
@@ -33,7 +35,7 @@ def fetch_place(cursor: Cursor, project_id: int, key: JobKey) -> Place | None:
     """A job's place, or None when there is no such job."""
     row = cursor.execute(
         """
-        SELECT branch, ordered_at, ran_at, is_complete FROM health_job
+        SELECT branch, pull_request, ordered_at, ran_at, is_complete FROM health_job
         WHERE project_id = %s AND run = %s AND series = %s
         """,
         (project_id, key.run, key.series),
@@ -42,11 +44,12 @@ def fetch_place(cursor: Cursor, project_id: int, key: JobKey) -> Place | None:
 
 
 def find_baseline(cursor: Cursor, project_id: int, place: Place) -> JobKey | None:
-    """The previous complete job of the same branch in its series, else the newest one of the default branch."""
+    """The previous complete job of the same branch and pull request, else the newest one of the default branch."""
     row = cursor.execute(
         """
         SELECT run, series FROM health_job
-        WHERE project_id = %(project)s AND series = %(series)s AND branch = %(branch)s AND is_complete
+        WHERE project_id = %(project)s AND series = %(series)s AND branch = %(branch)s
+          AND pull_request = %(pull_request)s AND is_complete
           AND (ordered_at, ran_at, run) < (%(ordered_at)s, %(ran_at)s, %(run)s)
         ORDER BY ordered_at DESC, ran_at DESC, run DESC LIMIT 1
         """,
@@ -83,11 +86,13 @@ def find_dependents(cursor: Cursor, project_id: int, place: Place) -> list[JobKe
         """
         (SELECT run, series FROM health_job
          WHERE project_id = %(project)s AND series = %(series)s AND branch = %(branch)s
+           AND pull_request = %(pull_request)s
            AND (ordered_at, ran_at, run) > (%(ordered_at)s, %(ran_at)s, %(run)s)
            AND (ordered_at, ran_at, run) <= (
                SELECT coalesce(max(ordered_at), 'infinity'), coalesce(max(ran_at), 'infinity'), coalesce(max(run), 0)
                FROM (SELECT ordered_at, ran_at, run FROM health_job
-                     WHERE project_id = %(project)s AND series = %(series)s AND branch = %(branch)s AND is_complete
+                     WHERE project_id = %(project)s AND series = %(series)s AND branch = %(branch)s
+                       AND pull_request = %(pull_request)s AND is_complete
                        AND (ordered_at, ran_at, run) > (%(ordered_at)s, %(ran_at)s, %(run)s)
                      ORDER BY ordered_at, ran_at, run LIMIT 1) next_complete))
         UNION
@@ -114,6 +119,7 @@ def _place_values(project_id: int, place: Place) -> dict[str, object]:
         "run": place.key.run,
         "series": place.key.series,
         "branch": place.branch,
+        "pull_request": place.pull_request,
         "ordered_at": place.ordered_at,
         "ran_at": place.ran_at,
     }

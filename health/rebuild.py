@@ -8,6 +8,7 @@ older than the oldest kept tile (`tests/health/test_rebuild.py`).
 from django.db import transaction
 
 from health.baselines import JobKey
+from health.lanes import settle_lanes
 from health.revisions import bump_revision
 from health.rollups import fetch_cases, refresh_job
 from health.sql import Cursor, open_cursor
@@ -19,10 +20,11 @@ def lock_project(cursor: Cursor, project_id: int) -> None:
 
 
 def rebuild_project(project_id: int) -> int:
-    """Recompute counts, transitions and days of every job that still has its tiles; returns how many jobs."""
+    """Recompute lanes, counts, transitions and days of every job that still has its tiles; returns how many jobs."""
     with transaction.atomic():
         cursor = open_cursor()
         lock_project(cursor, project_id)
+        settle_lanes(cursor, project_id)
         keys = _find_jobs_with_tiles(cursor, project_id)
         cases = fetch_cases(cursor, project_id)
         for key in keys:

@@ -126,38 +126,43 @@ def _write_job(cursor: Cursor, project_id: int, key: JobKey, cases: Cases, resul
     """Write the job's row and its suites' counts; None when no upload is left in it."""
     head = cursor.execute(
         """
-        SELECT min(u.ran_at), bool_and(u.state <> 'partial'), max(u.attempt),
-               coalesce(sum(u.n_suite_errors) FILTER (WHERE u.attempt = last.attempt), 0)::int,
-               r.branch, coalesce(r.committed_at, min(u.ran_at)), (min(u.ran_at) AT TIME ZONE p.time_zone)::date
-        FROM health_upload u
-        JOIN health_run r ON r.project_id = u.project_id AND r.number = u.run
-        JOIN health_project p ON p.id = u.project_id
-        CROSS JOIN LATERAL (SELECT max(v.attempt) AS attempt FROM health_upload v
-                            WHERE v.project_id = u.project_id AND v.run = u.run AND v.series = u.series) last
-        WHERE u.project_id = %s AND u.run = %s AND u.series = %s
-        GROUP BY r.branch, r.committed_at, p.time_zone
+        WITH delivery AS (
+            SELECT u.project_id, u.run, u.state, u.attempt, u.ran_at, u.n_suite_errors,
+                split_part(u.metadata ->> 'shard', '/', 1) AS shard,
+                split_part(u.metadata ->> 'shard', '/', 2)::int AS n_shards,
+                u.attempt = max(u.attempt) OVER (PARTITION BY u.metadata ->> 'shard') AS is_newest
+            FROM health_upload u WHERE u.project_id = %s AND u.run = %s AND u.series = %s)
+        SELECT r.branch, r.pull_request, coalesce(r.committed_at, min(d.ran_at)), min(d.ran_at),
+            (min(d.ran_at) AT TIME ZONE p.time_zone)::date,
+            bool_and(d.state <> 'partial' OR NOT d.is_newest)
+                AND count(DISTINCT d.shard) >= coalesce(max(d.n_shards), 0),
+            max(d.attempt), coalesce(sum(d.n_suite_errors) FILTER (WHERE d.is_newest), 0)::int
+        FROM delivery d
+        JOIN health_run r ON r.project_id = d.project_id AND r.number = d.run
+        JOIN health_project p ON p.id = d.project_id
+        GROUP BY r.branch, r.pull_request, r.committed_at, p.time_zone
         """,
         (project_id, key.run, key.series),
     ).fetchone()
     if head is None:
         return None
-    ran_at, is_complete, n_attempts, n_suite_errors, branch, ordered_at, day = head
+    place = Place(key, head[0], head[1], head[2], head[3], is_complete=head[5])
     rows = _count_suites(cases, results)
     totals = rows[:, 1:].sum(axis=0).tolist() if len(rows) else [0] * (len(_COUNTED) + 1)
     with cursor.connection.pipeline():
         cursor.execute(
             f"""
-            INSERT INTO health_job (project_id, run, series, branch, ran_at, ordered_at, day, is_complete, n_attempts,
-                n_suite_errors, {_COUNTS}, duration, {_TRANSITIONS})
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, 0, 0, 0)
-            ON CONFLICT (project_id, run, series) DO UPDATE SET (branch, ran_at, ordered_at, day, is_complete,
-                n_attempts, n_suite_errors, {_COUNTS}, duration) = (excluded.branch, excluded.ran_at,
-                excluded.ordered_at, excluded.day, excluded.is_complete, excluded.n_attempts, excluded.n_suite_errors,
-                excluded.n_declared, excluded.n_passed, excluded.n_failed, excluded.n_errored, excluded.n_skipped,
-                excluded.n_xfailed, excluded.n_flaky, excluded.duration)
+            INSERT INTO health_job (project_id, run, series, branch, pull_request, ordered_at, ran_at, day, is_complete,
+                n_attempts, n_suite_errors, {_COUNTS}, duration, {_TRANSITIONS})
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, 0, 0, 0)
+            ON CONFLICT (project_id, run, series) DO UPDATE SET (branch, pull_request, ordered_at, ran_at, day,
+                is_complete, n_attempts, n_suite_errors, {_COUNTS}, duration) = (excluded.branch,
+                excluded.pull_request, excluded.ordered_at, excluded.ran_at, excluded.day, excluded.is_complete,
+                excluded.n_attempts, excluded.n_suite_errors, excluded.n_declared, excluded.n_passed,
+                excluded.n_failed, excluded.n_errored, excluded.n_skipped, excluded.n_xfailed, excluded.n_flaky,
+                excluded.duration)
             """,  # noqa: S608 - the columns are constants
-            (project_id, key.run, key.series, branch, ran_at, ordered_at, day)
-            + (is_complete, n_attempts, n_suite_errors, *totals),
+            (project_id, key.run, key.series, *head, *totals),
         )
         cursor.execute(
             "DELETE FROM health_runsuite WHERE project_id = %s AND run = %s AND series = %s",
@@ -172,7 +177,7 @@ def _write_job(cursor: Cursor, project_id: int, key: JobKey, cases: Cases, resul
             """,  # noqa: S608 - the columns are constants
             (project_id, key.run, key.series, *columns),
         )
-    return Place(key, branch, ordered_at, ran_at, is_complete)
+    return place
 
 
 def _count_suites(cases: Cases, results: Results) -> npt.NDArray[np.int64]:

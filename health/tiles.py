@@ -150,21 +150,6 @@ def fetch_tiles_of_jobs(
     return [_read_row(row) for row in rows]
 
 
-def fetch_block_tiles(
-    cursor: Cursor, project_id: int, *, series: int, block: int, runs: Sequence[int]
-) -> list[StoredTile]:
-    """The tiles of one block of cases in the given runs of a series: one case's history."""
-    rows = cursor.execute(
-        f"""
-        SELECT {_COLUMNS} FROM health_tile
-        WHERE project_id = %s AND series = %s AND block = %s AND run = ANY(%s)
-        """,  # noqa: S608 - the columns are a constant
-        (project_id, series, block, list(runs)),
-        binary=True,
-    ).fetchall()
-    return [_read_row(row) for row in rows]
-
-
 def _read_row(row: tuple[object, ...]) -> StoredTile:
     series, run, upload, attempt, suite, block, encoding, offsets, outcomes, durations = row
     ords, outcome_codes, words = unpack_tile(block, encoding, offsets, outcomes, durations)  # type: ignore[arg-type]
@@ -180,7 +165,7 @@ def merge_tiles(tiles: Iterable[StoredTile], *, n_cases: int) -> Results:
     passed on retry. A skip in a later attempt is no evidence and replaces nothing that ran.
     """
     total = _nothing(n_cases)
-    for _, group in groupby(sorted(tiles, key=lambda t: t.attempt), key=lambda t: t.attempt):
+    for _, group in groupby(sorted(tiles, key=lambda t: (t.attempt, t.upload)), key=lambda t: t.attempt):
         attempt = _merge_attempt(list(group), n_cases)
         total = attempt if not total.outcomes.any() else _follow(total, attempt)
     return total

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from health.models import UploadToken
-from health.models.projects import TOKEN_PREFIX, digest_token, is_well_formed_token
+from health.models.projects import TOKEN_PREFIX, is_well_formed_token, list_digests
 from ingest.errors import IngestError
 
 _USE_NOTED_EVERY: Final = timedelta(minutes=1)
@@ -40,7 +40,7 @@ def _find(text: str) -> UploadToken | None:
     now = timezone.now()
     return (
         UploadToken.objects.select_related("project")
-        .filter(digest=digest_token(text), revoked_at=None)
+        .filter(digest__in=list_digests(text), revoked_at=None)
         .filter(Q(expires_at=None) | Q(expires_at__gt=now))
         .first()
     )

@@ -132,7 +132,7 @@ def _read_epoch(project_id: int) -> int:
 
 
 def _trim_caches() -> None:
-    while len(_caches) > 1 and sum(len(cache.ords) for cache in _caches.values()) > _MOST_CACHED_NAMES:
+    while _caches and sum(len(cache.ords) for cache in _caches.values()) > _MOST_CACHED_NAMES:
         _caches.popitem(last=False)
 
 

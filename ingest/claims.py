@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db import Error, connection, transaction
 from psycopg.types.json import Jsonb
 
+from health.revisions import bump_revision
 from health.sql import open_cursor
 from ingest.metadata import Metadata
 from ingest.store import Delivery
@@ -37,11 +38,12 @@ _CLAIM = """
         lease_until = clock_timestamp() + make_interval(secs => %(lease)s), worker = %(worker)s
     WHERE id = (
         SELECT u.id FROM health_upload u
+        LEFT JOIN (SELECT project_id, count(*) AS n FROM health_upload WHERE state = 'processing' GROUP BY 1) busy
+            ON busy.project_id = u.project_id
         WHERE ((u.state IN ('received', 'retry') AND u.next_attempt_at <= clock_timestamp())
                OR (u.state = 'processing' AND u.lease_until < clock_timestamp()))
           AND u.attempts < %(most)s
-        ORDER BY (SELECT count(*) FROM health_upload p
-                  WHERE p.project_id = u.project_id AND p.state = 'processing'), u.received_at, u.id
+        ORDER BY coalesce(busy.n, 0), u.received_at, u.id
         FOR UPDATE OF u SKIP LOCKED LIMIT 1)
     RETURNING id, project_id, lease_epoch, received_at, metadata
 """
@@ -160,7 +162,7 @@ def _end(delivery: Delivery, state: str, *, error: dict[str, Any], receipt: dict
             ),
         )
         # Not a fact about tests, yet the uploads page and the onboarding line show it.
-        cursor.execute("UPDATE health_project SET revision = revision + 1 WHERE id = %s", (delivery.project_id,))
+        bump_revision(cursor, delivery.project_id)
 
 
 def is_passing_trouble(problem: BaseException) -> bool:

@@ -25,7 +25,7 @@ from django.utils import timezone
 
 from ingest.body import spool_body
 from ingest.errors import IngestError
-from ingest.metadata import FIELDS, Metadata, check_metadata
+from ingest.metadata import Metadata, check_metadata
 
 _PIECE: Final = 256 * 1024
 _GZIP_MAGIC: Final = b"\x1f\x8b"
@@ -134,7 +134,7 @@ def _take_multipart(request: HttpRequest, body: IO[bytes]) -> tuple[dict[str, st
             parts.append((received.name or "report.xml", cast("IO[bytes]", received.file)))
     if not parts:
         raise IngestError("empty_body", "The upload holds no file; send each report as a part named `file`.")
-    return {name: str(post[name]) for name in post if name in FIELDS or name != "csrfmiddlewaretoken"}, parts
+    return {name: str(post[name]) for name in post if name != "csrfmiddlewaretoken"}, parts
 
 
 def _measure_files(parts: list[tuple[str, IO[bytes]]]) -> list[ReceivedFile]:

@@ -84,9 +84,12 @@ def check_metadata(raw: dict[str, str], *, now: datetime) -> tuple[Metadata, lis
             warnings.append(_warn("unknown_field", f"The field {name[:80]!r} is not known and was not read."))
         elif text.strip():
             try:
-                values[name] = _check(name, text.strip(), now, warnings)
+                value = _check(name, text.strip(), now, warnings)
             except ValueError as problem:
                 wrong[name] = str(problem)
+            else:
+                if value is not None:
+                    values[name] = value
     if wrong:
         listed = "; ".join(f"{name}: {problem}" for name, problem in sorted(wrong.items()))
         raise IngestError("invalid_field", f"These fields cannot be used: {listed}.", field=", ".join(sorted(wrong)))
@@ -114,17 +117,22 @@ def _check(name: str, text: str, now: datetime, warnings: list[dict[str, Any]]) 
     forms = {
         "commit": "must be 7 to 64 hexadecimal digits",
         "pull_request": "must be the number of a pull request",
-        "shard": "must look like 2/5",
+        "shard": "must look like 2/5, the first number not above the second",
     }
     if name in shapes and not shapes[name].fullmatch(text):
+        raise ValueError(forms[name])
+    if name == "shard" and int(text.partition("/")[0]) > int(text.partition("/")[2]):
         raise ValueError(forms[name])
     if len(text) > _LONGEST_TEXT:
         raise ValueError(f"must be at most {_LONGEST_TEXT} characters, and has {len(text)}")
     return text.lower() if name == "commit" else text
 
 
-def _check_time(name: str, text: str, now: datetime, warnings: list[dict[str, Any]]) -> datetime:
-    """A moment with its zone. Impossible or zoneless times are replaced by the time of arrival, with a warning."""
+def _check_time(name: str, text: str, now: datetime, warnings: list[dict[str, Any]]) -> datetime | None:
+    """A moment with its zone. An impossible or zoneless one counts as not sent, with a warning.
+
+    Not as the time of arrival: the field is part of what makes two deliveries the same.
+    """
     if not _DATE_LIKE.fullmatch(text):
         raise ValueError("must be an ISO 8601 time with its zone, such as 2026-08-19T19:50:00-07:00")
     try:
@@ -134,7 +142,5 @@ def _check_time(name: str, text: str, now: datetime, warnings: list[dict[str, An
     if moment and moment.tzinfo and datetime(1990, 1, 1, tzinfo=UTC) <= moment <= now + timedelta(days=1):
         return moment.astimezone(UTC)
     reason = "has no time zone" if moment and not moment.tzinfo else "is out of range"
-    warnings.append(
-        _warn("timestamp_out_of_range", f"{name} {text[:40]!r} {reason}; the time of arrival is used instead.")
-    )
-    return now
+    warnings.append(_warn("timestamp_out_of_range", f"{name} {text[:40]!r} {reason}; it counts as not sent."))
+    return None

@@ -16,6 +16,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
 from health.models import PayloadChunk, Upload, UploadFile
+from health.rules.outcomes import XFAIL
 from ingest.claims import claim_next, finish_failed, is_passing_trouble, keep_lease, retry_later
 from ingest.errors import IngestError
 from ingest.parsers import join_reports, read_report
@@ -87,14 +88,15 @@ def _process(delivery: Delivery) -> None:
         finish_failed(delivery, error=error.to_json(), receipt=receipt)
         return
     is_whole = not errors and not any(report.truncated for report in reports)
-    joined = reports[0] if len(reports) == 1 else join_reports(reports)
+    joined = reports[0]
+    if len(reports) > 1:
+        joined = join_reports(reports)
+        receipt["warnings"] += [warning.to_json() for warning in joined.warnings]
     store_report(delivery, joined, state="stored" if is_whole else "partial", receipt=receipt)
 
 
 def _limits(cases_left: int) -> Limits:
-    return Limits(
-        max_plain_bytes=settings.UPLOAD_MAX_PLAIN_BYTES, max_cases=min(cases_left, settings.UPLOAD_MAX_CASES)
-    )
+    return Limits(max_plain_bytes=settings.UPLOAD_MAX_PLAIN_BYTES, max_cases=min(cases_left, settings.UPLOAD_MAX_CASES))
 
 
 def _parse(file: UploadFile, limits: Limits) -> ParsedReport:
@@ -145,6 +147,7 @@ def _describe_report(file: UploadFile, report: ParsedReport) -> dict[str, Any]:
         "failed": counts.failed,
         "errored": counts.errored,
         "skipped": counts.skipped,
+        "xfailed": report.outcomes.count(XFAIL),
         "flaky": counts.flaky,
         "accepted": len(report.keys),
         "merged": report.merged,

@@ -14,6 +14,8 @@ from django.db import transaction
 from psycopg.types.json import Jsonb
 
 from health.baselines import JobKey
+from health.lanes import find_series, name_branch
+from health.rebuild import rebuild_project
 from health.revisions import bump_revision
 from health.rollups import refresh_job
 from health.rules.durations import decode_units, encode_seconds
@@ -103,8 +105,8 @@ def _store(
     project = _lock(cursor, delivery)
     if project.epoch != epoch:
         raise _StaleEpochError
-    project = _settle_default_branch(cursor, delivery, project)
-    key, is_first = _find_job(cursor, delivery, project)
+    settled = _settle_default_branch(cursor, delivery, project)
+    key, is_first = _find_job(cursor, delivery, settled)
     outcomes = np.frombuffer(bytes(report.outcomes), np.uint8)
     durations = encode_seconds(report.seconds)
     _copy_tiles(cursor, delivery, key, suite, ords, outcomes, durations)
@@ -114,6 +116,9 @@ def _store(
     results = _spread(ords, outcomes, durations, suite, cases.n) if is_first else None
     refresh_job(cursor, delivery.project_id, key=key, cases=cases, results=results)
     bump_revision(cursor, delivery.project_id)
+    if settled.default_branch != project.default_branch:
+        # Runs that came before could not know their lane or baseline.
+        rebuild_project(delivery.project_id)
 
 
 def _lock(cursor: Cursor, delivery: Delivery) -> _Project:
@@ -140,9 +145,10 @@ def _lock(cursor: Cursor, delivery: Delivery) -> _Project:
 
 
 def _settle_default_branch(cursor: Cursor, delivery: Delivery, project: _Project) -> _Project:
-    if project.default_branch or delivery.metadata.pull_request:
+    if project.default_branch:
         return project
-    guess = guess_default_branch(delivery.metadata.branch, stated=delivery.metadata.default_branch)
+    branch = "" if delivery.metadata.pull_request else delivery.metadata.branch
+    guess = guess_default_branch(branch, stated=delivery.metadata.default_branch)
     if not guess:
         return project
     cursor.execute("UPDATE health_project SET default_branch = %s WHERE id = %s", (guess, delivery.project_id))
@@ -158,48 +164,38 @@ def _find_job(cursor: Cursor, delivery: Delivery, project: _Project) -> tuple[Jo
         default_branch=project.default_branch,
         long_lived=project.long_lived,
     )
-    branch = metadata.branch or (lane if not metadata.pull_request else "")
+    branch = name_branch(metadata.branch, lane=lane, pull_request=metadata.pull_request)
     ran_at = metadata.ran_at or delivery.received_at
-    with cursor.connection.pipeline():
-        cursor.execute(
-            """
-            INSERT INTO health_series (project_id, number, job, variant, lane)
-            SELECT %(project)s, (SELECT coalesce(max(number) + 1, 1) FROM health_series WHERE project_id = %(project)s),
-                   %(job)s, %(variant)s, %(lane)s
-            ON CONFLICT (project_id, job, variant, lane) DO UPDATE SET job = excluded.job RETURNING number
-            """,
-            {"project": delivery.project_id, "job": metadata.job, "variant": metadata.variant, "lane": lane},
-        )
-        series = _only(cursor.fetchone())
-        cursor.execute(
-            """
-            INSERT INTO health_run (project_id, number, provider, external_id, commit, branch, lane, pull_request,
-                build_url, committed_at, ran_at, ordered_at, is_complete, n_attempts, n_declared, n_passed, n_failed,
-                n_errored, n_skipped, n_xfailed, n_flaky, n_suite_errors, n_new, n_still, n_fixed, n_gone, duration)
-            SELECT %(project)s, (SELECT coalesce(max(number) + 1, 1) FROM health_run WHERE project_id = %(project)s),
-                %(provider)s, %(external_id)s, %(commit)s, %(branch)s, %(lane)s, %(pull_request)s, %(build_url)s,
-                %(committed_at)s, %(ran_at)s, coalesce(%(committed_at)s, %(ran_at)s), true, 1,
-                0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
-            ON CONFLICT (project_id, provider, external_id) DO UPDATE SET
-                commit = coalesce(nullif(health_run.commit, ''), excluded.commit),
-                build_url = coalesce(nullif(health_run.build_url, ''), excluded.build_url),
-                committed_at = coalesce(health_run.committed_at, excluded.committed_at)
-            RETURNING number
-            """,
-            {
-                "project": delivery.project_id,
-                "provider": metadata.provider,
-                "external_id": metadata.run_id or f"upload {delivery.upload_id}",
-                "commit": metadata.commit,
-                "branch": branch,
-                "lane": lane,
-                "pull_request": metadata.pull_request,
-                "build_url": metadata.build_url,
-                "committed_at": metadata.committed_at,
-                "ran_at": ran_at,
-            },
-        )
-        run = _only(cursor.fetchone())
+    series = find_series(cursor, delivery.project_id, job=metadata.job, variant=metadata.variant, lane=lane)
+    cursor.execute(
+        """
+        INSERT INTO health_run (project_id, number, provider, external_id, commit, branch, lane, pull_request,
+            build_url, committed_at, ran_at, ordered_at, is_complete, n_attempts, n_declared, n_passed, n_failed,
+            n_errored, n_skipped, n_xfailed, n_flaky, n_suite_errors, n_new, n_still, n_fixed, n_gone, duration)
+        SELECT %(project)s, (SELECT coalesce(max(number) + 1, 1) FROM health_run WHERE project_id = %(project)s),
+            %(provider)s, %(external_id)s, %(commit)s, %(branch)s, %(lane)s, %(pull_request)s, %(build_url)s,
+            %(committed_at)s, %(ran_at)s, coalesce(%(committed_at)s, %(ran_at)s), true, 1,
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+        ON CONFLICT (project_id, provider, external_id) DO UPDATE SET
+            commit = coalesce(nullif(health_run.commit, ''), excluded.commit),
+            build_url = coalesce(nullif(health_run.build_url, ''), excluded.build_url),
+            committed_at = coalesce(health_run.committed_at, excluded.committed_at)
+        RETURNING number
+        """,
+        {
+            "project": delivery.project_id,
+            "provider": metadata.provider,
+            "external_id": metadata.run_id or f"upload {delivery.upload_id}",
+            "commit": metadata.commit,
+            "branch": branch,
+            "lane": lane,
+            "pull_request": metadata.pull_request,
+            "build_url": metadata.build_url,
+            "committed_at": metadata.committed_at,
+            "ran_at": ran_at,
+        },
+    )
+    run = _only(cursor.fetchone())
     cursor.execute(
         "SELECT count(*) FROM health_job WHERE project_id = %s AND run = %s AND series = %s",
         (delivery.project_id, run, series),

@@ -30,8 +30,12 @@ _STATUS: Final[dict[str, int]] = {
     "token_malformed": 401,
     "token_invalid": 401,
     "scope_missing": 403,
+    "forbidden": 403,
+    "stale_form": 403,
     "https_required": 403,
     "upload_not_found": 404,
+    "not_found": 404,
+    "method_not_allowed": 405,
     "upload_timeout": 408,
     "length_required": 411,
     "too_large": 413,
@@ -39,9 +43,12 @@ _STATUS: Final[dict[str, int]] = {
     "unsupported_type": 415,
     "unsupported_encoding": 415,
     "idempotency_key_reused": 422,
-    "rate_limited": 429,
-    "queue_full": 429,
+    "internal": 500,
     "db_unavailable": 503,
+    "db_busy": 503,
+    "too_slow": 503,
+    "read_only": 503,
+    "storage_full": 507,
 }
 View = Callable[..., HttpResponse]
 

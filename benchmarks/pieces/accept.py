@@ -16,7 +16,6 @@ from benchmarks.workbench import Workbench
 
 _CLIENTS: Final = 8
 _WANTED_BYTES: Final = 55_000
-_MOST_ROUNDS: Final = 2
 
 
 def measure(bench: Workbench) -> Section:
@@ -30,7 +29,7 @@ def measure(bench: Workbench) -> Section:
     section.readings = {state: [] for state in (*_VALKEY, _BUSY)}
     bench.stack.stop("worker")
     _run(bench, token, report, "warm-up")
-    for number in range(min(_MOST_ROUNDS, bench.effort.rounds)):
+    for number in range(max(1, bench.effort.rounds // 2)):
         for state, (trouble, remedy) in _VALKEY.items():
             trouble(bench.stack)
             try:

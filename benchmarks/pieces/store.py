@@ -17,7 +17,7 @@ def measure(bench: Workbench) -> Section:
         "Storing: one transaction per upload, everything derived, beside raw COPY",
         ("cases", "store ms", "results/s", "COPY ms", "share of COPY", "first upload ms"),
     )
-    for size in bench.effort.sizes:
+    for size in bench.effort.database_sizes:
         reports = [str(bench.shelf.plain(size, variant=variant)) for variant in range(_VARIANTS)]
         repeats = _PAIRS.get(size, 4) * bench.effort.rounds
         readings = bench.call_inside("store:compare_with_copy", reports=reports, repeats=repeats)

@@ -16,7 +16,7 @@ def measure(bench: Workbench) -> Section:
         "Working: from kept bytes to committed facts",
         ("cases", "worker CPU ms", "its backend", "parse alone", "cases per CPU s", "parse's share"),
     )
-    for size in bench.effort.sizes:
+    for size in bench.effort.database_sizes:
         readings = bench.call_inside(
             "worker:measure_cpu",
             packed=[str(bench.shelf.packed(size, variant=variant)) for variant in range(_VARIANTS)],

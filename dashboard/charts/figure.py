@@ -151,9 +151,9 @@ def write_share(part: float, whole: float) -> str:
 
 def write_seconds(seconds: float) -> str:
     """A time for a label: "340 ms", "6.8 s", "4 min 31 s"."""
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes_left = divmod(minutes, 60)

@@ -57,13 +57,14 @@ def _choose_jobs(standing: Standing) -> list[JobFact]:
     """The jobs worth reading result by result: broken ones, those with cases gone, and the one that slowed down."""
     worth = [job for job in standing.jobs if job.counts.broken or job.changes.gone]
     worth.sort(key=lambda job: (job.counts.broken, job.changes.gone), reverse=True)
-    if not worth and _is_slower(standing):
+    if not worth and _find_usual(standing):
         worth = sorted(standing.jobs, key=lambda job: job.counts.units, reverse=True)[:1]
     return worth[:_MOST_JOBS]
 
 
 def _tell_broken(project: Project, standing: Standing, changes: Sequence[JobChange]) -> Iterator[Concern]:
     n_executed = standing.head.counts.executed if standing.head else 0
+    is_cut = sum(bool(job.counts.broken) for job in standing.jobs) > _MOST_JOBS
     for group in read_broken(project, changes):
         run, since = group.job.key.run, group.streak.first if group.streak else None
         verb = "stops with an error" if group.is_error else "fails"
@@ -78,7 +79,7 @@ def _tell_broken(project: Project, standing: Standing, changes: Sequence[JobChan
             quoted=group.message,
             since=since.ran_at if since else group.job.ran_at,
             since_url=link_run(project, since.run if since else run),
-            evidence=_give_evidence(group, standing, n_executed),
+            evidence=_give_evidence(group, standing, n_executed, is_cut=is_cut),
             url=group.cases[0].url if group.n_cases == 1 and group.cases else link_run(project, run),
             action="See the case" if group.n_cases == 1 and group.cases else f"See run {run}",
         )
@@ -101,15 +102,16 @@ def _name_group(group: BrokenGroup, verb: str) -> str:
     return f"{group.n_cases:,} {'cases' if family else 'tests'}{family} {plural}"
 
 
-def _give_evidence(group: BrokenGroup, standing: Standing, n_executed: int) -> str:
+def _give_evidence(group: BrokenGroup, standing: Standing, n_executed: int, *, is_cut: bool) -> str:
     said = []
     if group.streak and group.streak.n_broken > 1:
         more = "" if group.streak.is_whole else "at least "
         said.append(f"{more}{group.streak.n_broken} runs in a row")
     elif group.kind == NEW and group.job.baseline:
-        said.append(f"passed in run {group.job.baseline.run}")
+        verb = "passed" if group.has_passed else "did not fail"
+        said.append(f"{verb} in run {group.job.baseline.run}")
     if len(standing.jobs) > 1:
-        said.append(f"in {group.n_jobs} of {len(standing.jobs)} jobs")
+        said.append(f"in {'at least ' if is_cut else ''}{group.n_jobs} of {len(standing.jobs)} jobs")
     else:
         said.append(f"{group.n_cases:,} of {n_executed:,} executed")
     return "; ".join(said)
@@ -174,21 +176,22 @@ def _tell_flaky(project: Project, standing: Standing) -> Iterator[Concern]:
             )
 
 
-def _is_slower(standing: Standing) -> float:
-    """The usual time in seconds when the newest one is well above it, else 0."""
+def _find_usual(standing: Standing) -> tuple[float, int] | None:
+    """The usual time in seconds and of how many runs that is, when the newest time is well above it."""
     if not standing.head or len(standing.points) < 3:
-        return 0
+        return None
     before = [p.counts.seconds for p in standing.points[-_N_USUAL - 1 : -1] if p.n_jobs == standing.head.n_jobs]
     now = standing.head.counts.seconds
     usual = median(before) if before else now
     is_slower = usual > 0 and now >= usual * _SLOWER_RATIO and now - usual >= _SLOWER_SECONDS
-    return usual if is_slower else 0
+    return (usual, len(before)) if is_slower else None
 
 
 def _tell_slower(project: Project, standing: Standing, changes: Sequence[JobChange]) -> Iterator[Concern]:
-    usual = _is_slower(standing)
-    if not usual or not standing.head:
+    found = _find_usual(standing)
+    if not found or not standing.head:
         return
+    usual, n_before = found
     run = standing.head.run
     case, told = _find_slowest(project, changes)
     yield Concern(
@@ -201,7 +204,7 @@ def _tell_slower(project: Project, standing: Standing, changes: Sequence[JobChan
         is_going_on=bool(case),
         since=run.ran_at,
         since_url=link_run(project, run.number),
-        evidence=f"the median of the {min(_N_USUAL, len(standing.points) - 1)} runs before",
+        evidence=f"the median of {n_before} runs before" if n_before > 1 else "one run before",
         url=link_run(project, run.number),
         action=f"See run {run.number}",
     )

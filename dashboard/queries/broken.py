@@ -1,6 +1,6 @@
 """The broken cases of a lane as it stands, in groups a person can act on: new or still, failed or errored, by family.
 
-Used by what needs attention. Promise: six statements at most, however much is broken
+Used by what needs attention. Promise: seven statements at most, however much is broken
 (`tests/dashboard/test_attention.py`).
 """
 
@@ -16,6 +16,7 @@ from dashboard.queries.changes import JobChange
 from dashboard.queries.facts import JobFact
 from dashboard.queries.sql import fetch_rows
 from dashboard.queries.streaks import Streak, read_streaks
+from dashboard.queries.texts import Failed, TextPlace, read_first_lines
 from health.models import Project
 from health.rules import outcomes as codes
 
@@ -39,6 +40,7 @@ class BrokenGroup:
     family: str  # empty when they are of several
     job: JobFact  # one in which the first of them is broken
     n_jobs: int
+    has_passed: bool  # whether each of them passed in the runs these jobs are compared with
     message: str
     streak: Streak | None
 
@@ -51,6 +53,7 @@ class _Broken:
     kind: str
     is_error: bool
     jobs: list[JobFact]
+    has_passed: bool
 
     @property
     def place(self) -> tuple[int, int]:
@@ -70,7 +73,7 @@ def read_broken(project: Project, changes: Sequence[JobChange]) -> tuple[BrokenG
     names = read_case_names(project.pk, project.slug, ords=[case.ord for case in named])
     groups = [group for cases in kinds.values() for group in _split(cases, names, is_split=len(named) == len(broken))]
     samples = [group[0] for group in groups]
-    messages = _read_messages(project, samples)
+    messages = read_first_lines(project.pk, failures=_read_details(project, samples))
     streaks = read_streaks(project, cases=[case.place for case in samples])
     return tuple(
         _describe(group, names, messages.get(group[0].ord, ""), streaks.get(group[0].place)) for group in groups
@@ -86,11 +89,13 @@ def _gather(changes: Iterable[JobChange]) -> list[_Broken]:
         for ord_ in np.flatnonzero(np.isin(outcomes, sorted(codes.BROKEN))).tolist():
             kind = FIRST if not change.is_comparable else STILL if still[ord_] else NEW
             is_error = int(outcomes[ord_]) == codes.ERROR
+            has_passed = int(change.before.outcomes[ord_]) in codes.PASSED
             known = found.get(ord_)
             if known is None:
-                found[ord_] = _Broken(ord_, kind, is_error, [change.job])
+                found[ord_] = _Broken(ord_, kind, is_error, [change.job], has_passed)
                 continue
             known.is_error |= is_error
+            known.has_passed &= has_passed
             if kind == STILL and known.kind != STILL:
                 known.kind = STILL
                 known.jobs.insert(0, change.job)
@@ -126,15 +131,16 @@ def _describe(group: list[_Broken], names: dict[int, CaseName], message: str, st
         family=shown[0].family if len(families) == 1 and shown else "",
         job=first.jobs[0],
         n_jobs=len({job.key.series for case in group for job in case.jobs}),
+        has_passed=all(case.has_passed for case in group),
         message=message,
         streak=streak,
     )
 
 
-def _read_messages(project: Project, samples: Sequence[_Broken]) -> dict[int, str]:
-    """The first line of what each sample said."""
+def _read_details(project: Project, samples: Sequence[_Broken]) -> dict[int, Failed]:
+    """Where each sample's last attempt said what broke."""
     rows = fetch_rows(
-        _MESSAGES_SQL,
+        _DETAILS_SQL,
         {
             "project": project.pk,
             "ords": [case.ord for case in samples],
@@ -143,14 +149,15 @@ def _read_messages(project: Project, samples: Sequence[_Broken]) -> dict[int, st
             "broken": sorted(codes.BROKEN),
         },
     )
-    return {ord_: (message or kind).strip().partition("\n")[0] for ord_, kind, message in rows}
+    return {ord_: Failed(kind, message, TextPlace(*place)) for ord_, kind, message, *place in rows}
 
 
-_MESSAGES_SQL: Final = """
-SELECT DISTINCT ON (f.ord) f.ord, p.kind, p.message
+_DETAILS_SQL: Final = """
+SELECT DISTINCT ON (f.ord) f.ord, p.kind, p.message, f.upload, f.text_offset, f.message_length, f.text_length
 FROM unnest(%(ords)s::int[], %(runs)s::int[], %(series)s::int[]) AS wanted(ord, run, series)
 JOIN health_failure f ON f.project_id = %(project)s AND f.ord = wanted.ord AND f.run = wanted.run
     AND f.series = wanted.series AND f.outcome = ANY(%(broken)s)
 JOIN health_fingerprint p ON p.project_id = f.project_id AND p.fingerprint = f.fingerprint
-ORDER BY f.ord, f.attempt DESC, f.sequence
+JOIN health_upload u ON u.id = f.upload
+ORDER BY f.ord, u.attempt DESC, f.attempt DESC, f.upload DESC, f.sequence
 """

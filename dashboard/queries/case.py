@@ -12,8 +12,9 @@ from typing import Final
 from dashboard.queries.case_history import N_MOMENTS, Cell, LaneHistory, SeriesHistory, lay_out, read_series
 from dashboard.queries.cases import CaseName, make_name
 from dashboard.queries.sql import Row, fetch_rows
+from dashboard.queries.standing import Standing, read_standing
 from dashboard.queries.streaks import Streak, find_streak
-from dashboard.queries.texts import DEEP, Said, TextPlace, read_texts
+from dashboard.queries.texts import DEEP, Failed, Said, TextPlace, read_first_lines, read_texts
 from health.history import fetch_case_results
 from health.models import Project
 from health.rules import outcomes as codes
@@ -127,7 +128,10 @@ def read_case_page(project: Project, *, number: int) -> CasePage | None:
     every, n_more = read_series(project, number=number)
     main_lane = _choose_main(project, every)
     main = [series for series in every if series.lane == main_lane]
-    leading = max(main, key=_rank_series, default=None)
+    standing = read_standing(project, lane=main_lane)
+    counted = {job.key.series for job in standing.jobs}
+    judged = [series for series in main if series.number in counted]
+    leading = max(judged or main, key=_rank_series, default=None)
     broken = _read_broken(project, number, every)
     said_in, place = next(((run, place) for run, place in broken if place), (None, None))
     return CasePage(
@@ -135,8 +139,8 @@ def read_case_page(project: Project, *, number: int) -> CasePage | None:
         suite=suite,
         level=level,
         histories=lay_out(every, main_lane=main_lane),
-        latest=_find_latest(main),
-        streak=_find_worst_streak(main),
+        latest=_find_latest(judged) or _find_absence(main, standing),
+        streak=_find_worst_streak(judged),
         broken=tuple(run for run, _ in broken),
         said=read_texts(project.pk, places=[place], depth=DEEP).get(place) if place else None,
         said_in=said_in,
@@ -159,10 +163,24 @@ def _rank_series(series: SeriesHistory) -> tuple[int, datetime]:
 
 
 def _find_latest(main: Sequence[SeriesHistory]) -> Cell | None:
-    """The worst of what the newest jobs of the lane say; a job that skipped over the case says "absent"."""
-    newest = [(series.moments[0], series.results.get(series.moments[0].run)) for series in main]
-    cells = [Cell(moment.run, moment.ran_at, result.outcome if result else codes.ABSENT) for moment, result in newest]
+    """The worst of what the newest jobs of the lane say; a whole job without the case says "absent"."""
+    cells = [_find_newest(series) for series in main]
     return max(cells, key=lambda cell: codes.SEVERITY[cell.outcome or 0], default=None)
+
+
+def _find_newest(series: SeriesHistory) -> Cell:
+    """The newest word of a series: a job that is not whole and lacks the case says nothing of it."""
+    for moment in series.moments:
+        result = series.results.get(moment.run)
+        if result or moment.is_complete:
+            return Cell(moment.run, moment.ran_at, result.outcome if result else codes.ABSENT)
+    return Cell(series.moments[0].run, series.moments[0].ran_at, codes.ABSENT)
+
+
+def _find_absence(main: Sequence[SeriesHistory], standing: Standing) -> Cell | None:
+    """"Absent", where the case was seen only in jobs that no longer count for the lane."""
+    run = standing.head.run if standing.head else None
+    return Cell(run.number, run.ran_at, codes.ABSENT) if run and main else None
 
 
 def _find_worst_streak(main: Sequence[SeriesHistory]) -> Streak | None:
@@ -196,21 +214,22 @@ def _read_broken(
     broken.sort(key=lambda entry: (entry[0].ordered_at, entry[0].ran_at, entry[0].run), reverse=True)
     shown = broken[:_MOST_BROKEN]
     details = _read_details(project, number, sorted({moment.run for moment, _, _ in shown}))
+    messages = read_first_lines(project.pk, failures=details)
     found = []
     for moment, series, result in shown:
-        message, place = details.get((moment.run, series.number), ("", None))
-        found.append((BrokenRun(moment.run, moment.ran_at, series.title, result.outcome, message), place))
+        key = (moment.run, series.number)
+        told = BrokenRun(moment.run, moment.ran_at, series.title, result.outcome, messages.get(key, ""))
+        found.append((told, details[key].place if key in details else None))
     return found
 
 
-def _read_details(
-    project: Project, number: int, runs: Sequence[int]
-) -> dict[tuple[int, int], tuple[str, TextPlace | None]]:
+def _read_details(project: Project, number: int, runs: Sequence[int]) -> dict[tuple[int, int], Failed]:
+    """The failure of each broken job, by run and series: of its last attempt in CI, and of the last one in there."""
     if not runs:
         return {}
     values = {"project": project.pk, "ord": number, "runs": list(runs), "broken": sorted(codes.BROKEN)}
     return {
-        (run, series): ((message.strip() or kind).partition("\n")[0], TextPlace(*place))
+        (run, series): Failed(kind, message, TextPlace(*place))
         for run, series, kind, message, *place in fetch_rows(_DETAILS_SQL, values)
     }
 
@@ -250,8 +269,9 @@ SELECT DISTINCT ON (f.run, f.series) f.run, f.series, p.kind, p.message,
        f.upload, f.text_offset, f.message_length, f.text_length
 FROM health_failure f
 JOIN health_fingerprint p ON p.project_id = f.project_id AND p.fingerprint = f.fingerprint
+JOIN health_upload u ON u.id = f.upload
 WHERE f.project_id = %(project)s AND f.ord = %(ord)s AND f.run = ANY(%(runs)s) AND f.outcome = ANY(%(broken)s)
-ORDER BY f.run, f.series, f.attempt DESC, f.upload, f.sequence
+ORDER BY f.run, f.series, u.attempt DESC, f.attempt DESC, f.upload DESC, f.sequence
 """
 
 _FAMILY_SQL: Final = """

@@ -93,8 +93,3 @@ def _fill_block(cases: Cases) -> Cases:
     """Room for cases that are numbered between this statement and the next; they are not in any suite yet."""
     room = -cases.n % BLOCK_SIZE
     return Cases(np.pad(cases.suites, (0, room), constant_values=NO_SUITE))
-
-
-def forget_cases() -> None:
-    """Empty the cache, between tests."""
-    _known.clear()

@@ -19,13 +19,9 @@ _COUNTS: Final = (
     " {0}.duration, {0}.n_suite_errors"
 )
 _CHANGES: Final = "{0}.n_new, {0}.n_still, {0}.n_fixed, {0}.n_gone"
-_IS_COMPLETE: Final = (
-    "{0}.is_complete AND NOT EXISTS (SELECT 1 FROM health_job cut WHERE cut.project_id = {0}.project_id"
-    " AND cut.run = {0}.number AND NOT cut.is_complete)"
-)
 RUN_COLUMNS: Final = (
     "{0}.number, {0}.commit, {0}.branch, {0}.lane, {0}.pull_request, {0}.build_url, {0}.ran_at, {0}.ordered_at,"
-    f" {{0}}.committed_at, {{0}}.n_attempts, {_COUNTS}, {_CHANGES}, {_IS_COMPLETE}"
+    f" {{0}}.committed_at, {{0}}.n_attempts, {_COUNTS}, {_CHANGES}, {{0}}.is_complete"
 )
 JOB_COLUMNS: Final = (
     "{0}.run, {0}.series, {0}.branch, {0}.ran_at, {0}.ordered_at, {0}.is_complete, {0}.n_attempts,"

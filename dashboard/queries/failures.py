@@ -21,6 +21,7 @@ from health.history import fetch_case_results
 from health.models import Project
 from health.rules import outcomes as codes
 from health.rules.durations import UNITS_PER_SECOND
+from health.rules.fingerprints import mask_message
 from health.sql import open_cursor
 
 MOST_CASES: Final = 200  # shown with name and cause; what is beyond is counted
@@ -111,7 +112,7 @@ def read_failures(
     titles = _read_titles(project, [group[0].fingerprint for group in ranked if group[0].fingerprint is not None])
     causes = tuple(
         Cause(
-            title=titles.get(group[0].fingerprint or 0, ""),
+            title=_name_cause(said.get(group[0].place) if group[0].place else None, titles.get(group[0].fingerprint)),
             cases=tuple(group),
             said=said.get(group[0].place) if group[0].place else None,
         )
@@ -149,7 +150,7 @@ def _describe(
 def _read_details(
     project: Project, keys: Sequence[tuple[JobKey, int]]
 ) -> dict[tuple[JobKey, int], tuple[int, TextPlace]]:
-    """Fingerprint and text of each broken result: of its last attempt, the first one reported."""
+    """Fingerprint and text of each broken result: of its last attempt in CI, and of the last one in there."""
     rows = fetch_rows(
         _DETAILS_SQL,
         {
@@ -165,9 +166,14 @@ def _read_details(
     }
 
 
-def _read_titles(project: Project, fingerprints: Sequence[int]) -> dict[int, str]:
+def _name_cause(said: Said | None, title: str | None) -> str:
+    """What the first of the cause's failures said in this run; the masked message where its text is not at hand."""
+    return said.message.strip().partition("\n")[0] if said and said.message.strip() else title or ""
+
+
+def _read_titles(project: Project, fingerprints: Sequence[int]) -> dict[int | None, str]:
     rows = fetch_rows(_TITLES_SQL, {"project": project.pk, "fingerprints": list(fingerprints)})
-    return {fingerprint: (message.strip() or kind).partition("\n")[0] for fingerprint, kind, message in rows}
+    return {fingerprint: mask_message(message) or kind for fingerprint, kind, message in rows}
 
 
 def _read_lately(project: Project, shown: Sequence[tuple[JobChange, int]]) -> dict[tuple[JobKey, int], tuple[str, ...]]:
@@ -197,7 +203,8 @@ SELECT DISTINCT ON (f.run, f.series, f.ord) f.run, f.series, f.ord, f.fingerprin
 FROM unnest(%(ords)s::int[], %(runs)s::int[], %(series)s::int[]) AS wanted(ord, run, series)
 JOIN health_failure f ON f.project_id = %(project)s AND f.ord = wanted.ord AND f.run = wanted.run
     AND f.series = wanted.series AND f.outcome = ANY(%(broken)s)
-ORDER BY f.run, f.series, f.ord, f.attempt DESC, f.upload, f.sequence
+JOIN health_upload u ON u.id = f.upload
+ORDER BY f.run, f.series, f.ord, u.attempt DESC, f.attempt DESC, f.upload DESC, f.sequence
 """
 
 _TITLES_SQL: Final = """

@@ -30,7 +30,7 @@ def read_moments(project: Project, *, series: Iterable[int], limit: int) -> dict
 
 
 def read_moments_until(project: Project, *, jobs: Iterable[JobFact], limit: int) -> dict[int, list[Moment]]:
-    """Each of these jobs and those before it in its series, newest first."""
+    """Each of these jobs and those before it in its series, of its branch and pull request; newest first."""
     last = {job.key.series: job for job in jobs}
     values = {
         "project": project.pk,
@@ -65,9 +65,11 @@ _UNTIL_SQL: Final = """
 SELECT wanted.series, j.run, j.branch, j.ran_at, j.ordered_at, j.is_complete
 FROM unnest(%(series)s::int[], %(ordered)s::timestamptz[], %(ran)s::timestamptz[], %(runs)s::int[])
     AS wanted(series, ordered_at, ran_at, run)
+JOIN health_job mine ON mine.project_id = %(project)s AND mine.run = wanted.run AND mine.series = wanted.series
 CROSS JOIN LATERAL (
     SELECT run, branch, ran_at, ordered_at, is_complete FROM health_job h
-    WHERE h.project_id = %(project)s AND h.series = wanted.series AND h.ordered_at <= wanted.ordered_at
+    WHERE h.project_id = %(project)s AND h.series = wanted.series AND h.branch = mine.branch
+      AND h.pull_request = mine.pull_request AND h.ordered_at <= wanted.ordered_at
       AND (h.ordered_at, h.ran_at, h.run) <= (wanted.ordered_at, wanted.ran_at, wanted.run)
     ORDER BY ordered_at DESC, ran_at DESC, run DESC LIMIT %(limit)s) j
 ORDER BY wanted.series, j.ordered_at DESC, j.ran_at DESC, j.run DESC

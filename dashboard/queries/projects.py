@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from dashboard.queries.facts import JOB_COLUMNS, RUN_COLUMNS, Counts, JobFact, RunFact, read_job, read_run
 from dashboard.queries.sql import fetch_rows
@@ -48,6 +49,7 @@ class ProjectLine:
 
     slug: str
     name: str
+    time_zone: str
     judgement: Judgement
     head: Point | None
     runs: tuple[RunFact, ...]  # oldest first
@@ -76,7 +78,10 @@ class ProjectLine:
     def strip_label(self) -> str:
         """The strip in words."""
         n_red = sum(run.counts.is_red for run in self.runs)
-        return f"{_count(len(self.runs), 'run')}, {f'{n_red} red' if n_red else 'all green'}"
+        n_unsure = sum(mark == "none" for mark in self.marks)
+        told = [f"{n_red} red"] if n_red else []
+        told += [f"{n_unsure} incomplete or empty"] if n_unsure else []
+        return ", ".join([_count(len(self.runs), "run"), *(told or ["all green"])])
 
 
 def read_lines(user: User) -> tuple[ProjectLine, ...]:
@@ -89,9 +94,10 @@ def read_lines(user: User) -> tuple[ProjectLine, ...]:
     for project in projects:
         found = runs.get(project.pk, [])
         points, _, _ = fold_jobs(found, jobs[project.pk])
-        judgement = judge_project(project, points, is_refused=project.pk in refused)
+        with timezone.override(project.time_zone):
+            judgement = judge_project(project, points, is_refused=project.pk in refused)
         head = points[-1] if points else None
-        lines.append(ProjectLine(project.slug, project.name, judgement, head, tuple(found)))
+        lines.append(ProjectLine(project.slug, project.name, project.time_zone, judgement, head, tuple(found)))
     return tuple(sorted(lines, key=lambda line: (line.severity, line.name.casefold())))
 
 
@@ -101,13 +107,15 @@ def write_sentence(lines: tuple[ProjectLine, ...]) -> str:
         return "No project yet. Add the first one, and send it a report."
     broken = [line for line in lines if line.severity <= Severity.FAIL]
     waiting = [line for line in lines if line.severity in (Severity.REFUSED, Severity.WAITING)]
-    unsteady = [line for line in lines if line.severity in (Severity.INCOMPLETE, Severity.UNSTEADY)]
-    n_calm = len(lines) - len(broken) - len(waiting) - len(unsteady)
+    unsure = [line for line in lines if line.severity == Severity.INCOMPLETE]
+    unsteady = [line for line in lines if line.severity == Severity.UNSTEADY]
+    n_calm = sum(line.severity == Severity.CALM for line in lines)
     if n_calm == len(lines):
         few = {1: f"{lines[0].name} is calm.", 2: "Both projects are calm."}
         return few.get(n_calm, f"All {in_words(n_calm)} projects are calm.")
     said = [
         (broken, "is failing", "are failing"),
+        (unsure, "did not wholly run", "did not wholly run"),
         (unsteady, "is green but not steady", "are green but not steady"),
         (waiting, "waits for a first readable report", "wait for a first readable report"),
     ]
@@ -122,7 +130,7 @@ def write_sentence(lines: tuple[ProjectLine, ...]) -> str:
         parts.append("the rest is calm")
     text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}, and {parts[-1]}"
     # A name keeps its own first letter.
-    return f"{text}." if len(broken or unsteady or waiting) == 1 else f"{text[0].upper()}{text[1:]}."
+    return f"{text}." if len(broken or unsure or unsteady or waiting) == 1 else f"{text[0].upper()}{text[1:]}."
 
 
 def judge_project(project: Project, points: Sequence[Point], *, is_refused: bool) -> Judgement:
@@ -177,6 +185,11 @@ def _judge_green(points: Sequence[Point], where: str) -> Judgement:
     if n_red:
         verb = "was" if n_red == 1 else "were"
         sentence = f"Green {where}; {n_red} of the last {len(points)} runs {verb} red."
+        return Judgement(Severity.UNSTEADY, "pass", "green", sentence)
+    n_unsure = sum(not point.is_green for point in points)
+    if n_unsure:
+        verb = "was" if n_unsure == 1 else "were"
+        sentence = f"Green {where}; {n_unsure} of the last {len(points)} runs {verb} incomplete or empty."
         return Judgement(Severity.UNSTEADY, "pass", "green", sentence)
     sentence = f"Green for {_count(len(points), 'run')}." if len(points) > 1 else "Green in its one run."
     return Judgement(Severity.CALM, "pass", "calm", sentence)

@@ -146,7 +146,7 @@ class RunPage:
 
     @property
     def n_new(self) -> int:
-        """Failures that passed in the baseline."""
+        """Broken here and not in the baseline, where they held, were skipped, or were not there at all."""
         return sum(job.changes.new for job in self.shown)
 
     @property

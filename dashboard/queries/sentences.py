@@ -57,7 +57,7 @@ def _tell_failures(standing: Standing, counts: Counts) -> str:
     if not n_new:
         return said
     if n_new == counts.failed:
-        return f"{said}, and passed before" if counts.failed == 1 else f"{said}, all of which passed before"
+        return f"{said}, and is new" if counts.failed == 1 else f"{said}, all of them new"
     return f"{said}, {n_new:,} of them new"
 
 
@@ -155,9 +155,9 @@ def write_case(page: CasePage) -> str:
     history = page.main
     if history is None or page.latest is None:
         return "This test has no result in the runs that are kept."
-    where, n_runs = f"on {plain(history.title)}", len(history.runs)
-    lately = f"its {'one run' if n_runs == 1 else f'last {n_runs} runs'} {where}"
     seen = [cell for row in history.rows for cell in row.cells if cell.outcome]
+    where, n_runs = f"on {plain(history.title)}", len({cell.run for cell in seen})
+    lately = f"its {'one run' if n_runs == 1 else f'last {n_runs} runs'} {where}"
     n_broken = len({cell.run for cell in seen if cell.outcome in codes.BROKEN})
     if page.streak:
         first = page.streak.first

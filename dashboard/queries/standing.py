@@ -1,6 +1,6 @@
 """How a lane stands: after each of its runs, the newest word of every job that still reports.
 
-Used by the overview. One run is not enough to say how a branch is: two workflows, or a matrix without run ids, are
+Used by the overview and the case page. One run is not enough to say how a branch is: two workflows, or a matrix without run ids, are
 several runs, and the newest of them would hide what another one found.
 Promise: two queries, however many runs there are (`tests/dashboard/test_standing.py`).
 """
@@ -87,9 +87,10 @@ class Standing:
         return first
 
 
-def read_standing(project: Project) -> Standing:
-    """The lane the project is judged by: its default branch, else the long-lived one that ran last."""
-    run_rows = fetch_rows(_RUNS_SQL, {"project": project.pk, "changes": CHANGES, "limit": 2 * N_RUNS + 1})
+def read_standing(project: Project, *, lane: str = "") -> Standing:
+    """This lane, else the one the project is judged by: its default branch, else the long-lived one that ran last."""
+    values = {"project": project.pk, "lane": lane, "changes": CHANGES, "limit": 2 * N_RUNS + 1}
+    run_rows = fetch_rows(_RUNS_SQL, values)
     runs = [read_run(row) for row in reversed(run_rows)]
     job_rows = fetch_rows(_JOBS_SQL, {"project": project.pk, "runs": [run.number for run in runs]})
     jobs: dict[int, list[JobFact]] = defaultdict(list)
@@ -161,6 +162,7 @@ def _sort(jobs: Mapping[int, JobFact]) -> tuple[JobFact, ...]:
 _RUNS_SQL: Final = f"""
 WITH lane AS (
     SELECT coalesce(
+        nullif(%(lane)s, ''),
         nullif(p.default_branch, ''),
         (SELECT n.lane FROM health_run n WHERE n.project_id = p.id AND n.lane <> %(changes)s
          ORDER BY n.ordered_at DESC, n.number DESC LIMIT 1),

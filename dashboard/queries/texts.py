@@ -6,14 +6,17 @@ for, and never more than a set length inflated (`tests/dashboard/test_texts.py`)
 
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from health.models import FailureText
+from health.rules.fingerprints import mask_message
 
 _PIECE: Final = 2**18
 # A text deeper in its stream than this is not fetched for a list; its case's page has more patience.
 SHALLOW: Final = 16 * 2**20
+# A line of a table is not worth more than this.
+_NEAR: Final = 2**20
 DEEP: Final = 512 * 2**20
 
 
@@ -29,6 +32,14 @@ class TextPlace(NamedTuple):
     def end(self) -> int:
         """The byte behind it."""
         return self.offset + self.message_length + self.text_length
+
+
+class Failed(NamedTuple):
+    """One failure: the kind and message of its fingerprint, as some failure of that cause first said it, and its own."""
+
+    kind: str
+    first_message: str
+    place: TextPlace
 
 
 class Said(NamedTuple):
@@ -58,6 +69,18 @@ def read_texts(project_id: int, *, places: Iterable[TextPlace], depth: int = SHA
     return {
         place: said for upload, blob in blobs.iterator() for place, said in _cut(bytes(blob), wanted[upload]).items()
     }
+
+
+def read_first_lines[Key](project_id: int, *, failures: Mapping[Key, Failed]) -> dict[Key, str]:
+    """The first line of each failure's own message, else its kind; masked where only its cause's is at hand."""
+    places = {key: failed.place._replace(text_length=0) for key, failed in failures.items()}
+    said = read_texts(project_id, places=set(places.values()), depth=_NEAR)
+    lines = {}
+    for key, failed in failures.items():
+        own = said.get(places[key])
+        message = own.message if own else mask_message(failed.first_message)
+        lines[key] = (message.strip() or failed.kind.strip()).partition("\n")[0]
+    return lines
 
 
 def _cut(blob: bytes, places: list[TextPlace]) -> dict[TextPlace, Said]:

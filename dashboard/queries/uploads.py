@@ -72,6 +72,16 @@ class UploadList:
         """How many of those shown came to nothing, or not to all of it."""
         return sum(line.state in GROUPS["trouble"] for line in self.lines)
 
+    @property
+    def n_waiting(self) -> int:
+        """How many of those shown are still to be read."""
+        return sum(line.state in GROUPS["waiting"] for line in self.lines)
+
+    @property
+    def n_whole(self) -> int:
+        """How many of those shown were stored, all of them."""
+        return sum(line.state == State.STORED for line in self.lines)
+
 
 def list_uploads(project: Project, filters: Filters) -> UploadList:
     """The deliveries behind `filters.before`, of `filters.state` where that is a known group."""
@@ -90,6 +100,20 @@ def list_uploads(project: Project, filters: Filters) -> UploadList:
         next_before=str(shown[-1].public_id) if len(found) > N_ROWS else "",
         is_searched=bool(states),
     )
+
+
+def write_uploads(uploads: UploadList, *, state: str) -> str:
+    """What became of the deliveries shown; `state` is what was asked for."""
+    n = len(uploads.lines)
+    if not n:
+        return {"trouble": "Everything was stored whole.", "waiting": "Nothing waits."}.get(
+            state, "Nothing has been sent yet."
+        )
+    if uploads.n_trouble:
+        return f"{_name_share(uploads.n_trouble, n, none=True)} not wholly stored."
+    if uploads.n_waiting:
+        return f"{_name_share(uploads.n_waiting, n)} still to be read."
+    return f"{_name_share(uploads.n_whole, n)} whole."
 
 
 def read_newest_states(project: Project) -> str:

@@ -37,12 +37,6 @@ def last_lines(text: str, limit: int = _MOST_LINES) -> str:
     return "\n".join(lines[-limit:])
 
 
-@register.filter
-def count_lines(text: str) -> int:
-    """How many lines a text has."""
-    return text.rstrip().count("\n") + 1 if text.strip() else 0
-
-
 def _show_unseen(line: str) -> str:
     if line.isprintable():
         return line

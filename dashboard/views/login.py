@@ -8,6 +8,7 @@ import hashlib
 from typing import Any, Final
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth import login as sign_in
 from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from django.contrib.auth.models import User
@@ -62,7 +63,8 @@ class SlowedForm(AuthenticationForm):
     """Django's form, which stops answering after too many wrong tries.
 
     Counted per account and address, and per address, in the process's own cache: losing Redis lets nobody in,
-    and a stranger cannot lock an account for its owner.
+    and a stranger elsewhere cannot lock an account for its owner. Behind a proxy that is not trusted all share
+    one address, the proxy's, and so one limit.
     """
 
     username = UsernameField(label="User name", widget=forms.TextInput(attrs={"autofocus": True}))
@@ -81,10 +83,18 @@ class SlowedForm(AuthenticationForm):
             raise
 
     def _counters(self) -> dict[str, int]:
-        address = self.request.META.get("REMOTE_ADDR", "") if self.request else ""
+        address = _find_address(self.request) if self.request else ""
         account = self.cleaned_data.get("username", "")
         digest = hashlib.blake2b(f"{account}\0{address}".encode(), digest_size=12).hexdigest()
         return {f"login:account:{digest}": _TRIES_PER_ACCOUNT, f"login:address:{address}": _TRIES_PER_ADDRESS}
+
+
+def _find_address(request: HttpRequest) -> str:
+    """Who asks: only the last entry of X-Forwarded-For is the trusted proxy's own; the client wrote the others."""
+    address = str(request.META.get("REMOTE_ADDR", ""))
+    if not settings.TRUSTED_PROXY:
+        return address
+    return request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() or address
 
 
 page = LoginView.as_view(template_name="registration/login.html", authentication_form=SlowedForm)

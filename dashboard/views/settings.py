@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.forms.models import model_to_dict
 from django.http import Http404, HttpResponse, HttpResponseRedirect
@@ -99,7 +99,7 @@ def change_project(request: HtmxRequest, slug: str) -> HttpResponse:
     # The revision too: pages in browsers show the old name and days.
     Project.objects.filter(pk=project.pk).update(revision=F("revision") + 1, **form.cleaned_data)
     if {"time_zone", "default_branch"} & set(_find_changes(project, form)):
-        # Days and baselines mean something else now. A broker that is away is told, `manage.py rebuild` makes it good.
+        # Days and baselines mean something else now. A broker that is away is only logged: then `manage.py rebuild` helps.
         transaction.on_commit(lambda: rebuild.delay(project.pk), robust=True)
     messages.success(request, "The project was changed.")
     return _back(slug)
@@ -120,7 +120,11 @@ def delete_project(request: HtmxRequest, slug: str) -> HttpResponse:
         messages.error(request, f"To delete the project, type its name: {project.name}.")
         return _back(slug)
     name = project.name
-    project.delete()
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            # A large project takes longer than a page may.
+            cursor.execute("SET LOCAL statement_timeout = 0")
+        project.delete()
     messages.success(request, f"{name} was deleted, with all its runs.")
     return HttpResponseRedirect(reverse("dashboard:projects"))
 

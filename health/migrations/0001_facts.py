@@ -197,6 +197,7 @@ class Migration(migrations.Migration):
                 ('run', models.IntegerField()),
                 ('series', models.IntegerField()),
                 ('branch', models.TextField()),
+                ('pull_request', models.TextField()),
                 ('ran_at', models.DateTimeField()),
                 ('ordered_at', models.DateTimeField()),
                 ('day', models.DateField(help_text="of ran_at, in the project's time zone")),

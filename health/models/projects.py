@@ -124,7 +124,16 @@ def is_well_formed_token(text: str) -> bool:
 
 def digest_token(text: str) -> bytes:
     """What the table keeps of a token: HMAC-SHA-256 under the instance's secret key."""
-    key = hashlib.sha256(b"suitewatch.upload-token:" + settings.SECRET_KEY.encode()).digest()
+    return _digest(text, settings.SECRET_KEY)
+
+
+def list_digests(text: str) -> list[bytes]:
+    """What the table may hold of a token: its digest under today's key, and under each earlier one still listed."""
+    return [_digest(text, secret) for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
+
+
+def _digest(text: str, secret: str) -> bytes:
+    key = hashlib.sha256(b"suitewatch.upload-token:" + secret.encode()).digest()
     return hmac.digest(key, text.encode(), "sha256")
 
 

@@ -6,8 +6,8 @@ Promise: a row and its payload are committed together, before CI is answered.
 
 import uuid
 
-from django.db import models
-from django.db.models import Q
+from django.db import models, transaction
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from health.models.projects import Project
@@ -90,7 +90,11 @@ class Upload(models.Model):
         The sweeper rings for it. What was stored is never read twice: its results are already counted.
         """
         came_to_nothing = Upload.objects.filter(pk=self.pk, state__in=[self.State.FAILED, self.State.DEAD])
-        return bool(came_to_nothing.update(state=self.State.RETRY, attempts=0, next_attempt_at=Now(), finished_at=None))
+        with transaction.atomic():
+            n = came_to_nothing.update(state=self.State.RETRY, attempts=0, next_attempt_at=Now(), finished_at=None)
+            if n:  # no fact changes, but pages show the state
+                Project.objects.filter(pk=self.project_id).update(revision=F("revision") + 1)
+        return bool(n)
 
 
 class UploadFile(models.Model):

@@ -36,8 +36,3 @@ def decode_units(words: Words) -> Units:
     """Unpack 16-bit words into whole units of 10 µs."""
     wide = words.astype(np.int64)
     return (wide & _LARGEST_MANTISSA) << (wide >> _MANTISSA_BITS)
-
-
-def to_milliseconds(units: int) -> float:
-    """Units of 10 µs as milliseconds."""
-    return units / 100

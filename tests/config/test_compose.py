@@ -1,8 +1,12 @@
 """The containers run what `make up` runs: there is no Docker here, so the files are held against the code."""
 
 import json
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +34,30 @@ def dockerfile():
 
 def instructions(dockerfile, name):
     return [rest for found, rest in dockerfile if found == name]
+
+
+@pytest.fixture
+def image(dockerfile, tmp_path):
+    """A folder with what the image's /app has, and nothing else."""
+    for rest in instructions(dockerfile, "COPY"):
+        source, target = rest.split()[:2]
+        if source.startswith("--from") or target.startswith("/"):
+            continue
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, tmp_path / target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / source, tmp_path / target)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", [processes.COLLECT_STATIC, ["manage.py", "check"]], ids=lambda words: words[1])
+def test_what_the_image_copies_is_enough(image, command):
+    environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, *command], cwd=image, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (image / "static-collected" / "staticfiles.json").exists() is (command == processes.COLLECT_STATIC)
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,13 @@ def test_a_report_of_the_browser_is_logged(client, caplog):
     assert "https://evil.example" in caplog.text
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"csp-report": 1}', b"\xff", b"x" * 9000])
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"csp-report": 1}', b"\xff", b"x" * 9000, b"[" * 8000])
 def test_a_report_that_is_none_is_ignored(client, caplog, body):
     assert client.post("/csp-report", body, content_type="application/csp-report").status_code == 204
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize("length", ["x", "-1", ""])
+def test_a_report_with_an_odd_length_is_ignored(client, length):
+    kind = "application/csp-report"
+    assert client.post("/csp-report", b"{}", content_type=kind, CONTENT_LENGTH=length).status_code == 204

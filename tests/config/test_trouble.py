@@ -10,10 +10,13 @@ from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import HttpResponse
 from django.test import Client, override_settings
 from django.urls import path
+from django.views.decorators.http import require_POST
 from psycopg import errors
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from config import trouble
+from ingest import views as door
+from ingest.errors import HINTS
 
 
 def wrapped(kind, cause):
@@ -35,6 +38,8 @@ RAISED: dict[str, Exception] = {
     "unwrapped-locked": errors.LockNotAvailable("canceling statement due to lock timeout"),
     "unwrapped-lost": psycopg.OperationalError("the connection is lost"),
     "unwrapped-wrong-sql": errors.UndefinedTable("SELECT secret FROM nowhere"),
+    "disk-full": wrapped(db.OperationalError, errors.DiskFull("could not extend file")),
+    "unwrapped-disk-full": errors.DiskFull("could not extend file"),
     "read-only": wrapped(db.InternalError, errors.ReadOnlySqlTransaction("cannot execute INSERT")),
     "wrong-sql": wrapped(db.ProgrammingError, errors.UndefinedTable("SELECT secret FROM nowhere")),
     "duplicate": wrapped(db.IntegrityError, errors.UniqueViolation("duplicate key")),
@@ -53,6 +58,7 @@ CODES = {
     "unwrapped-lost": "db_unavailable",
     "read-only": "read_only",
 }
+FULL = ("disk-full", "unwrapped-disk-full")
 
 
 def raise_it(request, name):
@@ -71,10 +77,21 @@ def accept(request):
     return HttpResponse("ok")
 
 
+@require_POST
+def only_post(request):
+    return HttpResponse("ok")
+
+
 urlpatterns = [
     path(f"{prefix}{route}", view)
     for prefix in ("", "api/")
-    for route, view in (("raise/<name>", raise_it), ("deny", deny), ("suspect", suspect), ("accept", accept))
+    for route, view in (
+        ("raise/<name>", raise_it),
+        ("deny", deny),
+        ("suspect", suspect),
+        ("accept", accept),
+        ("only-post", only_post),
+    )
 ]
 handler400 = "config.trouble.bad_request"
 handler403 = "config.trouble.permission_denied"
@@ -98,7 +115,17 @@ def test_a_database_in_trouble_is_503_with_a_time_to_come_back(visitor, name, co
     assert answer.json()["error"]["code"] == code
 
 
-@pytest.mark.parametrize("name", sorted(set(RAISED) - set(CODES)))
+@pytest.mark.parametrize("name", FULL)
+def test_a_full_disk_is_507_with_a_time_to_come_back(visitor, name, caplog):
+    answer = visitor.get(f"/api/raise/{name}")
+    assert (answer.status_code, answer["Retry-After"]) == (507, "60")
+    assert answer.json()["error"]["code"] == "storage_full"
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
+        f"GET /api/raise/{name} answered 507 storage_full"
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(set(RAISED) - set(CODES) - set(FULL)))
 def test_our_own_mistakes_stay_500_and_tell_nothing(visitor, name):
     answer = visitor.get(f"/api/raise/{name}")
     assert answer.status_code == 500
@@ -118,6 +145,21 @@ def test_under_api_each_error_has_the_one_shape(visitor, path, status):
     answer = visitor.get(f"/api/{path}")
     assert answer.status_code == status
     assert set(answer.json()["error"]) == {"code", "message", "hint", "docs", "request_id"}
+
+
+def test_a_wrong_method_under_api_has_the_one_shape_too_and_names_the_right_ones(visitor, caplog):
+    answer = visitor.get("/api/only-post")
+    assert (answer.status_code, answer["Allow"]) == (405, "POST")
+    assert set(answer.json()["error"]) == {"code", "message", "hint", "docs", "request_id"}
+    assert answer.json()["error"]["code"] == "method_not_allowed"
+    assert len(caplog.records) == 1
+    assert visitor.get("/only-post").content == b""
+
+
+def test_each_code_is_on_the_public_list_with_its_status():
+    found = [value for value in vars(trouble).values() if isinstance(value, trouble.Trouble)]
+    assert {each.code for each in found} <= set(HINTS)
+    assert {each.code: each.status for each in found} == {each.code: door._STATUS.get(each.code, 400) for each in found}
 
 
 def test_a_post_without_its_token_is_told_in_the_same_shape(visitor):
@@ -143,7 +185,7 @@ def test_a_page_of_the_servers_failure_needs_no_database(rf, found):
     # Not marked for the database: a query would fail here.
     answer = trouble.answer(rf.get("/p/x/"), found)
     assert answer.status_code == found.status
-    assert "<title>" in answer.content.decode()
+    assert "stylesheet" in answer.content.decode()
 
 
 def test_without_its_template_there_is_still_a_page(rf, settings):

@@ -1,5 +1,8 @@
 """What every page's view relies on: roles, panels, conditional answers, secrets shown once."""
 
+import os
+from pathlib import Path
+
 import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
@@ -112,8 +115,10 @@ def test_an_unchanged_page_costs_three_queries(owner: Client, django_assert_num_
         owner.get("/c/click/", headers={"If-None-Match": etag})
 
 
-@pytest.mark.parametrize("change", ["revision", "filter", "role", "login", "also"])
-def test_whatever_changes_the_page_changes_its_tag(owner: Client, project: Project, change: str) -> None:
+@pytest.mark.parametrize("change", ["revision", "filter", "role", "login", "also", "look"])
+def test_whatever_changes_the_page_changes_its_tag(
+    owner: Client, project: Project, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     etag = owner.get("/c/click/").headers["ETag"]
     url, headers = "/c/click/", {"If-None-Match": etag}
     if change == "revision":
@@ -124,10 +129,26 @@ def test_whatever_changes_the_page_changes_its_tag(owner: Client, project: Proje
         Membership.objects.update(role="viewer")
     elif change == "also":
         headers["X-Also"] = "something beside the facts"
+    elif change == "look":
+        monkeypatch.setattr(http, "_LOOK_CHANGED_AT", 1)
     else:
         owner.logout()
         owner.force_login(Membership.objects.get().user)
     assert owner.get(url, headers=headers).status_code == 200
+
+
+def test_a_changed_template_or_static_file_is_a_changed_look(tmp_path: Path) -> None:
+    templates, manifest = tmp_path / "templates", tmp_path / "staticfiles.json"
+    assert http.find_newest(templates, manifest) == 0
+    page = templates / "dashboard" / "page.html"
+    page.parent.mkdir(parents=True)
+    page.touch()
+    for number, changed in enumerate((templates, page.parent, page), start=1):
+        os.utime(changed, ns=(number, number))
+    assert http.find_newest(templates, manifest) == 3
+    manifest.touch()
+    os.utime(manifest, ns=(4, 4))
+    assert http.find_newest(templates, manifest) == 4
 
 
 def test_what_an_action_said_is_shown_whatever_the_browser_holds(owner: Client) -> None:

@@ -1,6 +1,7 @@
 """Signing in: by password, by a link that works once, and never to another host."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -66,6 +67,27 @@ def test_guessing_somewhere_else_does_not_lock_the_account(client: Client) -> No
         client.post("/login/", {"username": "ann", "password": "wrong"}, REMOTE_ADDR="203.0.113.9")
     client.post("/login/", {"username": "ann", "password": "correct horse"})
     assert is_signed_in(client)
+
+
+def test_behind_a_trusted_proxy_each_client_has_tries_of_its_own(client: Client, settings: Any) -> None:
+    settings.TRUSTED_PROXY = True
+    a_user("ann")
+    for n in range(8):  # only the last entry is the proxy's; what stands before it is anybody's
+        forwarded = {"X-Forwarded-For": f"192.0.2.{n}, 203.0.113.9"}
+        client.post("/login/", {"username": "ann", "password": "wrong"}, headers=forwarded)
+    right = {"username": "ann", "password": "correct horse"}
+    assert "Too many tries" in client.post("/login/", right, headers={"X-Forwarded-For": "203.0.113.9"}).text
+    client.post("/login/", right, headers={"X-Forwarded-For": "198.51.100.7"})
+    assert is_signed_in(client)
+
+
+def test_without_a_trusted_proxy_its_header_is_not_believed(client: Client) -> None:
+    a_user("ann")
+    for n in range(8):
+        forwarded = {"X-Forwarded-For": f"203.0.113.{n}"}
+        client.post("/login/", {"username": "ann", "password": "wrong"}, headers=forwarded)
+    right = {"username": "ann", "password": "correct horse"}
+    assert "Too many tries" in client.post("/login/", right, headers={"X-Forwarded-For": "198.51.100.7"}).text
 
 
 @pytest.mark.parametrize("evil", ["//evil.example", "/\\evil.example", "https:///evil.example", "javascript:alert(1)"])

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models.signals import pre_delete
 from django.test import Client
 from django.utils import timezone
 
@@ -153,6 +155,22 @@ def test_deleting_asks_for_the_name(ann: Client, project: Project) -> None:
     assert ann.post(PAGE + "delete/", {"name": "click"}).headers["Location"] == "/"
     assert not Project.objects.exists()
     assert "click was deleted" in ann.get("/").text
+
+
+def test_deleting_a_large_project_is_not_cut_off_by_the_time_limit(ann: Client, project: Project) -> None:
+    limits: list[str] = []
+
+    def note_limit(**_: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            limits.append(cursor.fetchone()[0])
+
+    pre_delete.connect(note_limit, sender=Project)
+    try:
+        ann.post(PAGE + "delete/", {"name": "click"})
+    finally:
+        pre_delete.disconnect(note_limit, sender=Project)
+    assert limits == ["0"]
 
 
 @pytest.mark.parametrize(("path", "form"), [("delete/", {"name": "click"}), ("tokens/", {"name": "ci"})])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from health.rules.durations import UNITS_PER_SECOND, decode_units, encode_seconds, to_milliseconds
+from health.rules.durations import UNITS_PER_SECOND, decode_units, encode_seconds
 from health.sql import open_cursor
 
 LONGEST = 2047 * 2**31 / UNITS_PER_SECOND
@@ -33,10 +33,6 @@ def test_order_is_kept(seconds: list[float]) -> None:
 
 def test_an_endless_duration_is_cut_not_wrapped() -> None:
     assert read_back(1e300) == pytest.approx(LONGEST)
-
-
-def test_milliseconds_are_a_hundred_units() -> None:
-    assert to_milliseconds(250) == 2.5
 
 
 @pytest.mark.django_db

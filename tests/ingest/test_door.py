@@ -169,9 +169,16 @@ def test_only_an_hmac_of_the_token_is_kept(token: str) -> None:
     assert row.last_used_at is not None
 
 
+def test_a_token_outlives_a_change_of_the_key_while_the_earlier_one_is_listed(token: str, settings: Any) -> None:
+    settings.SECRET_KEY, earlier = "another-key-" * 5, settings.SECRET_KEY
+    assert error(post(token), 401)["code"] == "token_invalid"
+    settings.SECRET_KEY_FALLBACKS = ["a-still-earlier-key-" * 3, earlier]
+    assert post(token).status_code == 202
+
+
 def test_wrong_method_names_the_right_ones(token: str) -> None:
     response = Client().get(URL)
-    assert response.status_code == 405
+    assert error(response, 405)["code"] == "method_not_allowed"  # type: ignore[arg-type]
     assert response["Allow"] == "POST, PUT"
 
 
@@ -277,9 +284,12 @@ def test_what_can_never_be_a_report_is_told_at_the_door(token: str, tmp_path: An
 
 
 def test_all_wrong_fields_are_named_at_once(token: str) -> None:
-    found = error(post(token, commit="zzz", pull_request="-1", build_url="javascript:alert(1)", branch="x" * 300), 400)
+    found = error(
+        post(token, commit="zzz", pull_request="-1", shard="3/2", build_url="javascript:alert(1)", branch="x" * 300),
+        400,
+    )
     assert found["code"] == "invalid_field"
-    assert found["field"] == "branch, build_url, commit, pull_request"
+    assert found["field"] == "branch, build_url, commit, pull_request, shard"
 
 
 @pytest.mark.parametrize(
@@ -296,6 +306,7 @@ def test_an_impossible_time_is_replaced_with_a_warning(token: str, moment: str) 
     response = post(token, ran_at=moment)
     assert response.status_code == 202
     assert [w["code"] for w in json.loads(response.content)["warnings"]] == ["timestamp_out_of_range"]
+    assert post(token, ran_at=moment).status_code == 200
 
 
 def test_a_time_keeps_its_moment(token: str) -> None:

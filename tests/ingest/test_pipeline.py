@@ -67,6 +67,7 @@ def test_a_case_in_two_files_is_kept_twice(project: Project) -> None:
     process_next()
     upload.refresh_from_db()
     assert Job.objects.get(project=project).n_declared == 2
+    assert [warning["code"] for warning in upload.receipt["warnings"]] == ["repeated_name"]
 
 
 def test_a_bad_file_takes_no_good_one_down(project: Project) -> None:

@@ -132,12 +132,28 @@ def test_a_pull_request_of_the_default_branch_does_not_spoil_its_lane() -> None:
     assert Run.objects.get(project=project).lane == "changes"
 
 
-def test_shards_make_one_job_and_their_order_does_not_matter() -> None:
+def test_shards_make_one_job_and_it_is_incomplete_until_all_are_there() -> None:
     project = a_project()
-    for n, cases in enumerate(({"a": "pass", "b": "fail"}, {"c": "pass"})):
-        an_upload(project, cases, run_id="1", shard=f"{n + 1}/2", ran_at=FIRST_MOMENT)
-    job = Job.objects.get(project=project)
-    assert (job.n_declared, job.n_passed, job.n_failed) == (3, 2, 1)
+    an_upload(project, {"a": "pass", "b": "pass", "c": "pass"})
+    an_upload(project, {"c": "pass"}, run_id="1", shard="2/2", ran_at=FIRST_MOMENT + timedelta(days=99))
+    run = Run.objects.get(project=project, external_id="1")
+    assert (run.is_complete, run.n_gone) == (False, 0)
+    an_upload(project, {"a": "pass"}, run_id="1", shard="1/2", ran_at=FIRST_MOMENT + timedelta(days=99))
+    run.refresh_from_db()
+    assert (run.is_complete, run.n_declared, run.n_gone) == (True, 2, 1)
+
+
+def test_a_second_attempt_of_a_cut_shard_makes_the_job_whole() -> None:
+    project = a_project()
+    for attempt, state in ((1, "partial"), (2, "stored")):
+        for shard in ("1/2", "2/2"):
+            here = state if shard == "2/2" else "stored"
+            errors = 1 if here == "partial" else 0
+            an_upload(
+                project, {shard: "pass"}, run_id="1", shard=shard, attempt=attempt, state=here, suite_errors=errors
+            )
+        job = Job.objects.get(project=project)
+        assert (job.is_complete, job.n_suite_errors) == (state == "stored", errors if state == "partial" else 0)
 
 
 def test_a_second_attempt_is_believed_and_remembered() -> None:

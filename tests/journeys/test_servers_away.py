@@ -2,6 +2,7 @@
 
 import json
 import time
+from statistics import median
 
 from tests.stack import wait_for
 
@@ -21,10 +22,16 @@ def test_without_postgresql_each_answer_is_a_quick_503_and_it_recovers(live_stac
     assert live_stack.request("GET", "/login/")[0] == 200
     live_stack.stop("postgres")
 
-    status, headers, body, seconds = timed(live_stack, "/", Cookie="sw_session=abcdefgh")
-    assert (status, headers["retry-after"], seconds < 3) == (503, "5", True)
-    assert b"The database is not available" in body
-    assert b"Traceback" not in body
+    waited = []
+    for _ in range(7):
+        status, headers, body, seconds = timed(live_stack, "/", Cookie="sw_session=abcdefgh")
+        assert (status, headers["retry-after"]) == (503, "5")
+        assert b"The database is not available" in body
+        assert b"Traceback" not in body
+        waited.append(seconds)
+    # Two seconds are promised; a single answer may be late on a busy machine.
+    assert median(waited) <= 2, waited
+    assert max(waited) <= 5, waited
 
     status, headers, body, seconds = timed(live_stack, "/api/v1/uploads/0", Authorization="Bearer sw_up_x")
     assert "content-security-policy" in headers

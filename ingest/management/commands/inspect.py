@@ -12,6 +12,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import IO, Any, cast
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from ingest.errors import IngestError
@@ -42,7 +43,7 @@ class Command(BaseCommand):
 def inspect_file(path: Path) -> dict[str, Any]:
     """What is in one file, as the JSON object the command prints."""
     try:
-        report = read_report(lambda: _open_plain(path), filename=path.name, limits=Limits())
+        report = read_report(lambda: _open_plain(path), filename=path.name, limits=_limits())
     except IngestError as error:
         return _make_finding(path, None, error.to_json())
     except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
@@ -118,3 +119,8 @@ def _describe_remark(sign: str, remark: dict[str, Any]) -> list[str]:
     if remark.get("count", 1) > 1:
         text += f" ({remark['count']:,} times)"
     return [f"  {sign} {text}", f"    {remark['hint']}"]
+
+
+def _limits() -> Limits:
+    """Those of the worker, so that both refuse the same files."""
+    return Limits(max_plain_bytes=settings.UPLOAD_MAX_PLAIN_BYTES, max_cases=settings.UPLOAD_MAX_CASES)
