@@ -72,7 +72,9 @@ def draw_trend(points: "tuple[Point, ...]", *, zone: str, lane: str) -> Figure:
 
 
 def _say(points: "Sequence[Point]", n_red: int) -> str:
-    first, last = points[0].counts, points[-1].counts
+    # Only with as many jobs as now can a sum be compared.
+    alike = [point.counts for point in points if point.is_complete and point.n_jobs == points[-1].n_jobs]
+    first, last = (alike or [points[-1].counts])[0], points[-1].counts
     return (
         f"Three lines over {len(points)} runs: {n_red} runs were red; declared tests went from {first.declared:,} to"
         f" {last.declared:,}; test time from {write_seconds(first.seconds)} to {write_seconds(last.seconds)}."

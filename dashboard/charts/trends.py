@@ -36,6 +36,14 @@ def _share(part: int, whole: int) -> float | None:
     return part * 1000 // whole / 10 if whole else None
 
 
+def _write_declared(point: "DayPoint") -> str:
+    return "unknown" if point.declared_once is None else f"{point.declared_once:,.0f}"
+
+
+def _write_time(point: "DayPoint") -> str:
+    return "unknown" if point.seconds_once is None else write_seconds(point.seconds_once)
+
+
 _MEASURES: Final[dict[str, _Measure]] = {
     "passed": _Measure(
         "Passed",
@@ -59,8 +67,8 @@ _MEASURES: Final[dict[str, _Measure]] = {
         "Declared",
         "tests in one run, a day's mean",
         "step",
-        lambda p: round(p.declared_once, 1),
-        lambda p: f"{p.declared_once:,.0f}",
+        lambda p: None if p.declared_once is None else round(p.declared_once, 1),
+        _write_declared,
         "%{y:,.0f} declared",
     ),
     "failed": _Measure(
@@ -75,8 +83,8 @@ _MEASURES: Final[dict[str, _Measure]] = {
         "Test time",
         "seconds in one run, a day's mean",
         "line",
-        lambda p: round(p.seconds_once, 3),
-        lambda p: write_seconds(p.seconds_once),
+        lambda p: None if p.seconds_once is None else round(p.seconds_once, 3),
+        _write_time,
         "%{y:,.1f} s in tests",
     ),
 }
@@ -97,7 +105,7 @@ def draw_all(group: "Group", *, is_weekly: bool) -> Figure:
         subtitle="oldest left",
         label=(
             f"Five lines over {len(days)} points: {_MEASURES['passed'].write(last)} passed,"
-            f" {_MEASURES['executed'].write(last)} executed and {last.declared_once:,.0f} tests declared at the end."
+            f" {_MEASURES['executed'].write(last)} executed and {_write_declared(last)} tests declared at the end."
         ),
         plot=stack_panes(panes, x=days),
         head=(
@@ -196,8 +204,8 @@ def _write_row(point: "DayPoint") -> tuple[str, ...]:
         f"{point.as_expected:,} of {point.executed:,}, {write_share(point.as_expected, point.executed)}",
         f"{point.executed:,} of {point.declared:,}",
         f"{point.broken:,}",
-        f"{point.declared_once:,.0f}",
-        write_seconds(point.seconds_once),
+        _write_declared(point),
+        _write_time(point),
     )
 
 

@@ -7,7 +7,7 @@ Used by the case page. Promise: three statements, at most MOST_SERIES series of 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from django.utils import timezone
@@ -15,6 +15,7 @@ from django.utils import timezone
 from dashboard.queries.facts import name_job
 from dashboard.queries.history import Moment, read_moments
 from dashboard.queries.sql import fetch_rows
+from dashboard.templatetags.display import find_crowded_days
 from health.history import CaseResult, fetch_case_results
 from health.models import Project
 from health.rules import outcomes as codes
@@ -82,6 +83,11 @@ class LaneHistory:
     runs: tuple[Moment, ...]
     years: tuple[tuple[int, int], ...]  # year, and how many runs stand under it
     rows: tuple[HistoryRow, ...]
+
+    @property
+    def crowded(self) -> frozenset[date]:
+        """The days on which several of the runs were."""
+        return find_crowded_days(moment.ran_at for moment in self.runs)
 
     @property
     def title(self) -> str:

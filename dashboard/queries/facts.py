@@ -159,6 +159,14 @@ class JobFact:
         return name_job(self.job, self.variant)
 
 
+def tell_as_expected(counts: Counts) -> tuple[str, str]:
+    """The pass rate's fraction, and where some failed as expected, what it adds up: the words of every page."""
+    of = f"{counts.as_expected:,} of {counts.executed:,} executed"
+    if not counts.xfailed:
+        return f"{of} tests passed", ""
+    return f"{of} ended as expected", f"{counts.passed:,} passed, {counts.xfailed:,} failed as expected"
+
+
 def name_job(job: str, variant: str) -> str:
     """A job as one line: "tests, python 3.12"."""
     return ", ".join(part for part in (job, variant) if part) or "unnamed job"

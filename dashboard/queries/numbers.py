@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from dashboard.queries.facts import Counts
+from dashboard.queries.facts import Counts, tell_as_expected
 from dashboard.queries.standing import Point, Standing
 from dashboard.templatetags.display import duration, percent_of
 
@@ -49,18 +49,18 @@ def _tell_rate(points: Sequence[Point]) -> Number:
     counts = points[-1].counts
     if not counts.executed:
         return Number("Pass rate", "none", "", "", f"Nothing ran of {counts.declared:,} declared tests.", None)
-    told = ["tests passed"]
-    told += [f"{counts.xfailed:,} failed as expected"] if counts.xfailed else []
-    told += [f"{counts.failed:,} failed"] if counts.failed else []
-    told += [f"{counts.errored:,} ended in an error"] if counts.errored else []
+    whole, split = tell_as_expected(counts)
+    broken = [f"{counts.failed:,} failed"] if counts.failed else []
+    broken += [f"{counts.errored:,} ended in an error"] if counts.errored else []
+    told = f". {' and '.join(broken)}" if broken else ""
     n_green, n_points = sum(point.is_green for point in points), len(points)
     green = f" {_count_of(n_green, n_points)} runs left it green." if n_points > 1 else ""
     return Number(
         title="Pass rate",
         figure=percent_of(counts.as_expected, counts.executed),
         unit="%",
-        whole=f"{counts.passed:,} of {counts.executed:,} executed",
-        rest=f" {', '.join(told)}.{green}",
+        whole=whole,
+        rest=f"{f': {split}' if split else ''}{told}.{green}",
         spark=_draw(points, lambda c: c.as_expected / c.executed if c.executed else 0, "Pass rate", ceiling=1.0),
     )
 
@@ -119,9 +119,17 @@ def _count_of(part: int, whole: int) -> str:
 
 
 def _tell_oldest(points: Sequence[Point], take: Callable[[Counts], int]) -> str:
-    """How it was in the oldest run shown, when that was otherwise."""
-    first, last = take(points[0].counts), take(points[-1].counts)
-    return f" It was {first:,} in the oldest run shown." if first != last else ""
+    """How it was in the oldest run that left the lane with as many jobs as now, when that was otherwise."""
+    oldest = _find_oldest(points)
+    first, last = take(oldest.counts), take(points[-1].counts)
+    where = "in the oldest run shown" if oldest is points[0] else f"after run {oldest.run.number}"
+    return f" It was {first:,} {where}." if first != last else ""
+
+
+def _find_oldest(points: Sequence[Point]) -> Point:
+    """The oldest point that can be compared with the newest one: whole, and of as many jobs."""
+    last = points[-1]
+    return next((point for point in points if point.is_complete and point.n_jobs == last.n_jobs), last)
 
 
 def _draw(
@@ -136,10 +144,11 @@ def _draw(
     step = _WIDTH / (len(values) - 1)
     base = _BOTTOM if scale else (_TOP if ceiling is not None else (_TOP + _BOTTOM) / 2)
     path = " ".join(f"{at * step:.1f},{base - (value - low) * scale:.1f}" for at, value in enumerate(values))
-    return Spark(path, f"{title} in {len(values)} runs: {_tell_trend(values)}")
+    trend = _tell_trend(take(_find_oldest(points).counts), values[-1])
+    return Spark(path, f"{title} in {len(values)} runs: {trend}")
 
 
-def _tell_trend(values: Sequence[float]) -> str:
-    if values[-1] == values[0]:
+def _tell_trend(first: float, last: float) -> str:
+    if last == first:
         return "the same at both ends"
-    return "higher now than at first" if values[-1] > values[0] else "lower now than at first"
+    return "higher now than at first" if last > first else "lower now than at first"

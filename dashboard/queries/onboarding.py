@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from dashboard.templatetags.display import size
+from dashboard.templatetags.display import plain, size
 from health.models import Project, Upload
 
 State = Upload.State
@@ -84,7 +84,7 @@ def _tell_upload(upload: Upload | None, *, n_turned_away: int) -> tuple[Step, ..
 def _name_files(upload: Upload) -> str:
     files = list(upload.files.all())
     if len(files) == 1:
-        return f"Received {files[0].name}, {size(files[0].n_bytes_plain)}"
+        return f"Received {plain(files[0].name)}, {size(files[0].n_bytes_plain)}"
     return f"Received {len(files)} files, {size(upload.n_bytes_plain)}"
 
 

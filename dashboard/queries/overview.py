@@ -6,7 +6,7 @@ the counts beside it (`tests/dashboard/test_overview_queries.py`).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from dashboard.queries.attention import Attention, read_attention
@@ -14,6 +14,7 @@ from dashboard.queries.facts import JobFact, RunFact, name_jobs
 from dashboard.queries.numbers import Number, list_numbers
 from dashboard.queries.sentences import write_status
 from dashboard.queries.standing import Standing, read_standing
+from dashboard.templatetags.display import find_crowded_days, in_words
 from health.models import Project, Run
 
 _N_RECENT: Final = 8
@@ -38,7 +39,8 @@ class Overview:
     numbers: tuple[Number, ...]
     recent: tuple[RecentRun, ...]
     counted: tuple[RunFact, ...]  # the runs the figures come from, newest first
-    n_red: int
+    told_recent: str
+    crowded: frozenset[date]  # days on which several of the recent runs were
     has_several: bool  # whether the runs are not all of the same jobs
     has_other_runs: bool
 
@@ -57,9 +59,23 @@ def read_overview(project: Project, *, now: datetime) -> Overview:
         recent=recent_runs,
         counted=tuple(run for run in reversed(standing.runs) if run.number in counted),
         has_several=len({recent.what for recent in recent_runs}) > 1,
-        n_red=sum(run.counts.is_red for run in standing.runs),
+        told_recent=tell_recent(standing, n_shown=len(recent_runs)),
+        crowded=find_crowded_days(recent.run.ran_at for recent in recent_runs),
         has_other_runs=has_other_runs,
     )
+
+
+def tell_recent(standing: Standing, *, n_shown: int) -> str:
+    """How many of which runs are listed, and how many of which were red."""
+    n, n_red = len(standing.runs), sum(run.counts.is_red for run in standing.runs)
+    were = f"{n_red or 'none'} of {{}} {'was' if n_red == 1 else 'were'} red"
+    if n == 1:
+        return "The only one so far."
+    if not standing.is_whole:
+        return f"The {in_words(n_shown)} newest; {were.format(f'the last {n} runs')}."
+    if n_shown < n:
+        return f"The {in_words(n_shown)} newest of {n} runs; {were.format(f'the {n}')}."
+    return f"All {in_words(n)}; {were.format('them')}."
 
 
 def list_recent(runs: Sequence[RunFact], *, jobs: Mapping[int, Sequence[JobFact]]) -> tuple[RecentRun, ...]:

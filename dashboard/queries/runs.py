@@ -6,11 +6,13 @@ Called by `dashboard.views.runs`. Promise: three statements for any page of any 
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from dashboard.filters import Filters
 from dashboard.queries.facts import RUN_COLUMNS, RunFact, name_jobs, read_run
 from dashboard.queries.sql import fetch_rows
+from dashboard.templatetags.display import find_crowded_days
 from health.models import Project, Run, Series
 
 N_ROWS: Final = 50
@@ -31,6 +33,11 @@ class RunList:
     lines: tuple[RunLine, ...]
     branches: tuple[str, ...]
     next_before: str
+
+    @property
+    def crowded(self) -> frozenset[date]:
+        """The days on which several of the runs shown were."""
+        return find_crowded_days(line.run.ran_at for line in self.lines)
 
     @property
     def n_red(self) -> int:

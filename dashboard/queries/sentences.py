@@ -194,11 +194,14 @@ def write_trends(trends: Trends, *, by: str) -> str:
             return f"Of {n} {_PLURALS[by]}, {plain(worst.name)} passes least: {_tell_share(worst.last)}."
         return f"All {in_words(len(trends.groups))} {_PLURALS[by]} drawn end without a failure."
     n_red = sum(point.broken > 0 for point in points)
-    first, last = points[0].declared_once, points[-1].declared_once
+    known = [point.declared_once for point in points if point.declared_once is not None]
     unit = "weeks" if trends.is_weekly else "days"
     red = f"{in_words(n_red) if n_red else 'none'} of {in_words(len(points))} {unit} with runs had a failure"
     if len(points) == 1:
         return f"One day so far: {_tell_share(points[0])}. A trend needs two."
+    if not known:
+        return f"{red[0].upper()}{red[1:]}; no run was whole, so how many tests are declared is unknown."
+    first, last = known[0], known[-1]
     if round(first) == round(last):
         return f"{red[0].upper()}{red[1:]}; {last:,.0f} tests are declared, as at first."
     return f"{red[0].upper()}{red[1:]}; declared tests went from {first:,.0f} to {last:,.0f}."

@@ -1,7 +1,7 @@
 """How a lane stands: after each of its runs, the newest word of every job that still reports.
 
-Used by the overview and the case page. One run is not enough to say how a branch is: two workflows, or a matrix without run ids, are
-several runs, and the newest of them would hide what another one found.
+Used by the overview and the case page. One run is not enough to say how a branch is: two workflows, or a matrix
+without run ids, are several runs, and the newest of them would hide what another one found.
 Promise: two queries, however many runs there are (`tests/dashboard/test_standing.py`).
 """
 

@@ -6,12 +6,13 @@ for, and never more than a set length inflated (`tests/dashboard/test_texts.py`)
 
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Final, NamedTuple, TypeVar
 
 from health.models import FailureText
 from health.rules.fingerprints import mask_message
 
+_Key = TypeVar("_Key", bound=Hashable)
 _PIECE: Final = 2**18
 # A text deeper in its stream than this is not fetched for a list; its case's page has more patience.
 SHALLOW: Final = 16 * 2**20
@@ -35,7 +36,7 @@ class TextPlace(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """One failure: the kind and message of its fingerprint, as some failure of that cause first said it, and its own."""
+    """One failure: its kind, what the first one ever with its fingerprint said, and where its own words are."""
 
     kind: str
     first_message: str
@@ -71,7 +72,7 @@ def read_texts(project_id: int, *, places: Iterable[TextPlace], depth: int = SHA
     }
 
 
-def read_first_lines[Key](project_id: int, *, failures: Mapping[Key, Failed]) -> dict[Key, str]:
+def read_first_lines(project_id: int, *, failures: Mapping[_Key, Failed]) -> dict[_Key, str]:
     """The first line of each failure's own message, else its kind; masked where only its cause's is at hand."""
     places = {key: failed.place._replace(text_length=0) for key, failed in failures.items()}
     said = read_texts(project_id, places=set(places.values()), depth=_NEAR)

@@ -2,8 +2,8 @@
 
 Called by `dashboard.views.trends`; reads suite × day, never runs or results.
 Rates and failures are sums over what ran on a day. Declared tests and test time are of one run: the mean of a day's
-runs of each job, and a job that did not run that day counts as it last did, so that a second workflow's rest day is
-no dip. Promise: five statements at most (`tests/dashboard/test_trends_queries.py`).
+runs of each job, without those that were cut short; and a job that did not run that day counts as it last did, so that
+a second workflow's rest day is no dip. Promise: five statements at most (`tests/dashboard/test_trends_queries.py`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,8 +40,8 @@ class DayPoint:
     skipped: int
     flaky: int
     units: int
-    declared_once: float
-    units_once: float
+    declared_once: float | None  # None as long as no whole run is known
+    units_once: float | None
 
     @property
     def executed(self) -> int:
@@ -64,9 +64,9 @@ class DayPoint:
         return self.units / UNITS_PER_SECOND
 
     @property
-    def seconds_once(self) -> float:
+    def seconds_once(self) -> float | None:
         """The time of one run."""
-        return self.units_once / UNITS_PER_SECOND
+        return None if self.units_once is None else self.units_once / UNITS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Trends:
 
 
 class _Cell(NamedTuple):
-    """One series' share of a group on a day, as the statement gives it; the last two are of one run."""
+    """One series' share of a group on a day, as the statement gives it; the last two are of one whole run."""
 
     day: date
     series: int
@@ -121,8 +121,8 @@ class _Cell(NamedTuple):
     skipped: float
     flaky: float
     units: float
-    declared_once: float
-    units_once: float
+    declared_once: float | None
+    units_once: float | None
 
 
 def read_trends(project: Project, filters: Filters) -> Trends:
@@ -197,10 +197,10 @@ def _read_groups(
     titles = list(numbers)
     cells: dict[str, list[_Cell]] = {}
     for row in fetch_rows(_write_statement(is_narrowed=is_narrowed, is_weekly=days.is_weekly), values):
-        cell = _Cell(*row)
+        cell = _Cell(*row[: len(_Cell._fields)])
         cells.setdefault(titles[cell.group] if by_suite else names[cell.series], []).append(cell)
     groups = [Group(name, fold_days(found)) for name, found in cells.items()]
-    return sorted(groups, key=lambda group: (-group.last.declared_once, group.name))
+    return sorted(groups, key=lambda group: (-(group.last.declared_once or 0), group.name))
 
 
 def fold_days(cells: Iterable[_Cell]) -> tuple[DayPoint, ...]:
@@ -213,7 +213,8 @@ def fold_days(cells: Iterable[_Cell]) -> tuple[DayPoint, ...]:
     for at, day in enumerate(sorted(days)):
         here = days[day]
         for cell in here:
-            once[cell.series] = (at, cell)
+            if cell.declared_once is not None:
+                once[cell.series] = (at, cell)
         for series in [series for series, (heard, _) in once.items() if at - heard >= _PATIENCE]:
             del once[series]
         n_jobs, declared, passed, xfailed, failed, errored, skipped, flaky, units = (
@@ -231,8 +232,8 @@ def fold_days(cells: Iterable[_Cell]) -> tuple[DayPoint, ...]:
                 int(skipped),
                 int(flaky),
                 int(units),
-                sum(cell.declared_once for _, cell in once.values()),
-                sum(cell.units_once for _, cell in once.values()),
+                sum(cell.declared_once or 0 for _, cell in once.values()) if once else None,
+                sum(cell.units_once or 0 for _, cell in once.values()) if once else None,
             )
         )
     return tuple(points)
@@ -292,16 +293,28 @@ WHERE project_id = %(project)s AND series = ANY(%(series)s) AND day >= %(since)s
 GROUP BY suite
 """
 
-# Of one run: the mean of the day's runs, suite by suite, because a suite may have been in only some of them.
+# Of one run: the mean of the day's whole runs, suite by suite, because a suite may have been in only some of them.
+# Runs that were cut short are few: they are taken off the day's sums again.
 # Sums in float8, exact to 2^53: PostgreSQL adds bigints as numeric, at three times the price.
 _DAYS_SQL: Final = """
+    WITH cut AS MATERIALIZED (
+        SELECT j.series, j.day, s.suite, count(*) AS n_runs, sum(s.n_declared)::float8 AS n_declared,
+            sum(s.duration)::float8 AS duration
+        FROM health_job j
+        JOIN health_runsuite s ON s.project_id = j.project_id AND s.run = j.run AND s.series = j.series
+        WHERE j.project_id = %(project)s AND j.series = ANY(%(series)s) AND j.day >= %(since)s AND NOT j.is_complete
+        GROUP BY j.series, j.day, s.suite)
     SELECT d.day, d.series, {group} AS grp, max(d.n_runs)::float8 AS n_runs, sum(d.n_declared::float8) AS n_declared,
         sum(d.n_passed::float8) AS n_passed, sum(d.n_xfailed::float8) AS n_xfailed,
         sum(d.n_failed::float8) AS n_failed, sum(d.n_errored::float8) AS n_errored,
         sum(d.n_skipped::float8) AS n_skipped, sum(d.n_flaky::float8) AS n_flaky,
         sum(d.duration::float8) AS duration,
-        sum(d.n_declared::float8 / d.n_runs) AS declared_once, sum(d.duration::float8 / d.n_runs) AS units_once
+        sum((d.n_declared - coalesce(cut.n_declared, 0)) / nullif(d.n_runs - coalesce(cut.n_runs, 0), 0))
+            AS declared_once,
+        sum((d.duration - coalesce(cut.duration, 0)) / nullif(d.n_runs - coalesce(cut.n_runs, 0), 0)) AS units_once,
+        max(d.n_runs - coalesce(cut.n_runs, 0))::float8 AS n_whole
     FROM health_suiteday d {join}
+    LEFT JOIN cut ON cut.series = d.series AND cut.day = d.day AND cut.suite = d.suite
     WHERE d.project_id = %(project)s AND d.series = ANY(%(series)s) AND d.day >= %(since)s
     GROUP BY d.day, d.series, grp
 """
@@ -309,7 +322,7 @@ _WEEKS_SQL: Final = """
 WITH days AS ({days})
 SELECT date_trunc('week', day::timestamp)::date, series, grp, sum(n_runs), sum(n_declared), sum(n_passed),
     sum(n_xfailed), sum(n_failed), sum(n_errored), sum(n_skipped), sum(n_flaky), sum(duration),
-    sum(declared_once * n_runs) / sum(n_runs), sum(units_once * n_runs) / sum(n_runs)
+    sum(declared_once * n_whole) / nullif(sum(n_whole), 0), sum(units_once * n_whole) / nullif(sum(n_whole), 0)
 FROM days GROUP BY 1, 2, 3
 """
 

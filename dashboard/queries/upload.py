@@ -18,7 +18,18 @@ State = Upload.State
 WAITING: Final = frozenset({State.RECEIVED, State.PROCESSING, State.RETRY})
 TRY_AGAIN: Final = frozenset({State.FAILED, State.DEAD})
 
-_COUNTS: Final = ("tests", "passed", "failed", "errored", "skipped", "flaky", "accepted", "merged", "rejected")
+_COUNTS: Final = (
+    "tests",
+    "passed",
+    "failed",
+    "errored",
+    "skipped",
+    "xfailed",
+    "flaky",
+    "accepted",
+    "merged",
+    "rejected",
+)
 # What was done about a remark, by its code: mark and word. What is not named here is a note.
 _KINDS: Final[dict[str, tuple[str, str]]] = {
     "attempts_merged": ("stale", "merged"),
@@ -59,7 +70,10 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class FileReceipt:
-    """What became of one file. Counts are of its elements; without `is_read` there are none."""
+    """What became of one file. Counts are of its elements; without `is_read` there are none.
+
+    JUnit writes an expected failure as a skip; here it is counted as what it is: it ran.
+    """
 
     name: str
     format: str
@@ -111,7 +125,7 @@ class UploadPage:
 
     @property
     def n_executed(self) -> int:
-        """Elements that ran."""
+        """Elements that ran, those that failed as expected included."""
         return self.total("tests") - self.total("skipped")
 
 
@@ -194,6 +208,7 @@ def _describe_file(name: str, receipt: Mapping[str, Any], n_bytes: int | None) -
         remarks.insert(0, _remark(receipt["error"], mark="fail", word="refused" if state == "failed" else "cut off"))
     mark, word = _judge_file(state, len(remarks))
     counts = {name: int(receipt.get(name) or 0) for name in _COUNTS}
+    counts["skipped"] -= counts["xfailed"]
     is_read = state in ("stored", "partial")
     return FileReceipt(name, str(receipt.get("format") or ""), mark, word, n_bytes, is_read, counts, tuple(remarks))
 

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 
 from dashboard.filters import Filters
 from dashboard.queries.facts import name_job
+from dashboard.templatetags.display import in_words
 from health.models import Project, Upload
 
 N_ROWS: Final = 50
@@ -109,11 +110,19 @@ def write_uploads(uploads: UploadList, *, state: str) -> str:
         return {"trouble": "Everything was stored whole.", "waiting": "Nothing waits."}.get(
             state, "Nothing has been sent yet."
         )
+    if uploads.n_trouble == n > 1:
+        return f"None of the {n} deliveries shown was wholly stored."
     if uploads.n_trouble:
-        return f"{_name_share(uploads.n_trouble, n, none=True)} not wholly stored."
+        return f"{_count_shown(uploads.n_trouble, n)} {'was' if uploads.n_trouble == 1 else 'were'} not wholly stored."
     if uploads.n_waiting:
-        return f"{_name_share(uploads.n_waiting, n)} still to be read."
-    return f"{_name_share(uploads.n_whole, n)} whole."
+        return f"{_count_shown(uploads.n_waiting, n)} {'waits' if uploads.n_waiting == 1 else 'wait'} to be read."
+    return f"{_count_shown(uploads.n_whole, n)} {'is' if uploads.n_whole == 1 else 'are'} whole."
+
+
+def _count_shown(part: int, whole: int) -> str:
+    if part == whole:
+        return "The one delivery shown" if whole == 1 else f"All {in_words(whole)} deliveries shown"
+    return f"{in_words(part).capitalize() if part else 'None'} of {whole} deliveries shown"
 
 
 def read_newest_states(project: Project) -> str:

@@ -7,6 +7,8 @@ Promise: no query, no rounding up, and nothing a report wrote reaches the page u
 
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from typing import Final
 
@@ -113,10 +115,16 @@ def day(value: datetime | date | None) -> SafeString | str:
 
 
 @register.filter
-def short_day(value: datetime) -> str:
-    """19 Aug, in the project's time zone: for the head of a narrow column."""
+def day_among(value: datetime, crowded: Collection[date]) -> SafeString | str:
+    """19 Aug 2026; on a day of several runs with the time: 19 Aug 2026, 19:50."""
+    return _time_element(value, f"{write_day(value)}{_write_time(value, crowded)}")
+
+
+@register.filter
+def short_day_among(value: datetime, crowded: Collection[date]) -> str:
+    """19 Aug, in the project's time zone: for the head of a narrow column. On a day of several runs with the time."""
     local = timezone.localtime(value)
-    return f"{local.day} {_MONTHS[local.month - 1][:3]}"
+    return f"{local.day} {_MONTHS[local.month - 1][:3]}{_write_time(value, crowded)}"
 
 
 @register.filter
@@ -126,6 +134,12 @@ def moment(value: datetime | None) -> SafeString | str:
         return ""
     local = timezone.localtime(value)
     return _time_element(value, f"{write_long_day(local)}, {local:%H:%M}")
+
+
+def find_crowded_days(moments: Iterable[datetime]) -> frozenset[date]:
+    """The days, in the project's time zone, that more than one of these moments is on."""
+    counted = Counter(timezone.localtime(moment).date() for moment in moments)
+    return frozenset(day for day, n in counted.items() if n > 1)
 
 
 def write_day(value: datetime | date | None) -> str:
@@ -176,6 +190,11 @@ def _local_day(value: datetime | date | None) -> date | None:
     if isinstance(value, datetime):
         return timezone.localtime(value).date()
     return value
+
+
+def _write_time(value: datetime, crowded: Collection[date]) -> str:
+    local = timezone.localtime(value)
+    return f", {local:%H:%M}" if local.date() in crowded else ""
 
 
 def _time_element(value: datetime | date, shown: str) -> SafeString:

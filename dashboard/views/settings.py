@@ -99,7 +99,7 @@ def change_project(request: HtmxRequest, slug: str) -> HttpResponse:
     # The revision too: pages in browsers show the old name and days.
     Project.objects.filter(pk=project.pk).update(revision=F("revision") + 1, **form.cleaned_data)
     if {"time_zone", "default_branch"} & set(_find_changes(project, form)):
-        # Days and baselines mean something else now. A broker that is away is only logged: then `manage.py rebuild` helps.
+        # Days and baselines mean something else now. If the broker is away, that is logged; `manage.py rebuild` helps.
         transaction.on_commit(lambda: rebuild.delay(project.pk), robust=True)
     messages.success(request, "The project was changed.")
     return _back(slug)

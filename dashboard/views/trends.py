@@ -138,5 +138,10 @@ def _list_rows(trends: Trends) -> Iterator[Sequence[Any]]:
     for group in trends.groups:
         for p in group.points:
             counts = (p.declared, p.executed, p.passed, p.xfailed, p.failed, p.errored, p.skipped, p.flaky)
-            once = (round(p.seconds, 5), round(p.declared_once, 2), round(p.seconds_once, 5))
+            once = (round(p.seconds, 5), _round(p.declared_once, 2), _round(p.seconds_once, 5))
             yield (p.day.isoformat(), group.name, p.n_jobs, *counts, *once)
+
+
+def _round(value: float | None, digits: int) -> float | str:
+    """A cell of the file: empty where nothing is known."""
+    return "" if value is None else round(value, digits)

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 
 from dashboard.filters import Filters
 from dashboard.http import HtmxRequest, answer_conditionally, get_project_or_404, render_page, require_login
-from dashboard.queries.uploads import list_uploads, read_newest_states
+from dashboard.queries.uploads import list_uploads, read_newest_states, write_uploads
 
 _SHOWN: Final = {"": "all", "trouble": "not wholly stored", "waiting": "waiting"}
 
@@ -35,6 +35,7 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             project=project,
             current="uploads",
             uploads=uploads,
+            sentence=write_uploads(uploads, state=filters.state),
             filters=filters,
             groups=[{"title": "Show", "choices": choices}],
             next_url=filters.write(before=uploads.next_before) if uploads.next_before else "",

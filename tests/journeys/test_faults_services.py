@@ -93,7 +93,7 @@ def test_a_restart_of_postgres_costs_each_web_process_one_answer(lab: Lab) -> No
     assert found[-6:] == [404] * 6
 
 
-@pytest.mark.parametrize("point", ["parsed", "copied", "committed"])
+@pytest.mark.parametrize("point", ["parsed", "copied"])
 def test_postgres_is_killed_while_a_worker_holds_an_upload(lab: Lab, point: str) -> None:
     sender = lab.a_sender()
     report = make_report(20_000)
@@ -107,8 +107,7 @@ def test_postgres_is_killed_while_a_worker_holds_an_upload(lab: Lab, point: str)
     lab.stack.start("postgres")
     wake(frozen)
     # Its answer to a lost connection: back to waiting, on a new one, and not counted.
-    wait_for(lambda: lab.uploads(sender) in ([("retry", 0)], [("stored", 1)]), what="the end of the attempt")
-    assert (lab.uploads(sender) == [("stored", 1)]) == (point == "committed")
+    wait_for(lambda: lab.uploads(sender) == [("retry", 0)], what="the end of the attempt")
     lab.hurry(sender)
     lab.stack.start("beat")
     lab.wait_until_stored(sender, 1)
