@@ -246,7 +246,7 @@ CELERY_BROKER_CONNECTION_TIMEOUT = 2
 # A request that rings the bell must not wait for it; a worker may be patient.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
 CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {"socket_connect_timeout": 0.25, "socket_timeout": 0.5, **CELERY_TASK_PUBLISH_RETRY_POLICY}
+    {"socket_connect_timeout": 0.25, "socket_timeout": 0.3, **CELERY_TASK_PUBLISH_RETRY_POLICY}
     if IN_WEB
     else {
         "socket_connect_timeout": 2,

@@ -28,6 +28,7 @@ _DATE_FORMATS: Final = (
     {"dtickrange": ["M1", "M12"], "value": "%b\n%Y"},
     {"dtickrange": ["M12", None], "value": "%Y"},
 )
+_HOVER_FORMAT: Final = "%-d %b %Y"
 _STEPS: Final = (1, 2, 2.5, 5, 10)
 _MOST_TICKS: Final = 4
 _TICK_SHARE: Final = 0.08  # how tall a run without failures stands in a pane of bars
@@ -233,7 +234,7 @@ def _make_x_axis(x: Sequence[str], ticks: Sequence[tuple[int, str]] | None, anch
         axis |= {"type": "category", "categoryorder": "array", "categoryarray": list(x)}
         axis |= {"tickvals": [x[at] for at, _ in ticks], "showticklabels": False}
         return axis | {"range": [-room, max(len(x) - 1, 1) + room]}
-    axis |= {"type": "date", "tickformatstops": _DATE_FORMATS}
+    axis |= {"type": "date", "tickformatstops": _DATE_FORMATS, "hoverformat": _HOVER_FORMAT}
     return axis | ({"range": _find_ends(x)} if len(x) > 1 else {})
 
 

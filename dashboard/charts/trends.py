@@ -46,12 +46,12 @@ def _write_time(point: "DayPoint") -> str:
 
 _MEASURES: Final[dict[str, _Measure]] = {
     "passed": _Measure(
-        "Passed",
+        "As expected",
         "of executed",
         "line",
         lambda p: _share(p.as_expected, p.executed),
         lambda p: write_share(p.as_expected, p.executed),
-        "%{y:.1f} % passed",
+        "%{y:.1f} % as expected",
         " %",
     ),
     "executed": _Measure(
@@ -65,7 +65,7 @@ _MEASURES: Final[dict[str, _Measure]] = {
     ),
     "declared": _Measure(
         "Declared",
-        "tests in one run, a day's mean",
+        "tests in one run of each job, a day's mean",
         "step",
         lambda p: None if p.declared_once is None else round(p.declared_once, 1),
         _write_declared,
@@ -81,7 +81,7 @@ _MEASURES: Final[dict[str, _Measure]] = {
     ),
     "time": _Measure(
         "Test time",
-        "seconds in one run, a day's mean",
+        "seconds in one run of each job, a day's mean",
         "line",
         lambda p: None if p.seconds_once is None else round(p.seconds_once, 3),
         _write_time,
@@ -101,10 +101,10 @@ def draw_all(group: "Group", *, is_weekly: bool) -> Figure:
     last = group.last
     return Figure(
         id="trends",
-        title=f"{len(days)} {'weeks' if is_weekly else 'days'} with runs",
+        title=f"{len(days)} {'week' if is_weekly else 'day'}{'' if len(days) == 1 else 's'} with runs",
         subtitle="oldest left",
         label=(
-            f"Five lines over {len(days)} points: {_MEASURES['passed'].write(last)} passed,"
+            f"Five lines over {len(days)} points: {_MEASURES['passed'].write(last)} as expected,"
             f" {_MEASURES['executed'].write(last)} executed and {_write_declared(last)} tests declared at the end."
         ),
         plot=stack_panes(panes, x=days),

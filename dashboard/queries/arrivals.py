@@ -41,7 +41,7 @@ def _tell_incomplete(project: Project, standing: Standing) -> Iterator[Concern]:
             mark="stale",
             word="incomplete",
             subject=f"{many} incomplete",
-            told=f"What arrived counts, what is missing is unknown{name_in(job, standing)}.",
+            told=f"What arrived is counted; what is missing{name_in(job, standing)} is unknown.",
             since=job.ran_at,
             since_url=link_run(project, job.key.run),
             evidence=f"{job.counts.declared:,} tests arrived",

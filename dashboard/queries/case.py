@@ -11,6 +11,8 @@ from typing import Final
 
 from dashboard.queries.case_history import N_MOMENTS, Cell, LaneHistory, SeriesHistory, lay_out, read_series
 from dashboard.queries.cases import CaseName, make_name
+from dashboard.queries.facts import JobKey
+from dashboard.queries.put_off import read_reasons
 from dashboard.queries.sql import Row, fetch_rows
 from dashboard.queries.standing import Standing, read_standing
 from dashboard.queries.streaks import Streak, find_streak
@@ -97,6 +99,12 @@ class CasePage:
     timed_series: str
     family: tuple[Relative, ...]
     n_more_series: int
+    reason: str  # why the newest result was put off, in the report's words; empty when it was not, or none is given
+
+    @property
+    def is_put_off(self) -> bool:
+        """Whether the newest result is a skip or an expected failure."""
+        return bool(self.latest and self.latest.outcome in codes.DEFERRED)
 
     @property
     def main(self) -> LaneHistory | None:
@@ -134,12 +142,13 @@ def read_case_page(project: Project, *, number: int) -> CasePage | None:
     leading = max(judged or main, key=_rank_series, default=None)
     broken = _read_broken(project, number, every)
     said_in, place = next(((run, place) for run, place in broken if place), (None, None))
+    latest = _find_latest(judged) or _find_absence(main, standing)
     return CasePage(
         case=case,
         suite=suite,
         level=level,
         histories=lay_out(every, main_lane=main_lane),
-        latest=_find_latest(judged) or _find_absence(main, standing),
+        latest=latest,
         streak=_find_worst_streak(judged),
         broken=tuple(run for run, _ in broken),
         said=read_texts(project.pk, places=[place], depth=DEEP).get(place) if place else None,
@@ -148,7 +157,16 @@ def read_case_page(project: Project, *, number: int) -> CasePage | None:
         timed_series=leading.title if leading else "",
         family=_read_family(project, case, leading),
         n_more_series=n_more,
+        reason=_read_reason(project, number, latest, judged),
     )
+
+
+def _read_reason(project: Project, number: int, latest: Cell | None, judged: Sequence[SeriesHistory]) -> str:
+    """Why the newest result was put off, as one of the jobs of its run says."""
+    if latest is None or latest.outcome not in codes.DEFERRED:
+        return ""
+    results = [(JobKey(latest.run, series.number), number) for series in judged]
+    return next(iter(read_reasons(project, results=results).values()), "")
 
 
 def _choose_main(project: Project, every: Sequence[SeriesHistory]) -> str:

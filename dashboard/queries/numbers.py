@@ -27,7 +27,9 @@ class Spark:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """`figure` is large, `unit` small beside it; `whole` is bold and `rest` plain below."""
+    """`figure` is large, `unit` small beside it; `whole` is bold and `rest` plain below. `part` of the page of `run`
+    lists what the figure counts.
+    """
 
     title: str
     figure: str
@@ -35,6 +37,8 @@ class Number:
     whole: str
     rest: str
     spark: Spark | None
+    run: int | None = None
+    part: str = ""
 
 
 def list_numbers(standing: Standing) -> tuple[Number, ...]:
@@ -42,7 +46,7 @@ def list_numbers(standing: Standing) -> tuple[Number, ...]:
     if standing.head is None:
         return ()
     points = standing.points
-    return (_tell_rate(points), _tell_deferred(points), _tell_declared(points), _tell_time(points))
+    return (_tell_rate(points), _tell_deferred(standing), _tell_declared(points), _tell_time(points))
 
 
 def _tell_rate(points: Sequence[Point]) -> Number:
@@ -65,12 +69,14 @@ def _tell_rate(points: Sequence[Point]) -> Number:
     )
 
 
-def _tell_deferred(points: Sequence[Point]) -> Number:
+def _tell_deferred(standing: Standing) -> Number:
+    points = standing.points
     counts = points[-1].counts
     if not counts.declared:
         return Number("Deferred", "none", "", "", "No test is declared.", None)
     told = [f"{counts.skipped:,} skipped"] if counts.skipped else []
     told += [f"{counts.xfailed:,} expected to fail"] if counts.xfailed else []
+    most = max(standing.jobs, key=lambda job: job.counts.deferred, default=None)
     return Number(
         title="Deferred",
         figure=f"{counts.deferred:,}",
@@ -78,6 +84,8 @@ def _tell_deferred(points: Sequence[Point]) -> Number:
         whole=f"of {counts.declared:,} declared",
         rest=(f": {', '.join(told)}." if told else ": everything ran.") + _tell_oldest(points, lambda c: c.deferred),
         spark=_draw(points, lambda c: c.deferred, "Deferred tests"),
+        run=most.key.run if most and most.counts.deferred else None,
+        part="put-off",
     )
 
 

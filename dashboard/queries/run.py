@@ -24,11 +24,14 @@ from dashboard.queries.facts import (
     RunFact,
     Verdict,
     judge,
+    name_job,
     read_job,
     read_run,
     sum_counts,
 )
 from dashboard.queries.failures import MOST_CASES, Failures, pick_broken, read_failures
+from dashboard.queries.put_off import MOST_CASES as MOST_PUT_OFF
+from dashboard.queries.put_off import PutOff, pick_put_off, read_put_off
 from dashboard.queries.sql import fetch_rows
 from dashboard.queries.uploads import MARKS
 from health.models import Project, Upload
@@ -91,6 +94,7 @@ class Delivery:
     word: str
     files: tuple[str, ...]
     job: str
+    branch: str  # as it was sent; empty when it was not
     shard: str
     attempt: int
     received_at: datetime
@@ -117,6 +121,7 @@ class RunPage:
     fixed: CaseList
     gone: CaseList
     retried: CaseList
+    put_off: PutOff
     pairs: PairTable | None
     deliveries: tuple[Delivery, ...]
     baselines: tuple[int, ...]
@@ -128,6 +133,19 @@ class RunPage:
     def has_levels(self) -> bool:
         """Whether any suite's test level is known."""
         return any(suite.level for suite in self.suites)
+
+    @property
+    def is_branch_assumed(self) -> bool:
+        """Whether no delivery named a branch, so that the run counts for the default one."""
+        return bool(self.deliveries) and not any(delivery.branch for delivery in self.deliveries)
+
+    @property
+    def what(self) -> str:
+        """The jobs shown, in words."""
+        jobs = [(job.job, job.variant) for job in self.shown]
+        if len(jobs) > 1:
+            return f"these {len(jobs)} jobs"
+        return f"job {name_job(*jobs[0])}" if jobs and any(jobs[0]) else ""
 
     @property
     def verdict(self) -> Verdict:
@@ -169,7 +187,9 @@ def read_run_page(project: Project, *, number: int, series: str = "") -> RunPage
     changes = read_changes(project, jobs=compared)
     broken = pick_broken(changes)
     lists = [_pick(changes, "fixed"), _pick(changes, "gone"), _pick_retried(changes)]
-    ords = {ord_ for _, ord_ in broken[:MOST_CASES]} | {ord_ for found in lists for _, ord_ in found[:_MOST_LISTED]}
+    put_off = pick_put_off(changes)
+    ords = {ord_ for _, ord_ in (*broken[:MOST_CASES], *put_off[:MOST_PUT_OFF])}
+    ords |= {ord_ for found in lists for _, ord_ in found[:_MOST_LISTED]}
     names = read_case_names(project.pk, project.slug, ords=sorted(ords))
     fixed, gone, retried = (_list(found, names) for found in lists)
     return RunPage(
@@ -184,6 +204,7 @@ def read_run_page(project: Project, *, number: int, series: str = "") -> RunPage
         fixed=fixed,
         gone=gone,
         retried=retried,
+        put_off=read_put_off(project, picked=put_off, names=names),
         pairs=_count_pairs(changes),
         deliveries=_list_deliveries(project, number, shown),
         baselines=tuple(sorted({job.baseline.run for job in shown if job.baseline})),
@@ -253,6 +274,7 @@ def _list_deliveries(project: Project, number: int, shown: Sequence[JobFact]) ->
             word=upload.get_state_display(),
             files=tuple(files[upload.pk]),
             job=titles[upload.series or 0],
+            branch=str(upload.metadata.get("branch", "")),
             shard=str(upload.metadata.get("shard", "")),
             attempt=upload.attempt,
             received_at=upload.received_at,

@@ -39,13 +39,14 @@ def write_status(standing: Standing, *, has_other_runs: bool = False) -> str:
     if not counts.executed:
         return f"Nothing ran on {lane}: {_of(0, counts.declared)} declared tests."
     if not head.is_complete:
-        return f"{lane} is incomplete: what arrived passed, {_of(counts.as_expected, counts.executed)} executed tests."
+        return f"{lane} is incomplete: of what arrived, {_tell_passes(counts)}."
     return f"{lane} is green: {_tell_passes(counts)}."
 
 
 def _tell_passes(counts: Counts) -> str:
     if counts.xfailed:
-        return f"{_of(counts.passed, counts.executed)} executed tests passed, {counts.xfailed:,} failed as expected"
+        said = f"all {counts.executed:,} executed tests ended as expected"
+        return f"{said}; {counts.passed:,} passed, {counts.xfailed:,} failed as expected"
     if counts.executed == 1:
         return "the one executed test passed"
     return f"all {counts.executed:,} executed tests passed"
@@ -57,7 +58,7 @@ def _tell_failures(standing: Standing, counts: Counts) -> str:
     if not n_new:
         return said
     if n_new == counts.failed:
-        return f"{said}, and is new" if counts.failed == 1 else f"{said}, all of them new"
+        return f"{said}, and did not before" if counts.failed == 1 else f"{said}, none of which did before"
     return f"{said}, {n_new:,} of them new"
 
 
@@ -85,26 +86,27 @@ def _tell_since(standing: Standing) -> str:
     return f" in each of its {n_runs} runs" if standing.is_whole else f" for at least {n_runs} runs"
 
 
-def write_run(counts: Counts, changes: Changes, *, is_complete: bool, baselines: Sequence[int]) -> str:
-    """What a run found, against the runs it is compared with."""
+def write_run(counts: Counts, changes: Changes, *, is_complete: bool, baselines: Sequence[int], what: str = "") -> str:
+    """What a run found, against the runs it is compared with. `what` names its jobs."""
     against = f"run {baselines[0]}" if len(baselines) == 1 else "the runs before"
-    said = _tell_changes(changes, counts, against) if baselines else _tell_alone(counts)
+    said = _tell_changes(changes, counts, against) if baselines else _tell_alone(counts, what)
     if not is_complete:
         return f"This run is incomplete: what is missing is unknown. Of what arrived, {said[0].lower()}{said[1:]}"
     return said
 
 
-def _tell_alone(counts: Counts) -> str:
-    """A run with nothing before it."""
+def _tell_alone(counts: Counts, what: str = "") -> str:
+    """A run with nothing before it to compare with: an earlier one may have been of other jobs."""
     if not counts.declared:
         return "No test is listed in what was sent."
     if not counts.executed:
         return f"None of {counts.declared:,} declared tests ran."
     if not counts.is_red:
         said = _tell_passes(counts)
-        return f"{said[0].upper()}{said[1:]}. There is no earlier run to compare with."
-    said = _tell_errors(counts) if counts.errored or counts.suite_errors else _tell_failed(counts)
-    return f"{said[0].upper()}{said[1:]}. There is no earlier run to compare with."
+    else:
+        said = _tell_errors(counts) if counts.errored or counts.suite_errors else _tell_failed(counts)
+    of = f" of {plain(what)}" if what else ""
+    return f"{said[0].upper()}{said[1:]}. There is no earlier run{of} to compare with."
 
 
 def _tell_changes(changes: Changes, counts: Counts, against: str) -> str:

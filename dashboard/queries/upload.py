@@ -124,6 +124,11 @@ class UploadPage:
         return self.total("tests") - self.total("merged") + self.total("rejected")
 
     @property
+    def n_as_expected(self) -> int:
+        """Elements that passed, or failed as they should."""
+        return self.total("passed") + self.total("xfailed")
+
+    @property
     def n_executed(self) -> int:
         """Elements that ran, those that failed as expected included."""
         return self.total("tests") - self.total("skipped")
@@ -206,21 +211,24 @@ def _describe_file(name: str, receipt: Mapping[str, Any], n_bytes: int | None) -
     remarks = [_note(warning) for warning in receipt.get("warnings", [])]
     if receipt.get("error"):
         remarks.insert(0, _remark(receipt["error"], mark="fail", word="refused" if state == "failed" else "cut off"))
-    mark, word = _judge_file(state, len(remarks))
+    mark, word = _judge_file(state, remarks)
     counts = {name: int(receipt.get(name) or 0) for name in _COUNTS}
     counts["skipped"] -= counts["xfailed"]
     is_read = state in ("stored", "partial")
     return FileReceipt(name, str(receipt.get("format") or ""), mark, word, n_bytes, is_read, counts, tuple(remarks))
 
 
-def _judge_file(state: str, n_remarks: int) -> tuple[str, str]:
+def _judge_file(state: str, remarks: Sequence[Remark]) -> tuple[str, str]:
+    """Mark and word: what was repaired or judged is marked, a mere note is only counted."""
     if state == "failed":
         return "fail", "refused"
     if state == "partial":
         return "fail", "breaks off"
     if state == "stored":
-        told = "" if not n_remarks else ", 1 remark" if n_remarks == 1 else f", {n_remarks} remarks"
-        return ("stale" if n_remarks else "pass"), f"stored{told}"
+        n = len(remarks)
+        told = "" if not n else ", 1 remark" if n == 1 else f", {n} remarks"
+        is_touched = any(remark.mark != _NOTE[0] for remark in remarks)
+        return ("stale" if is_touched else "pass"), f"stored{told}"
     return "open", "not read yet"
 
 

@@ -38,6 +38,7 @@ def page(request: HtmxRequest, slug: str, number: int) -> HttpResponse:
                 changes,
                 is_complete=all(job.is_complete for job in found.shown),
                 baselines=found.baselines,
+                what=found.what,
             ),
         )
 

@@ -35,7 +35,7 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
         "branch": "branch",
     },
     "measure": {
-        "passed": "passed",
+        "passed": "as expected",
         "executed": "executed",
         "declared": "declared",
         "failed": "broken",

@@ -170,6 +170,34 @@ def test_a_slow_run_names_the_case_that_gained_most() -> None:
     assert row.told == "took 900\u00a0ms of it, after 300\u00a0ms."
 
 
+def test_the_usual_time_is_of_as_many_runs_as_it_says() -> None:
+    project = a_project()
+    for hour in range(8):
+        a_run(project, green(), hour=hour, seconds=0.3)
+    a_run(project, {"docs::links": "pass"}, hour=8, job="docs")
+    a_run(project, green(), hour=9, seconds=0.3)
+    a_run(project, green(), hour=10, seconds=0.9)
+    assert only(project).evidence == "the median of 2 runs before"
+
+
+def test_the_words_are_those_of_this_failure_and_its_last_attempt() -> None:
+    project = a_project()
+    names = ("took 31 s", "took 95 s")
+    for hour, broken in enumerate((*names, names[1])):
+        a_run(project, {f"t::{name}": "fail" if name == broken else "pass" for name in names}, hour=hour)
+    assert only(project).quoted == "fail: t::took 95 s"
+    for attempt, word in ((2, "error"), (1, "fail")):
+        a_run(project, {"t::took 95 s": word, "t::took 31 s": "pass"}, hour=4, run_id="x", attempt=attempt)
+    assert only(project).quoted == "error: t::took 95 s"
+
+
+def test_jobs_beyond_those_compared_are_not_said_to_hold() -> None:
+    project = a_project()
+    for variant in range(18):
+        a_run(project, green(case2="fail"), hour=0, variant=f"v{variant:02}", run_id="0")
+    assert only(project).evidence == "in at least 16 of 18 jobs"
+
+
 def test_names_of_others_are_shown_with_what_cannot_be_seen() -> None:
     project = a_matrix()
     a_run(project, green(), hour=2, variant="x\u202ey", run_id="2")

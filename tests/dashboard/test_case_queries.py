@@ -4,7 +4,7 @@ import pytest
 
 from dashboard.queries.case import CasePage, read_case_page
 from dashboard.queries.sentences import write_case
-from health.models import Case, Project
+from health.models import Case, FailureText, Project
 from tests.builders import a_project
 from tests.scenes import a_matrix, a_pull_request_beside_main, a_run, a_steady_project, green, out_of_order
 from tests.statements import counted_statements
@@ -44,7 +44,9 @@ def test_variants_stand_under_each_other_and_lanes_apart() -> None:
         "main tests, 3.12": ["·", "F", "-"],
         "changes tests, 3.11": ["E"],
     }
-    assert (page.mark, page.word) == ("fail", "failed")
+    # 3.12 sent nothing in the newest run: what it said before is history, as on the overview.
+    assert (page.mark, page.word, page.streak) == ("pass", "passed", None)
+    assert write_case(page) == "It passes, and broke in 1 of its last 3 runs on main."
     assert [history.is_main for history in page.histories] == [True, False]
 
 
@@ -92,6 +94,50 @@ def test_the_sentence(words: list[str | None], sentence: str) -> None:
         cases.pop("tests.api::case2")
         a_run(project, cases | ({"tests.api::case2": word} if word else {}), hour=hour)
     assert write_case(read(project, "case2")) == sentence
+
+
+def test_only_runs_the_case_was_in_are_counted() -> None:
+    project = a_project()
+    for hour in range(10):
+        a_run(project, green(3) | ({"tests.api::fresh": "pass"} if hour == 9 else {}), hour=hour)
+    assert write_case(read(project, "fresh")) == "It passes in its one run on main."
+
+
+def test_a_run_that_was_cut_short_says_nothing_of_a_case_it_lacks() -> None:
+    project = a_project()
+    a_run(project, green(3), hour=0)
+    a_run(project, green(2), hour=1, state="partial")
+    assert write_case(read(project, "case2")) == "It passes in its one run on main."
+    assert write_case(read(project, "case1")) == "It passes, and broke in none of its last 2 runs on main."
+
+
+def test_a_variant_that_no_longer_runs_does_not_make_it_fail_for_ever() -> None:
+    project = a_project()
+    a_run(project, green(3, case2="fail") | {"tests.api::old": "fail"}, hour=0, variant="3.7", run_id="0")
+    a_run(project, green(3), hour=0, variant="3.12", run_id="0")
+    for hour in (1, 2):
+        a_run(project, green(3), hour=hour, variant="3.12", run_id=str(hour))
+    assert write_case(read(project, "case2")) == "It passes, and broke in 1 of its last 3 runs on main."
+    assert write_case(read(project, "old")) == "It no longer reports on main: last seen in run 1, 2 Mar 2026."
+
+
+def test_each_failure_has_its_own_words() -> None:
+    project = a_project()
+    names = ("took 31 s", "took 95 s")
+    for hour, broken in enumerate((*names, names[1])):
+        a_run(project, {f"t::{name}": "fail" if name == broken else "pass" for name in names}, hour=hour)
+    assert [run.message for run in read(project, "took 95 s").broken] == ["fail: t::took 95 s"] * 2
+    FailureText.objects.filter(project=project).delete()
+    assert read(project, "took 95 s").broken[0].message == "fail: t::took <n> s"
+
+
+def test_the_last_attempt_in_ci_is_what_it_said() -> None:
+    project = a_project()
+    for attempt in (2, 1):
+        a_run(project, green(case2="fail"), hour=0, run_id="x", attempt=attempt, text=f"attempt {attempt}")
+    page = read(project, "case2")
+    assert page.said is not None
+    assert page.said.text == "attempt 2"
 
 
 def test_the_family_shares_class_and_function() -> None:

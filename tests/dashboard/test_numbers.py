@@ -1,5 +1,6 @@
 """The numbers of the overview, each with its denominator in words."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -11,12 +12,12 @@ from dashboard.queries.standing import Point, Standing
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
-def numbers(*history: Counts) -> dict[str, Number]:
+def numbers(*history: Counts, jobs: Sequence[int] = (1,) * 9) -> dict[str, Number]:
     runs = tuple(
         RunFact(n, "", "main", "main", "", "", AT, AT, None, 1, counts, Changes(), True)
         for n, counts in enumerate(history, 1)
     )
-    points = tuple(Point(run, run.counts, True, 1) for run in runs)
+    points = tuple(Point(run, run.counts, True, n) for run, n in zip(runs, jobs, strict=False))
     return {number.title: number for number in list_numbers(Standing("main", runs, points, (), (), {}, True))}
 
 
@@ -58,6 +59,16 @@ def test_a_number_says_how_it_was_in_the_oldest_run() -> None:
     assert found["Deferred"].whole + found["Deferred"].rest == (
         "of 2,016 declared: 24 skipped, 1 expected to fail. It was 22 in the oldest run shown."
     )
+
+
+def test_only_as_many_jobs_are_compared() -> None:
+    one, two, now = (Counts(declared=n, passed=n) for n in (6, 8, 10))
+    found = numbers(one, two, now, jobs=(1, 2, 2))["Declared"]
+    assert found.rest.endswith("It was 8 after run 2.")
+    alone = numbers(one, now, jobs=(1, 2))["Declared"]
+    assert "It was" not in alone.rest
+    assert alone.spark is not None
+    assert alone.spark.label == "Declared tests in 2 runs: the same at both ends"
 
 
 def test_the_time_has_its_unit_beside_it() -> None:

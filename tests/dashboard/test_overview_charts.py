@@ -1,5 +1,6 @@
 """The overview's small trend, and the same numbers as a table."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from dashboard.charts.overview import draw_trend
@@ -38,6 +39,12 @@ def test_it_is_told_aloud() -> None:
     assert figure.label == (
         "Three lines over 2 runs: 1 runs were red; declared tests went from 10 to 12; test time from 1.0 s to 2.5 s."
     )
+
+
+def test_what_is_told_aloud_compares_as_many_jobs() -> None:
+    first, *rest = points(RED, GREEN, GREEN)
+    figure = draw_trend((first, *(replace(point, n_jobs=2) for point in rest)), zone="UTC", lane="main")
+    assert "declared tests went from 10 to 10" in figure.label
 
 
 def test_days_are_the_project_s_own() -> None:

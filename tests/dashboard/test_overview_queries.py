@@ -30,7 +30,7 @@ def test_two_workflows_are_judged_together() -> None:
     overview = read(two_workflows())
     # The green docs run came last; the tests are still red.
     assert overview.sentence == (
-        "main is failing since 2 Mar 2026, 2 runs in a row: 1 of 8 executed tests fails, and passed before."
+        "main is failing since 2 Mar 2026, 2 runs in a row: 1 of 8 executed tests fails, and did not before."
     )
     assert [run.number for run in overview.counted] == [4, 3]
     assert overview.has_several
@@ -38,7 +38,7 @@ def test_two_workflows_are_judged_together() -> None:
 
 def test_a_matrix_is_summed_over_its_variants() -> None:
     overview = read(a_matrix())
-    assert overview.sentence == "main is failing: 1 of 12 executed tests fails, and passed before."
+    assert overview.sentence == "main is failing: 1 of 12 executed tests fails, and did not before."
     assert [run.number for run in overview.counted] == [2]
     assert [recent.what for recent in overview.recent] == ["tests, 2 variants", "tests, 2 variants"]
 
@@ -107,3 +107,13 @@ def test_its_cost_does_not_grow() -> None:
             read_overview(fresh, now=NOW)
         costs.append(len(sent))
     assert costs[0] == costs[1] <= 11
+
+
+def test_a_case_that_was_not_there_or_was_skipped_is_not_said_to_have_passed() -> None:
+    for before in (green(3), green(4, case3="skip")):
+        project = a_project()
+        a_run(project, before, hour=0)
+        a_run(project, green(4, case3="fail"), hour=1)
+        overview = read(project)
+        assert overview.sentence == "main is failing: 1 of 4 executed tests fails, and did not before."
+        assert [row.evidence for row in overview.attention.rows] == ["did not fail in run 1; 1 of 4 executed"]

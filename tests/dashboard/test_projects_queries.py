@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 
 from dashboard.queries.projects import ProjectLine, Severity, read_lines, write_sentence
 from dashboard.queries.standing import N_RUNS, read_standing
@@ -94,6 +95,12 @@ def test_a_line_carries_each_number_with_its_whole(ann: User) -> None:
         ([GREEN], Severity.CALM, "calm", "Green in its one run."),
         ([GREEN] * 30, Severity.CALM, "calm", "Green for 30 runs."),
         ([GREEN, RED, GREEN], Severity.UNSTEADY, "green", "Green on main; 1 of the last 3 runs was red."),
+        (
+            [{"declared": 9, "is_complete": False}, GREEN],
+            Severity.UNSTEADY,
+            "green",
+            "Green on main; 1 of the last 2 runs was incomplete or empty.",
+        ),
         ([RED], Severity.FAIL, "3 failed", "3 of 100 tests fail on main."),
         ([RED, RED], Severity.FAIL, "3 failed", "3 of 100 tests fail on main, in both runs."),
         (
@@ -205,6 +212,20 @@ def test_worst_comes_first(ann: User) -> None:
     assert [line.name for line in read_lines(ann)] == ["broken", "failing", "empty", "shaky", "calm"]
 
 
+def test_a_strip_is_all_green_only_when_every_run_was(ann: User) -> None:
+    a_history(a_project(owner=ann), {"declared": 9, "is_complete": False}, RED, GREEN)
+    assert read_one(ann).strip_label == "3 runs, 1 red, 1 incomplete or empty"
+
+
+def test_dates_are_of_the_project_s_own_zone(ann: User, client: Client) -> None:
+    a_history(a_project(owner=ann, time_zone="Pacific/Auckland"), GREEN, RED, RED)
+    assert read_one(ann).judgement.sentence.endswith("since 4 Mar 2026, 2 runs in a row.")
+    Run.objects.update(ran_at=FIRST_MOMENT.replace(hour=13))
+    assert "since 3 Mar 2026" in read_one(ann).judgement.sentence
+    client.force_login(ann)
+    assert ">3 Mar 2026</time>" in client.get("/").text
+
+
 def test_only_ones_own_projects_are_listed(ann: User) -> None:
     a_history(a_project("theirs", owner=a_user()), RED)
     assert read_lines(ann) == ()
@@ -226,6 +247,7 @@ def test_only_ones_own_projects_are_listed(ann: User) -> None:
             {"a": [RED], "b": [RED], "c": [], "d": []},
             "Two projects are failing, and two wait for a first readable report.",
         ),
+        ({"a": [{"declared": 9, "skipped": 9}]}, "a did not wholly run."),
         ({"a": [RED, GREEN], "b": [GREEN]}, "a is green but not steady, and the rest is calm."),
     ],
 )

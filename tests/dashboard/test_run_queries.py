@@ -82,6 +82,31 @@ def test_a_case_shows_how_it_fared_up_to_this_run() -> None:
     assert cause.cases[0].lately_label == "broken in 2 of 4 runs"
 
 
+def test_a_pull_request_is_not_shown_as_another_of_that_branch_name() -> None:
+    project = a_project()
+    a_run(project, green(), hour=0)
+    for hour, (branch, pull_request) in enumerate((("main", "7"), ("other", "9"), ("main", "9"), ("main", "9")), 1):
+        a_run(project, green(case1="fail"), hour=hour, branch=branch, pull_request=pull_request)
+    ((cause,),) = [read(project, 5).failures.causes]
+    assert cause.cases[0].lately == ("fail", "fail")
+
+
+def test_what_is_shown_is_of_the_last_attempt_in_ci() -> None:
+    project = a_project()
+    for attempt in (2, 1):
+        a_run(project, green(case1="fail"), hour=0, run_id="x", attempt=attempt, text=f"attempt {attempt}")
+    said = read(project, 1).failures.causes[0].said
+    assert said is not None
+    assert said.text == "attempt 2"
+
+
+def test_a_cause_is_named_by_its_own_words() -> None:
+    project = a_project()
+    for hour, seconds in enumerate((31, 95)):
+        a_run(project, {f"t::took {seconds} s": "fail"}, hour=hour)
+    assert [cause.title for cause in read(project, 2).failures.causes] == ["fail: t::took 95 s"]
+
+
 def test_each_job_of_a_matrix_has_its_own_baseline() -> None:
     project = a_matrix()
     page = read(project, 2)
@@ -124,12 +149,17 @@ def test_an_incomplete_run_says_so_and_calls_no_case_gone() -> None:
 
 def test_a_retry_and_its_delivery_are_shown() -> None:
     project = a_project()
-    a_run(project, green(case1="fail"), hour=0, run_id="1")
+    a_run(project, green(case1="fail"), hour=0, run_id="1", shard="1/2")
+    a_run(project, {"tests.api::other": "pass"}, hour=0, run_id="1", shard="2/2")
     a_run(project, {"tests.api::case1": "pass"}, hour=0, run_id="1", attempt=2, shard="1/2")
     page = read(project, 1)
     assert page.verdict.word == "passed"
     assert [entry.case.name for entry in page.retried.cases] == ["case1"]
-    assert [(delivery.attempt, delivery.shard) for delivery in page.deliveries] == [(1, ""), (2, "1/2")]
+    assert [(delivery.attempt, delivery.shard) for delivery in page.deliveries] == [
+        (1, "1/2"),
+        (1, "2/2"),
+        (2, "1/2"),
+    ]
 
 
 def test_a_run_whose_results_are_gone_still_has_its_counts() -> None:

@@ -69,7 +69,7 @@ def a_standing(
             a_standing(Counts(declared=2016, passed=1991, skipped=24, xfailed=1)),
             "main is green: 1,991 of 1,992 executed tests passed, 1 failed as expected.",
         ),
-        (a_standing(GREEN, RED, new=3), "main is failing: 3 of 95 executed tests fail, all of which passed before."),
+        (a_standing(GREEN, RED, new=3), "main is failing: 3 of 95 executed tests fail, none of which did before."),
         (a_standing(GREEN, RED, new=1), "main is failing: 3 of 95 executed tests fail, 1 of them new."),
         (
             a_standing(GREEN, RED, RED),

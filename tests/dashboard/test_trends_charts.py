@@ -1,5 +1,6 @@
 """Trends drawn: every measure of everything, or one measure of each group."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -43,7 +44,7 @@ def test_an_axis_that_does_not_start_at_zero_says_so() -> None:
 def test_a_share_is_never_drawn_as_all_unless_it_is() -> None:
     group = Group("all", (a_day(0, declared=100_000, failed=1), a_day(1)))
     passed = draw_all(group, is_weekly=False).plot["data"][0]
-    assert passed["y"] == [99.99, 100]
+    assert passed["y"] == [99.9, 100]  # one decimal, as it is written when pointed at
 
 
 @pytest.mark.parametrize("measure", ["passed", "executed", "declared", "failed", "time"])
@@ -69,3 +70,10 @@ def test_days_on_which_nothing_ran_have_no_rate() -> None:
     figure = draw_all(group, is_weekly=False)
     assert figure.plot["data"][0]["y"] == [None, 100]
     assert figure.rows[1][2] == "0 of 0, none"
+
+
+def test_what_no_whole_run_has_told_is_unknown() -> None:
+    cut = replace(a_day(0), declared_once=None, units_once=None)
+    figure = draw_all(Group("all", (cut,)), is_weekly=False)
+    assert figure.rows[0][-2:] == ("unknown", "unknown")
+    assert figure.label.endswith("100 % executed; tests declared: unknown.")

@@ -59,6 +59,27 @@ def test_a_second_workflow_s_rest_day_is_no_dip() -> None:
     assert [p.declared for p in found] == [8, 6, 6, 8]
 
 
+def test_a_run_that_was_cut_short_tells_no_size() -> None:
+    project = a_project()
+    a_run(project, green(1), hour=0, state="partial")
+    a_run(project, green(10), hour=DAY)
+    a_run(project, green(2, case0="fail"), hour=2 * DAY, state="partial")
+    a_run(project, green(12), hour=3 * DAY)
+    a_run(project, green(2), hour=3 * DAY + 1, state="partial")
+    found = points(project)
+    assert [p.declared_once for p in found] == [None, 10, 10, 12]
+    assert [p.seconds_once is None for p in found] == [True, False, False, False]
+    assert [(p.executed, p.broken) for p in found] == [(1, 0), (10, 0), (2, 1), (14, 0)]
+    assert [p.declared_once for p in points(project, suite="tests.api")] == [None, 10, 10, 12]
+
+
+def test_a_week_leaves_out_what_was_cut_short() -> None:
+    project = a_project()
+    for day, n, state in ((0, 10, "stored"), (1, 4, "partial"), (2, 16, "stored"), (800, 3, "partial")):
+        a_run(project, green(n), hour=day * DAY, state=state)
+    assert [p.declared_once for p in points(project, span="all")] == [13, 13]
+
+
 def test_a_job_that_is_gone_for_good_no_longer_counts() -> None:
     project = a_project()
     a_run(project, {"old::one": "pass"}, hour=0, job="retired")

@@ -132,3 +132,8 @@ def test_only_what_came_to_nothing_waits_again(state: str, may: bool) -> None:
     assert upload.wait_again() is may
     upload.refresh_from_db()
     assert (upload.state, upload.attempts) == (("retry", 0) if may else (state, 3))
+
+
+def test_an_expected_failure_ran_and_is_no_skip() -> None:
+    page = read("stored", a_file(xfailed=1), a_file("b.xml"))  # an old receipt does not tell them apart
+    assert (page.n_executed, page.totals["skipped"], page.totals["xfailed"]) == (15, 3, 1)

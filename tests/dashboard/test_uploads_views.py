@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from dashboard.queries.uploads import N_ROWS
 from health.models import Upload
 from tests.builders import a_project, a_received_upload, a_user, an_upload
 from tests.scenes import green
@@ -27,6 +28,30 @@ def test_each_delivery_leads_to_its_receipt_and_its_run(ann: Client) -> None:
     assert f'href="/p/click/uploads/{stored.public_id}/"' in page
     assert 'href="/p/click/runs/1/"' in page
     assert "&lt;b&gt; is no XML." in page
+
+
+def test_what_waits_is_not_said_to_be_whole(ann: Client) -> None:
+    project = a_project("click", owner=User.objects.get(username="ann"))
+    an_upload(project, green())
+    assert "<h1>The one delivery shown is whole.</h1>" in ann.get("/p/click/uploads/").text
+    a_received_upload(project)
+    assert "<h1>One of 2 deliveries shown waits to be read.</h1>" in ann.get("/p/click/uploads/").text
+    assert "<h1>The one delivery shown waits to be read.</h1>" in ann.get("/p/click/uploads/?state=waiting").text
+    Upload.objects.filter(project=project, state="received").update(state="cancelled")
+    assert "<h1>One of 2 deliveries shown is whole.</h1>" in ann.get("/p/click/uploads/").text
+
+
+def test_reading_an_old_one_again_is_seen(ann: Client) -> None:
+    project = a_project("click", owner=User.objects.get(username="ann"))
+    old = a_received_upload(project)
+    Upload.objects.filter(pk=old.pk).update(state="failed", error={"message": "x"})
+    for _ in range(N_ROWS):
+        a_received_upload(project)
+    before = ann.get("/p/click/uploads/?state=trouble")
+    assert Upload.objects.get(pk=old.pk).wait_again()
+    again = ann.get("/p/click/uploads/?state=trouble", headers={"If-None-Match": before["ETag"]})
+    assert again.status_code == 200
+    assert "Everything was stored whole." in again.text
 
 
 def test_a_choice_is_in_the_address(ann: Client) -> None:
