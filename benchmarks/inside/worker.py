@@ -6,10 +6,8 @@ Called by `benchmarks.pieces.worker`. The parse alone is timed in turns with it,
 import time
 from pathlib import Path
 
-from django.db import connection
-
 from benchmarks.inside.seeding import add_waiting_upload, make_project
-from benchmarks.inside.store import parse_file
+from benchmarks.inside.store import find_backend, parse_file
 from benchmarks.timing import read_cpu_seconds
 from ingest.pipeline import process_next
 
@@ -20,7 +18,7 @@ def measure_cpu(packed: list[str], plain: list[str], repeats: int) -> dict[str, 
     readings: dict[str, list[float]] = {"worker": [], "backend": [], "parse": [], "clock": []}
     for number in range(repeats + 2):
         add_waiting_upload(project, report=Path(packed[number % len(packed)]))
-        backend = _find_backend()
+        backend = find_backend()
         began, worker_began, backend_began = time.perf_counter(), time.process_time(), read_cpu_seconds(backend)
         process_next()
         clock, worker = time.perf_counter() - began, time.process_time() - worker_began
@@ -35,9 +33,3 @@ def measure_cpu(packed: list[str], plain: list[str], repeats: int) -> dict[str, 
     if n_stored != repeats + 2:
         raise LookupError(f"only {n_stored} of {repeats + 2} uploads were stored")
     return readings
-
-
-def _find_backend() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        return int(cursor.fetchone()[0])

@@ -72,20 +72,19 @@ _BUSY: Final = "worker_busy"
 
 
 def _fill(section: Section) -> None:
-    middles = {}
+    rates = {}
     for state, readings in section.readings.items():
         p50, p95 = (statistics.median(percentile(r["milliseconds"], s) for r in readings) for s in (0.5, 0.95))
-        per_second = statistics.median(len(r["milliseconds"]) / r["seconds"] for r in readings)
-        middles[state] = (p95, per_second)
+        rates[state] = per_second = statistics.median(len(r["milliseconds"]) / r["seconds"] for r in readings)
         section.rows.append((state.replace("_", " "), f"{p50:.1f}", f"{p95:.1f}", f"{per_second:.0f}"))
         statuses = {status for r in readings for status in r["statuses"]} - {"202", "reconnected"}
         if statuses:
             section.notes.append(f"{state}: some uploads were answered {', '.join(sorted(statuses))}")
         if state != _BUSY:
             section.add(f"accept.p95.{state}", p95, "ms")
-    section.add("accept.per_second", middles["valkey_up"][1], "/s")
+    section.add("accept.per_second", rates["valkey_up"], "/s")
     for state in ("valkey_stopped", "valkey_hung"):
-        section.add(f"accept.p95_up_over.{state}", middles["valkey_up"][0] / middles[state][0])
+        section.add(f"accept.rate_of_up.{state}", rates[state] / rates["valkey_up"])
     for readings in section.readings.values():
         for reading in readings:
             reading["milliseconds"] = [round(value, 1) for value in sorted(reading["milliseconds"])]

@@ -235,7 +235,9 @@ def _make_x_axis(x: Sequence[str], ticks: Sequence[tuple[int, str]] | None, anch
         axis |= {"tickvals": [x[at] for at, _ in ticks], "showticklabels": False}
         return axis | {"range": [-room, max(len(x) - 1, 1) + room]}
     axis |= {"type": "date", "tickformatstops": _DATE_FORMATS, "hoverformat": _HOVER_FORMAT}
-    return axis | ({"range": _find_ends(x)} if len(x) > 1 else {})
+    if len(x) == 1:  # one tick: an axis as short as that would name the day again and again
+        return axis | {"tickvals": list(x), "tickformat": _DATE_FORMATS[0]["value"], "tickformatstops": []}
+    return axis | {"range": _find_ends(x)}
 
 
 def _find_ends(days: Sequence[str]) -> list[str]:

@@ -104,8 +104,8 @@ def draw_all(group: "Group", *, is_weekly: bool) -> Figure:
         title=f"{len(days)} {'week' if is_weekly else 'day'}{'' if len(days) == 1 else 's'} with runs",
         subtitle="oldest left",
         label=(
-            f"Five lines over {len(days)} points: {_MEASURES['passed'].write(last)} as expected,"
-            f" {_MEASURES['executed'].write(last)} executed and {_write_declared(last)} tests declared at the end."
+            f"Five lines over {len(days)} points. At the end {_MEASURES['passed'].write(last)} as expected,"
+            f" {_MEASURES['executed'].write(last)} executed; tests declared: {_write_declared(last)}."
         ),
         plot=stack_panes(panes, x=days),
         head=(

@@ -5,7 +5,7 @@ Used by what needs attention. Promise: seven statements at most, however much is
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +23,7 @@ from health.rules import outcomes as codes
 _MOST_NAMED: Final = 500  # beyond, names are not read and the groups are not split by family
 _MOST_GROUPS: Final = 3  # families that get a line of their own
 _MOST_SHOWN: Final = 3
+_MOST_COMPARED: Final = 500  # cases of a group whose causes are compared before one of them is quoted for all
 
 NEW: Final = "new"
 STILL: Final = "still"
@@ -73,7 +74,9 @@ def read_broken(project: Project, changes: Sequence[JobChange]) -> tuple[BrokenG
     names = read_case_names(project.pk, project.slug, ords=[case.ord for case in named])
     groups = [group for cases in kinds.values() for group in _split(cases, names, is_split=len(named) == len(broken))]
     samples = [group[0] for group in groups]
-    messages = read_first_lines(project.pk, failures=_read_details(project, samples))
+    details = _read_details(project, [case for group in groups for case in group[:_MOST_COMPARED]])
+    quoted = {group[0].ord: details[group[0].ord][1] for group in groups if _is_one_cause(group, details)}
+    messages = read_first_lines(project.pk, failures=quoted)
     streaks = read_streaks(project, cases=[case.place for case in samples])
     return tuple(
         _describe(group, names, messages.get(group[0].ord, ""), streaks.get(group[0].place)) for group in groups
@@ -119,6 +122,12 @@ def _split(cases: list[_Broken], names: dict[int, CaseName], *, is_split: bool) 
     return [*kept, [case for family in ranked[_MOST_GROUPS - 1 :] for case in family]]
 
 
+def _is_one_cause(group: Sequence[_Broken], details: Mapping[int, tuple[int, Failed]]) -> bool:
+    """Whether all cases of a group say the same, so that the words of one may stand for them."""
+    causes = {details[case.ord][0] if case.ord in details else None for case in group[:_MOST_COMPARED]}
+    return len(causes) == 1 and None not in causes
+
+
 def _describe(group: list[_Broken], names: dict[int, CaseName], message: str, streak: Streak | None) -> BrokenGroup:
     first = group[0]
     shown = tuple(names[case.ord] for case in group[:_MOST_SHOWN] if case.ord in names)
@@ -137,8 +146,8 @@ def _describe(group: list[_Broken], names: dict[int, CaseName], message: str, st
     )
 
 
-def _read_details(project: Project, samples: Sequence[_Broken]) -> dict[int, Failed]:
-    """Where each sample's last attempt said what broke."""
+def _read_details(project: Project, samples: Sequence[_Broken]) -> dict[int, tuple[int, Failed]]:
+    """The cause of each sample, and where its last attempt said what broke."""
     rows = fetch_rows(
         _DETAILS_SQL,
         {
@@ -149,11 +158,12 @@ def _read_details(project: Project, samples: Sequence[_Broken]) -> dict[int, Fai
             "broken": sorted(codes.BROKEN),
         },
     )
-    return {ord_: Failed(kind, message, TextPlace(*place)) for ord_, kind, message, *place in rows}
+    return {ord_: (cause, Failed(kind, message, TextPlace(*place))) for ord_, cause, kind, message, *place in rows}
 
 
 _DETAILS_SQL: Final = """
-SELECT DISTINCT ON (f.ord) f.ord, p.kind, p.message, f.upload, f.text_offset, f.message_length, f.text_length
+SELECT DISTINCT ON (f.ord) f.ord, f.fingerprint, p.kind, p.message,
+       f.upload, f.text_offset, f.message_length, f.text_length
 FROM unnest(%(ords)s::int[], %(runs)s::int[], %(series)s::int[]) AS wanted(ord, run, series)
 JOIN health_failure f ON f.project_id = %(project)s AND f.ord = wanted.ord AND f.run = wanted.run
     AND f.series = wanted.series AND f.outcome = ANY(%(broken)s)

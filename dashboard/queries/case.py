@@ -196,7 +196,7 @@ def _find_newest(series: SeriesHistory) -> Cell:
 
 
 def _find_absence(main: Sequence[SeriesHistory], standing: Standing) -> Cell | None:
-    """ "Absent", where the case was seen only in jobs that no longer count for the lane."""
+    """The word "absent", where the case was seen only in jobs that no longer count for the lane."""
     run = standing.head.run if standing.head else None
     return Cell(run.number, run.ran_at, codes.ABSENT) if run and main else None
 

@@ -72,9 +72,7 @@ def pick_put_off(changes: Sequence[JobChange]) -> list[tuple[JobChange, int]]:
     return sorted(picked, key=lambda entry: (entry[1], entry[0].job.title))
 
 
-def read_put_off(
-    project: Project, *, picked: Sequence[tuple[JobChange, int]], names: Mapping[int, CaseName]
-) -> PutOff:
+def read_put_off(project: Project, *, picked: Sequence[tuple[JobChange, int]], names: Mapping[int, CaseName]) -> PutOff:
     """Group the first of the picked results by reason."""
     shown = [(change, ord_) for change, ord_ in picked[:MOST_CASES] if ord_ in names]
     said = read_reasons(project, results=[(change.job.key, ord_) for change, ord_ in shown])

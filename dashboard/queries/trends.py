@@ -1,6 +1,6 @@
 """How a project moved: passed, executed, declared, failed and test time by day, whole or in groups.
 
-Called by `dashboard.views.trends`; reads suite × day, never runs or results.
+Called by `dashboard.views.trends`; reads suite × day, and of runs only those that were cut short.
 Rates and failures are sums over what ran on a day. Declared tests and test time are of one run: the mean of a day's
 runs of each job, without those that were cut short; and a job that did not run that day counts as it last did, so that
 a second workflow's rest day is no dip. Promise: five statements at most (`tests/dashboard/test_trends_queries.py`).
@@ -294,14 +294,17 @@ GROUP BY suite
 """
 
 # Of one run: the mean of the day's whole runs, suite by suite, because a suite may have been in only some of them.
-# Runs that were cut short are few: they are taken off the day's sums again.
+# Runs that were cut short are few: they are taken off the day's sums again. OFFSET 0: one probe for each of them.
 # Sums in float8, exact to 2^53: PostgreSQL adds bigints as numeric, at three times the price.
 _DAYS_SQL: Final = """
     WITH cut AS MATERIALIZED (
-        SELECT j.series, j.day, s.suite, count(*) AS n_runs, sum(s.n_declared)::float8 AS n_declared,
-            sum(s.duration)::float8 AS duration
+        SELECT j.series, j.day, s.suite, count(*) AS n_runs, sum(s.n_declared::float8) AS n_declared,
+            sum(s.duration::float8) AS duration
         FROM health_job j
-        JOIN health_runsuite s ON s.project_id = j.project_id AND s.run = j.run AND s.series = j.series
+        CROSS JOIN LATERAL (
+            SELECT c.suite, c.n_declared, c.duration FROM health_runsuite c
+            WHERE c.project_id = j.project_id AND c.run = j.run AND c.series = j.series
+            OFFSET 0) s
         WHERE j.project_id = %(project)s AND j.series = ANY(%(series)s) AND j.day >= %(since)s AND NOT j.is_complete
         GROUP BY j.series, j.day, s.suite)
     SELECT d.day, d.series, {group} AS grp, max(d.n_runs)::float8 AS n_runs, sum(d.n_declared::float8) AS n_declared,

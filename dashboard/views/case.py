@@ -5,7 +5,7 @@ Called by `dashboard.urls`. Promise: names are shown as they were sent, blanks a
 """
 
 from django.http import Http404, HttpResponse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from dashboard.charts.case import draw_timings
 from dashboard.http import HtmxRequest, answer_conditionally, get_project_or_404, render_page, require_login
@@ -13,7 +13,7 @@ from dashboard.queries.case import read_case_page
 from dashboard.queries.sentences import write_case
 
 
-@require_GET
+@require_safe
 @require_login
 def page(request: HtmxRequest, slug: str, number: int) -> HttpResponse:
     """How a case fared, since when it fails, and what it said."""

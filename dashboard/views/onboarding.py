@@ -7,7 +7,7 @@ there is a run to open (`tests/dashboard/test_onboarding_views.py`).
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.http import (
     HtmxRequest,
@@ -26,7 +26,7 @@ from dashboard.queries.snippets import write_snippets
 from health.models import UploadToken
 
 
-@require_GET
+@require_safe
 @require_login
 def page(request: HtmxRequest, slug: str) -> HttpResponse:
     """Three steps on one page."""
@@ -56,7 +56,7 @@ def issue_token(request: HtmxRequest, slug: str) -> HttpResponse:
     return reveal_once(HttpResponseRedirect(start), token, path=start)
 
 
-@require_GET
+@require_safe
 @require_login
 def progress(request: HtmxRequest, slug: str) -> HttpResponse:
     """The live line."""

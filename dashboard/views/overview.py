@@ -6,14 +6,14 @@ Called by `dashboard.urls`. Promise: works without JavaScript, and without a sin
 
 from django.http import HttpResponse
 from django.utils import timezone
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from dashboard.charts.overview import draw_trend
 from dashboard.http import HtmxRequest, answer_conditionally, get_project_or_404, render_page, require_login
 from dashboard.queries.overview import read_overview
 
 
-@require_GET
+@require_safe
 @require_login
 def page(request: HtmxRequest, slug: str) -> HttpResponse:
     """How the project is, in one sentence and its evidence."""

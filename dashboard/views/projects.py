@@ -13,7 +13,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.http import HtmxRequest, Role, render_page, require_login, reveal_once
 from dashboard.queries import projects
@@ -30,7 +30,7 @@ class NewProjectForm(forms.Form):
     name = forms.CharField(max_length=120, help_text="Such as pallets/click.")
 
 
-@require_GET
+@require_safe
 @require_login
 def page(request: HtmxRequest) -> HttpResponse:
     """One line a project, worst first."""
@@ -52,7 +52,7 @@ def page(request: HtmxRequest) -> HttpResponse:
     )
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_login
 def create(request: HtmxRequest) -> HttpResponse:
     """Ask for a name; then project, owner and first token exist, and the way leads to the first upload."""

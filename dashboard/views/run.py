@@ -5,7 +5,7 @@ Called by `dashboard.urls`. Promise: a run somebody else's project has does not 
 """
 
 from django.http import Http404, HttpResponse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from dashboard.filters import Filters
 from dashboard.http import HtmxRequest, answer_conditionally, get_project_or_404, render_page, require_login
@@ -14,7 +14,7 @@ from dashboard.queries.run import read_run_page
 from dashboard.queries.sentences import write_run
 
 
-@require_GET
+@require_safe
 @require_login
 def page(request: HtmxRequest, slug: str, number: int) -> HttpResponse:
     """What a run counts, what broke, what changed, and what it was made of."""

@@ -7,7 +7,7 @@ Called by `dashboard.urls`. Promise: each list works without JavaScript, and its
 from typing import Any, Final
 
 from django.http import HttpResponse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from dashboard.filters import Filters
 from dashboard.http import (
@@ -29,7 +29,7 @@ _HEAD: Final = (
 )
 
 
-@require_GET
+@require_safe
 @require_login
 def page(request: HtmxRequest, slug: str) -> HttpResponse:
     """All runs, or those of one branch, newest first."""

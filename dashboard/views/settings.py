@@ -1,10 +1,12 @@
 """A project's settings: tokens, members, the project itself.
 
-Called by `dashboard.urls`. Promise: every change is a POST, a project never loses its last owner, and a new
+Called by `dashboard.urls`. Promise: a change is made by POST only, a project never loses its last owner, and a new
 token is shown once (`tests/dashboard/test_settings_views.py`).
 """
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate
 from zoneinfo import available_timezones
 
 from django import forms
@@ -17,10 +19,11 @@ from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.http import (
     HtmxRequest,
+    P,
     Role,
     ask_to_sign_in_again,
     forget_revealed,
@@ -80,7 +83,21 @@ class MemberForm(forms.Form):
         return name
 
 
-@require_GET
+def _lead_back(
+    change: Callable[Concatenate[HtmxRequest, P], HttpResponse],
+) -> Callable[Concatenate[HtmxRequest, P], HttpResponse]:
+    """A refused form leaves the address of its change in the browser: opened again, it leads to the settings."""
+
+    @wraps(change)
+    def inner(request: HtmxRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if request.method == "POST":
+            return change(request, *args, **kwargs)
+        return _back(get_project_or_404(request, str(kwargs["slug"])).slug)
+
+    return inner
+
+
+@require_safe
 @require_login
 def page(request: HtmxRequest, slug: str) -> HttpResponse:
     """Everything on one page; what a member may not change is shown as text."""
@@ -88,8 +105,9 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
     return _render(request, project)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_login
+@_lead_back
 def change_project(request: HtmxRequest, slug: str) -> HttpResponse:
     """Name, time zone, default branch."""
     project = get_project_or_404(request, slug, role=Role.OWNER)
@@ -109,8 +127,9 @@ def _find_changes(project: Project, form: ProjectForm) -> list[str]:
     return [name for name, value in form.cleaned_data.items() if getattr(project, name) != value]
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_login
+@_lead_back
 def delete_project(request: HtmxRequest, slug: str) -> HttpResponse:
     """Everything of it, when its name was typed and the sign-in is fresh."""
     project = get_project_or_404(request, slug, role=Role.OWNER)
@@ -129,8 +148,9 @@ def delete_project(request: HtmxRequest, slug: str) -> HttpResponse:
     return HttpResponseRedirect(reverse("dashboard:projects"))
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_login
+@_lead_back
 def issue_token(request: HtmxRequest, slug: str) -> HttpResponse:
     """A new token, shown once on the page this leads to."""
     project = get_project_or_404(request, slug, role=Role.MAINTAINER)
@@ -143,8 +163,9 @@ def issue_token(request: HtmxRequest, slug: str) -> HttpResponse:
     return reveal_once(_back(slug), token, path=_page_url(slug))
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_login
+@_lead_back
 def revoke_token(request: HtmxRequest, slug: str, pk: int) -> HttpResponse:
     """From now on the token is refused. There is no way back but a new one."""
     project = get_project_or_404(request, slug, role=Role.MAINTAINER)
@@ -156,8 +177,9 @@ def revoke_token(request: HtmxRequest, slug: str, pk: int) -> HttpResponse:
     return _back(slug)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_login
+@_lead_back
 def add_member(request: HtmxRequest, slug: str) -> HttpResponse:
     """Make a user of this server a member."""
     project = get_project_or_404(request, slug, role=Role.OWNER)
@@ -173,8 +195,9 @@ def add_member(request: HtmxRequest, slug: str) -> HttpResponse:
     return _back(slug)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @require_login
+@_lead_back
 def change_member(request: HtmxRequest, slug: str, pk: int) -> HttpResponse:
     """Change a role or end a membership: owners everybody's, everybody their own end."""
     project = get_project_or_404(request, slug)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from django.http import HttpResponse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from dashboard.charts.figure import Figure
 from dashboard.charts.trends import draw_all, draw_groups
@@ -49,7 +49,7 @@ _HEAD: Final = (
 )
 
 
-@require_GET
+@require_safe
 @require_login
 def page(request: HtmxRequest, slug: str) -> HttpResponse:
     """Lines over days, with the choices that narrow and group them."""

@@ -9,13 +9,13 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.http import HtmxRequest, Role, answer_conditionally, get_project_or_404, render_page, require_login
 from dashboard.queries.upload import find_upload, read_upload_page
 
 
-@require_GET
+@require_safe
 @require_login
 def page(request: HtmxRequest, slug: str, public_id: UUID) -> HttpResponse:
     """What became of every file."""

@@ -7,7 +7,7 @@ Called by `dashboard.urls`. Promise: each list works without JavaScript, and its
 from typing import Final
 
 from django.http import HttpResponse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from dashboard.filters import Filters
 from dashboard.http import HtmxRequest, answer_conditionally, get_project_or_404, render_page, require_login
@@ -16,7 +16,7 @@ from dashboard.queries.uploads import list_uploads, read_newest_states, write_up
 _SHOWN: Final = {"": "all", "trouble": "not wholly stored", "waiting": "waiting"}
 
 
-@require_GET
+@require_safe
 @require_login
 def page(request: HtmxRequest, slug: str) -> HttpResponse:
     """Every delivery with its state, newest first."""

@@ -23,6 +23,7 @@ MEMBERS = (302, 404, 200, 200, 200)
 MAINTAINERS = (302, 404, 404, 200, 200)
 MAINTAINERS_ACT = (302, 404, 404, 302, 302)
 OWNERS_ACT = (302, 404, 404, 404, 302)
+MEMBERS_SENT = (302, 404, 302, 302, 302)  # the address of a change, opened: on to the settings
 
 # name → (what GET answers, what POST answers); None: not allowed, 405 for whoever gets so far.
 ROWS: dict[str, tuple[tuple[int, ...] | None, tuple[int, ...] | None]] = {
@@ -35,12 +36,12 @@ ROWS: dict[str, tuple[tuple[int, ...] | None, tuple[int, ...] | None]] = {
     "start-token": (None, MAINTAINERS_ACT),
     "start-progress": (MAINTAINERS_ACT, None),  # a panel, opened directly: on to its page
     "settings": (MEMBERS, None),
-    "settings-project": (None, OWNERS_ACT),
-    "settings-delete": (None, OWNERS_ACT),
-    "settings-token-issue": (None, MAINTAINERS_ACT),
-    "settings-token-revoke": (None, MAINTAINERS_ACT),
-    "settings-member-add": (None, OWNERS_ACT),
-    "settings-member-change": (None, OWNERS_ACT),
+    "settings-project": (MEMBERS_SENT, OWNERS_ACT),
+    "settings-delete": (MEMBERS_SENT, OWNERS_ACT),
+    "settings-token-issue": (MEMBERS_SENT, MAINTAINERS_ACT),
+    "settings-token-revoke": (MEMBERS_SENT, MAINTAINERS_ACT),
+    "settings-member-add": (MEMBERS_SENT, OWNERS_ACT),
+    "settings-member-change": (MEMBERS_SENT, OWNERS_ACT),
     # PAGES
     "overview": (MEMBERS, None),
     "trends": (MEMBERS, None),

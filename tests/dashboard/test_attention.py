@@ -89,6 +89,14 @@ def test_the_worst_comes_first_and_what_is_beyond_seven_is_counted() -> None:
     assert attention.n_more == 2
 
 
+def test_no_test_speaks_for_others_that_said_something_else() -> None:
+    project = a_project()
+    a_run(project, {f"tests.a::{name}": "pass" for name in "abcde"}, hour=0)
+    a_run(project, {f"tests.a::{name}": "fail" for name in "abcde"}, hour=1)
+    rows = read(project).rows
+    assert [(len(row.cases) + row.n_unnamed, bool(row.quoted)) for row in rows] == [(1, True), (1, True), (3, False)]
+
+
 def test_everything_red_is_a_few_rows() -> None:
     project = a_project()
     a_run(project, {f"tests.s{k}::case": "fail" for k in range(700)}, hour=0)

@@ -131,9 +131,10 @@ def test_each_failure_has_its_own_words() -> None:
     assert read(project, "took 95 s").broken[0].message == "fail: t::took <n> s"
 
 
-def test_the_last_attempt_in_ci_is_what_it_said() -> None:
+@pytest.mark.parametrize("attempts", [(1, 2), (2, 1)])
+def test_the_last_attempt_in_ci_is_what_it_said(attempts: tuple[int, int]) -> None:
     project = a_project()
-    for attempt in (2, 1):
+    for attempt in attempts:
         a_run(project, green(case2="fail"), hour=0, run_id="x", attempt=attempt, text=f"attempt {attempt}")
     page = read(project, "case2")
     assert page.said is not None
@@ -196,6 +197,6 @@ def test_its_cost_does_not_grow() -> None:
         with counted_statements() as sent:
             page = read_case_page(project, number=number)
         costs.append(len(sent))
-    assert costs[0] == costs[1] <= 6
+    assert costs[0] == costs[1] <= 7
     assert page is not None
     assert len(page.histories[0].runs) == 40

@@ -27,6 +27,17 @@ def test_its_history_is_letters_with_words(ann: Client) -> None:
     assert 'data-figure="timings-data"' in page
 
 
+def test_its_runs_can_be_told_apart_and_opened(ann: Client) -> None:
+    project = a_project("click", owner=User.objects.get(username="ann"))
+    for hour in (0, 1, 24):
+        a_run(project, green(case0="skip"), hour=hour)
+    page = ann.get("/p/click/cases/0/").text
+    assert '<a href="/p/click/runs/1/">run 1</a> · 2 Mar, 09:00</span>' in page
+    assert '<a href="/p/click/runs/3/">run 3</a> · 3 Mar</span>' in page
+    assert "The reason given: skip: tests.api::case0" in page
+    assert "did not run</span></p>" in page
+
+
 def test_its_name_is_shown_as_it_was_sent(ann: Client) -> None:
     project = a_project("click", owner=User.objects.get(username="ann"))
     a_run(project, {" lead.class::case[ a ]\u202e": "pass"}, hour=0)

@@ -49,6 +49,21 @@ def test_durations_read_as_people_say_them(seconds: float | None, text: str) -> 
     assert display.duration(seconds).replace("\u00a0", " ") == text
 
 
+def test_runs_of_one_day_are_told_apart_by_their_time() -> None:
+    first, second, other = (
+        datetime(2026, 11, 20, 12, 3, tzinfo=UTC),
+        datetime(2026, 11, 20, 13, 0, tzinfo=UTC),
+        datetime(2026, 11, 21, 12, 3, tzinfo=UTC),
+    )
+    crowded = display.find_crowded_days([first, second, other])
+    assert ">20 Nov 2026, 12:03</time>" in display.day_among(first, crowded)
+    assert ">21 Nov 2026</time>" in display.day_among(other, crowded)
+    assert display.short_day_among(first, crowded) == "20 Nov, 12:03"
+    assert display.short_day_among(other, crowded) == "21 Nov"
+    with timezone.override("Pacific/Auckland"):  # there it is 1:03 and 2:00 of the next day
+        assert display.find_crowded_days([first, second, other]) == {date(2026, 11, 21)}
+
+
 @pytest.mark.parametrize(("n", "text"), [(38, "+38"), (-1200, "\u22121,200"), (0, "="), (None, "")])
 def test_differences_carry_their_sign(n: int | None, text: str) -> None:
     assert display.signed(n) == text

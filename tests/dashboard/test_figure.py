@@ -108,7 +108,15 @@ def test_a_few_runs_are_named_and_the_year_where_it_changes() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 ms"), (0.34, "340 ms"), (6.84, "6.8 s"), (271, "4 min 31 s"), (3_900, "1 h 5 min")],
+    [
+        (0, "0 ms"),
+        (0.34, "340 ms"),
+        (0.9996, "1.0 s"),
+        (6.84, "6.8 s"),
+        (59.97, "1 min 0 s"),
+        (271, "4 min 31 s"),
+        (3_900, "1 h 5 min"),
+    ],
 )
 def test_times_for_labels(seconds: float, text: str) -> None:
     assert write_seconds(seconds) == text

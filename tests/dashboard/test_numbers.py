@@ -30,13 +30,19 @@ def test_without_a_run_there_is_no_number() -> None:
 
 def test_the_pass_rate_counts_an_expected_failure_and_says_so() -> None:
     rate = numbers(CLICK)["Pass rate"]
-    assert (rate.figure, rate.unit, rate.whole) == ("100", "%", "1,991 of 1,992 executed")
-    assert rate.rest == " tests passed, 1 failed as expected."
+    assert (rate.figure, rate.unit, rate.whole) == ("100", "%", "1,992 of 1,992 executed ended as expected")
+    assert rate.rest == ": 1,991 passed, 1 failed as expected."
 
 
 def test_the_pass_rate_is_never_rounded_up() -> None:
     rate = numbers(Counts(declared=10_000, passed=9_999, failed=1))["Pass rate"]
-    assert (rate.figure, rate.rest) == ("99.9", " tests passed, 1 failed.")
+    assert (rate.figure, rate.whole, rate.rest) == ("99.9", "9,999 of 10,000 executed tests passed", ". 1 failed.")
+
+
+def test_the_pass_rate_and_its_caption_count_the_same() -> None:
+    rate = numbers(Counts(declared=6, passed=3, xfailed=1, failed=1, errored=1))["Pass rate"]
+    assert (rate.figure, rate.whole) == ("66.6", "4 of 6 executed ended as expected")
+    assert rate.rest == ": 3 passed, 1 failed as expected. 1 failed and 1 ended in an error."
 
 
 @pytest.mark.parametrize("counts", [Counts(), Counts(declared=3, skipped=3)])

@@ -9,9 +9,9 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
-from health.models import Project, UploadToken
+from health.models import Project, UploadFile, UploadToken
 from health.models.projects import is_well_formed_token
-from tests.builders import a_project, a_user, an_upload
+from tests.builders import a_project, a_received_upload, a_user, an_upload
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -37,6 +37,15 @@ def test_the_panel_asks_again_until_there_is_a_run_to_open(ann: Client, project:
     done = ann.get("/p/click/start/progress/", headers=HTMX).text
     assert "hx-" not in done
     assert '<a class="act" href="/p/click/">Open the project</a>' in done
+
+
+def test_what_was_received_is_written_as_people_read_it(ann: Client, project: Project) -> None:
+    upload = a_received_upload(project)
+    UploadFile.objects.create(
+        upload=upload, position=0, name="a\u202e.xml", n_bytes_wire=5, n_bytes_plain=1617, digest=b"x"
+    )
+    page = ann.get("/p/click/start/").text
+    assert "Received a[U+202E].xml, 1,617\u00a0bytes" in page
 
 
 def test_the_steps_carry_the_token_only_while_it_is_shown(ann: Client, project: Project) -> None:

@@ -54,7 +54,19 @@ def test_runs_out_of_order_are_shown_in_order() -> None:
     overview = read(out_of_order())
     assert [recent.run.number for recent in overview.recent] == [1, 3, 2]
     assert overview.sentence == "main is green: all 6 executed tests passed."
-    assert overview.n_red == 1
+    assert overview.told_recent == "All three; 1 of them was red."
+
+
+@pytest.mark.parametrize(
+    ("n_runs", "told"),
+    [
+        (1, "The only one so far."),
+        (10, "The eight newest of 10 runs; 9 of the 10 were red."),
+        (32, "The eight newest; 30 of the last 30 runs were red."),
+    ],
+)
+def test_what_is_counted_of_the_recent_runs_is_said(n_runs: int, told: str) -> None:
+    assert read(a_steady_project("steady", n_runs=n_runs, n_cases=8)).told_recent == told
 
 
 def test_a_change_in_declared_tests_is_against_the_run_before_of_the_same_jobs() -> None:

@@ -40,8 +40,20 @@ def test_the_sentence_stands_on_top_and_leads_to_its_runs(ann: Client) -> None:
 def test_an_expected_failure_is_told_beside_the_fraction(ann: Client) -> None:
     a_run(join(a_project("click")), green(case0="xfail", case1="skip"), hour=0)
     page = ann.get("/p/click/").text
-    assert "executed tests passed; 1 failed as expected</dt><dd>4 of 5</dd>" in page
-    assert "<b>4 of 5 executed</b> tests passed, 1 failed as expected." in page
+    assert "<dt>executed ended as expected: 4 passed, 1 failed as expected</dt><dd>5 of 5</dd>" in page
+    assert "<b>5 of 5 executed ended as expected</b>: 4 passed, 1 failed as expected." in page
+
+
+def test_what_was_put_off_is_a_link_away_and_runs_of_one_day_are_told_apart(ann: Client) -> None:
+    project = join(a_project("click"))
+    for hour in (0, 1.05, 30):
+        a_run(project, green(case0="xfail", case1="skip"), hour=hour)
+    page = ann.get("/p/click/").text
+    assert '<a href="/p/click/runs/3/#put-off">2</a>' in page
+    assert ">2 Mar 2026, 09:00</time>" in page
+    assert ">2 Mar 2026, 10:03</time>" in page
+    assert ">3 Mar 2026</time></td>" in page
+    assert '<a class="b" href="/p/click/runs/2/"><span class="vh">Run </span>2</a>' in page
 
 
 def test_an_empty_project_leads_to_the_first_upload(ann: Client) -> None:

@@ -91,9 +91,10 @@ def test_a_pull_request_is_not_shown_as_another_of_that_branch_name() -> None:
     assert cause.cases[0].lately == ("fail", "fail")
 
 
-def test_what_is_shown_is_of_the_last_attempt_in_ci() -> None:
+@pytest.mark.parametrize("attempts", [(1, 2), (2, 1)])
+def test_what_is_shown_is_of_the_last_attempt_in_ci(attempts: tuple[int, int]) -> None:
     project = a_project()
-    for attempt in (2, 1):
+    for attempt in attempts:
         a_run(project, green(case1="fail"), hour=0, run_id="x", attempt=attempt, text=f"attempt {attempt}")
     said = read(project, 1).failures.causes[0].said
     assert said is not None

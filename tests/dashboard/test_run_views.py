@@ -35,9 +35,28 @@ def test_a_green_run_is_calm(ann: Client) -> None:
     project = a_project("click", owner=User.objects.get(username="ann"))
     a_run(project, green(), hour=0)
     page = ann.get("/p/click/runs/1/").text
-    assert "<h1>All 6 executed tests passed. There is no earlier run to compare with.</h1>" in page
+    assert "<h1>All 6 executed tests passed. There is no earlier run of job tests to compare with.</h1>" in page
     assert 'id="failures"' not in page
     assert "Nothing to compare with yet" in page
+
+
+def test_what_was_put_off_is_listed_by_reason(ann: Client) -> None:
+    project = a_project("click", owner=User.objects.get(username="ann"))
+    a_run(project, green(6, case1="skip", case2="xfail"), hour=0)
+    page = ann.get("/p/click/runs/1/").text
+    band = page.split('id="put-off"')[1].split("</section>")[0]
+    assert 'skip: tests.api::case1 <span class="quiet">· 1 of 2</span>' in band
+    assert '<a href="/p/click/cases/2/">' in band
+    assert '<span class="st" data-s="xfail">expected failure</span>' in band
+    assert "<dt>executed ended as expected: 4 passed, 1 failed as expected</dt><dd>5 of 5</dd>" in page
+
+
+def test_a_branch_nobody_named_is_not_said_to_have_been_sent(ann: Client) -> None:
+    project = a_project("click", owner=User.objects.get(username="ann"))
+    a_run(project, green(), hour=0, branch="")
+    page = ann.get("/p/click/runs/1/").text
+    assert "no branch given, counted as " in page
+    assert " on main" not in page
 
 
 def test_an_incomplete_run_is_never_passed(ann: Client) -> None:

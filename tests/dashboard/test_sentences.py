@@ -67,7 +67,7 @@ def a_standing(
         (a_standing(Counts(declared=1, passed=1)), "main is green: the one executed test passed."),
         (
             a_standing(Counts(declared=2016, passed=1991, skipped=24, xfailed=1)),
-            "main is green: 1,991 of 1,992 executed tests passed, 1 failed as expected.",
+            "main is green: all 1,992 executed tests ended as expected; 1,991 passed, 1 failed as expected.",
         ),
         (a_standing(GREEN, RED, new=3), "main is failing: 3 of 95 executed tests fail, none of which did before."),
         (a_standing(GREEN, RED, new=1), "main is failing: 3 of 95 executed tests fail, 1 of them new."),
@@ -86,7 +86,7 @@ def a_standing(
             "main is failing: 1 of 3 executed tests ends in an error, one suite breaks outside any test and 1 fails.",
         ),
         (a_standing(Counts(declared=3, passed=3, suite_errors=2)), "main is failing: 2 suites break outside any test."),
-        (a_standing(GREEN, is_complete=False), "main is incomplete: what arrived passed, 95 of 95 executed tests."),
+        (a_standing(GREEN, is_complete=False), "main is incomplete: of what arrived, all 95 executed tests passed."),
         (a_standing(Counts()), "main sent reports, but none lists a test."),
         (a_standing(Counts(declared=25, skipped=25)), "Nothing ran on main: none of 25 declared tests."),
         (a_standing(), "No run yet."),

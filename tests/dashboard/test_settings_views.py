@@ -72,6 +72,12 @@ def test_a_token_needs_a_name(ann: Client) -> None:
     assert not UploadToken.objects.exists()
 
 
+@pytest.mark.parametrize("part", ["tokens/", "members/", "project/", "delete/"])
+def test_the_address_a_refused_form_leaves_leads_back(ann: Client, part: str) -> None:
+    assert ann.get(PAGE + part).headers["Location"] == PAGE
+    assert ann.head(PAGE + part).status_code == 302
+
+
 def test_a_viewer_sees_members_and_no_tokens_and_no_forms_but_leaving(project: Project) -> None:
     join(project, "vic", "viewer")
     UploadToken.issue(project, name="ci token")

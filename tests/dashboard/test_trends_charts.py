@@ -27,18 +27,26 @@ def test_all_measures_stand_under_each_other() -> None:
     group = Group("all", (a_day(0), a_day(1, failed=1), a_day(3, declared=12, skipped=6)))
     figure = draw_all(group, is_weekly=False)
     assert [title.split("<b>")[1].split("</b>")[0] for title in titles(figure.plot)] == [
-        *("Passed", "Executed", "Declared", "Broken", "Test time"),
+        *("As expected", "Executed", "Declared", "Broken", "Test time"),
     ]
     lines = [trace for trace in figure.plot["data"] if trace["mode"] == "lines" and trace.get("hoverinfo") != "skip"]
     assert [line["y"] for line in lines] == [[100, 90, 100], [100, 100, 50], [10, 10, 12], [1, 1, 1]]
     assert figure.rows[0] == ("5 Mar 2026", "1", "6 of 6, 100 %", "6 of 12", "0", "12", "1.0 s")
 
 
+def test_days_are_named_whole_and_one_day_once() -> None:
+    one = draw_all(Group("all", (a_day(0),)), is_weekly=False)
+    assert one.title == "1 day with runs"
+    axis = one.plot["layout"]["xaxis"]
+    assert (axis["tickvals"], axis["hoverformat"]) == (["2026-03-02"], "%-d %b %Y")
+    assert "tickvals" not in draw_all(Group("all", (a_day(0), a_day(1))), is_weekly=False).plot["layout"]["xaxis"]
+
+
 def test_an_axis_that_does_not_start_at_zero_says_so() -> None:
     calm = draw_all(Group("all", (a_day(0, declared=1000), a_day(1, declared=1000, failed=1))), is_weekly=False)
     assert any("the axis starts at 99 %" in title for title in titles(calm.plot))
     rough = draw_all(Group("all", (a_day(0), a_day(1, failed=9))), is_weekly=True)
-    assert not any("Passed" in title and "axis starts" in title for title in titles(rough.plot))
+    assert not any("As expected" in title and "axis starts" in title for title in titles(rough.plot))
 
 
 def test_a_share_is_never_drawn_as_all_unless_it_is() -> None:

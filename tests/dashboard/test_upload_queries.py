@@ -74,7 +74,7 @@ def test_a_delivery_that_was_given_up_says_how_often_it_was_tried() -> None:
 def test_every_file_has_its_outcome_and_its_remarks() -> None:
     page = read("partial", a_file(warnings=[NOTE]), a_file("c.xml", state="partial", error=CUT), REFUSED)
     assert [(file.name, file.mark, file.word, file.n_bytes) for file in page.files] == [
-        ("a.xml", "stale", "stored, 1 remark", 522),
+        ("a.xml", "pass", "stored, 1 remark", 522),
         ("c.xml", "fail", "breaks off", 522),
         ("b.xml", "fail", "refused", 522),
     ]

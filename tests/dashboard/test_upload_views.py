@@ -85,5 +85,5 @@ def test_what_failed_as_expected_is_told_beside_the_fraction(ann: Client) -> Non
     file = {"name": "a.xml", "state": "stored", "tests": 3, "passed": 1, "skipped": 2, "xfailed": 1, "accepted": 3}
     Upload.objects.filter(pk=upload.pk).update(state="stored", run=1, error=None, receipt={"files": [file]})
     page = ann.get(f"/p/click/uploads/{upload.public_id}/").text
-    assert "<dt>executed tests passed; 1 failed as expected</dt><dd>1 of 2</dd>" in page
+    assert "<dt>executed ended as expected: 1 passed, 1 failed as expected</dt><dd>2 of 2</dd>" in page
     assert "<dt>skipped</dt><dd>1</dd>" in page
