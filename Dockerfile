@@ -8,6 +8,8 @@ FROM python:3.13-slim
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    MALLOC_ARENA_MAX=2 \
+    MALLOC_TRIM_THRESHOLD_=131072 \
     SUITEWATCH_HOST=0.0.0.0 \
     SUITEWATCH_LOG_FORMAT=json
 COPY --from=packages /opt/venv /opt/venv

@@ -26,13 +26,16 @@ BEAT = ["-m", "celery", "--quiet", "--app", "config", "beat", "--loglevel", "WAR
 MIGRATE = ["manage.py", "migrate", "--no-input"]
 COLLECT_STATIC = ["manage.py", "collectstatic", "--no-input", "--verbosity", "0"]
 
+# Sixteen threads that spool bodies each kept a pool of freed memory: measured at 15 MB of 130.
+WEB_ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
+
 
 def web_service(environment: Mapping[str, str], *, host: str, port: int) -> Service:
     """gunicorn; ready when it answers /healthz."""
     return Service(
         name="web",
         argv=[sys.executable, *WEB],
-        environment={**environment, "SUITEWATCH_HOST": host, "SUITEWATCH_PORT": str(port)},
+        environment={**WEB_ENVIRONMENT, **environment, "SUITEWATCH_HOST": host, "SUITEWATCH_PORT": str(port)},
         directory=ROOT,
         is_ready=lambda: is_answering(host, port),
     )

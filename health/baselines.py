@@ -6,7 +6,7 @@ run's, its number.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from health.sql import Cursor
 
@@ -29,13 +29,14 @@ class Place:
     ordered_at: datetime
     ran_at: datetime
     is_complete: bool
+    day: date
 
 
 def fetch_place(cursor: Cursor, project_id: int, key: JobKey) -> Place | None:
     """A job's place, or None when there is no such job."""
     row = cursor.execute(
         """
-        SELECT branch, pull_request, ordered_at, ran_at, is_complete FROM health_job
+        SELECT branch, pull_request, ordered_at, ran_at, is_complete, day FROM health_job
         WHERE project_id = %s AND run = %s AND series = %s
         """,
         (project_id, key.run, key.series),

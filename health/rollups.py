@@ -15,7 +15,7 @@ import numpy.typing as npt
 from health.baselines import JobKey, Place, fetch_place, find_baseline, find_dependents
 from health.rules import outcomes as codes
 from health.rules.transitions import compare_outcomes
-from health.sql import Cursor
+from health.sql import Cursor, format_array
 from health.tiles import NO_SUITE, Results, fetch_results
 
 _COUNTS: Final = "n_declared, n_passed, n_failed, n_errored, n_skipped, n_xfailed, n_flaky"
@@ -70,9 +70,8 @@ def refresh_job(cursor: Cursor, project_id: int, *, key: JobKey, cases: Cases, r
 
     `results` saves reading the tiles back when the caller knows the job has no others.
     """
-    before = fetch_place(cursor, project_id, key)
+    before = fetch_place(cursor, project_id, key) if results is None else None
     touched = set(find_dependents(cursor, project_id, before)) if before else set()
-    old_day = _fetch_day(cursor, project_id, key)
     if results is None:
         results = fetch_results(cursor, project_id, run=key.run, series=key.series, n_cases=cases.n)
     place = _write_job(cursor, project_id, key, cases, results)
@@ -86,11 +85,11 @@ def refresh_job(cursor: Cursor, project_id: int, *, key: JobKey, cases: Cases, r
     for other in sorted(touched - {key}, key=lambda k: (k.run, k.series)):
         if _refresh_transitions(cursor, project_id, other, cases):
             runs.add(other.run)
-    for run in sorted(runs):
-        sum_run(cursor, project_id, run)
-    days = {old_day, _fetch_day(cursor, project_id, key)} - {None}
-    for day in days:
-        _replace_day(cursor, project_id, key.series, day)
+    with cursor.connection.pipeline():
+        for run in sorted(runs):
+            sum_run(cursor, project_id, run)
+        for day in {stood.day for stood in (before, place) if stood}:
+            _replace_day(cursor, project_id, key.series, day)
 
 
 def _reorder_sisters(cursor: Cursor, project_id: int, key: JobKey) -> set[JobKey]:
@@ -146,7 +145,7 @@ def _write_job(cursor: Cursor, project_id: int, key: JobKey, cases: Cases, resul
     ).fetchone()
     if head is None:
         return None
-    place = Place(key, head[0], head[1], head[2], head[3], is_complete=head[5])
+    place = Place(key, head[0], head[1], head[2], head[3], is_complete=head[5], day=head[4])
     rows = _count_suites(cases, results)
     totals = rows[:, 1:].sum(axis=0).tolist() if len(rows) else [0] * (len(_COUNTED) + 1)
     with cursor.connection.pipeline():
@@ -168,14 +167,14 @@ def _write_job(cursor: Cursor, project_id: int, key: JobKey, cases: Cases, resul
             "DELETE FROM health_runsuite WHERE project_id = %s AND run = %s AND series = %s",
             (project_id, key.run, key.series),
         )
-        columns = rows.T.tolist() if len(rows) else [[] for _ in range(len(_COUNTED) + 2)]
+        columns = rows.T.tolist() if len(rows) else [[]] * (len(_COUNTED) + 2)
         cursor.execute(
             f"""
             INSERT INTO health_runsuite (project_id, run, series, suite, {_COUNTS}, duration)
             SELECT %s, %s, %s, * FROM unnest(%s::int[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[],
                                              %s::int[], %s::int[], %s::bigint[])
             """,  # noqa: S608 - the columns are constants
-            (project_id, key.run, key.series, *columns),
+            (project_id, key.run, key.series, *map(format_array, columns)),
         )
     return place
 
@@ -267,19 +266,16 @@ def sum_run(cursor: Cursor, project_id: int, run: int) -> None:
         """,  # noqa: S608 - the columns are constants
         (project_id, run),
     )
-    if cursor.rowcount == 0:
-        cursor.execute("DELETE FROM health_run WHERE project_id = %s AND number = %s", (project_id, run))
+    cursor.execute(
+        """
+        DELETE FROM health_run r WHERE project_id = %s AND number = %s
+          AND NOT EXISTS (SELECT 1 FROM health_job j WHERE j.project_id = r.project_id AND j.run = r.number)
+        """,
+        (project_id, run),
+    )
 
 
-def _fetch_day(cursor: Cursor, project_id: int, key: JobKey) -> date | None:
-    row = cursor.execute(
-        "SELECT day FROM health_job WHERE project_id = %s AND run = %s AND series = %s",
-        (project_id, key.run, key.series),
-    ).fetchone()
-    return row[0] if row else None
-
-
-def _replace_day(cursor: Cursor, project_id: int, series: int, day: date | None) -> None:
+def _replace_day(cursor: Cursor, project_id: int, series: int, day: date) -> None:
     """Replace a series' day from the truth, `run_suite`; never increment."""
     with cursor.connection.pipeline():
         cursor.execute(
@@ -289,12 +285,12 @@ def _replace_day(cursor: Cursor, project_id: int, series: int, day: date | None)
         cursor.execute(
             f"""
             INSERT INTO health_suiteday (project_id, series, day, suite, n_runs, {_COUNTS}, duration)
-            SELECT j.project_id, j.series, j.day, s.suite, count(*), sum(s.n_declared), sum(s.n_passed),
-                sum(s.n_failed), sum(s.n_errored), sum(s.n_skipped), sum(s.n_xfailed), sum(s.n_flaky), sum(s.duration)
-            FROM health_job j
-            JOIN health_runsuite s ON s.project_id = j.project_id AND s.run = j.run AND s.series = j.series
-            WHERE j.project_id = %s AND j.series = %s AND j.day = %s
-            GROUP BY j.project_id, j.series, j.day, s.suite
+            SELECT project_id, series, %s, suite, count(*), sum(n_declared), sum(n_passed),
+                sum(n_failed), sum(n_errored), sum(n_skipped), sum(n_xfailed), sum(n_flaky), sum(duration)
+            FROM health_runsuite
+            WHERE project_id = %s AND series = %s AND run = ANY(ARRAY(
+                SELECT run FROM health_job WHERE project_id = %s AND series = %s AND day = %s))
+            GROUP BY project_id, series, suite
             """,  # noqa: S608 - the columns are constants
-            (project_id, series, day),
+            (day, project_id, series, project_id, series, day),
         )

@@ -3,12 +3,50 @@
 Used by the store, the rollups and the tile reader; everything else uses the ORM.
 """
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import psycopg
 from django.db import connection
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
+
+_COPY_HEAD: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_END: Final = b"\xff\xff"
+
+
+def fetch_together(cursor: Cursor, *questions: tuple[str, Any]) -> list[list[tuple[Any, ...]]]:
+    """The rows of several statements, each with its values, in one round trip."""
+    with cursor.connection.pipeline():
+        asked = [psycopg.Cursor(cursor.connection).execute(statement, values) for statement, values in questions]
+    return [answer.fetchall() for answer in asked]
+
+
+class BinaryRow:
+    """Rows of whole numbers as binary COPY wants them, column by column: many times faster than row by row."""
+
+    def __init__(self, **columns: str) -> None:
+        fields = [("n_columns", ">i2")]
+        for name, kind in columns.items():
+            fields += [(f"{name} length", ">i4"), (name, f">{kind}")]
+        self._dtype = np.dtype(fields)
+        self._columns = {name: int(kind[1:]) for name, kind in columns.items()}
+
+    def fill(self, n: int, **values: npt.ArrayLike) -> bytes:
+        """A whole COPY stream of `n` rows; a single value stands in each of them."""
+        rows = np.empty(n, self._dtype)
+        rows["n_columns"] = len(self._columns)
+        for name, length in self._columns.items():
+            rows[f"{name} length"] = length
+            rows[name] = values[name]
+        return _COPY_HEAD + rows.tobytes() + _COPY_END
+
+
+def format_array(numbers: Iterable[int]) -> str:
+    """Whole numbers as an array literal: psycopg's own way for lists costs several times as much."""
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 def open_cursor() -> Cursor:

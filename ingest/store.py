@@ -13,7 +13,7 @@ import numpy as np
 from django.db import transaction
 from psycopg.types.json import Jsonb
 
-from health.baselines import JobKey
+from health.baselines import JobKey, fetch_place
 from health.lanes import find_series, name_branch
 from health.rebuild import rebuild_project
 from health.revisions import bump_revision
@@ -21,7 +21,7 @@ from health.rollups import refresh_job
 from health.rules.durations import decode_units, encode_seconds
 from health.rules.fingerprints import take_fingerprint
 from health.rules.lanes import choose_lane, guess_default_branch
-from health.sql import Cursor, open_cursor
+from health.sql import BinaryRow, Cursor, fetch_together, format_array, open_cursor
 from health.tiles import NO_SUITE, Ords, Results, pack_tiles
 from ingest.cases import Naming, fetch_cached_cases, forget_names, resolve_ords, resolve_suite
 from ingest.metadata import Metadata
@@ -29,6 +29,20 @@ from ingest.parsers.types import ParsedReport
 
 _STALE_EPOCH_TRIES = 3
 _LONGEST_SAMPLE = 500
+_FAILURE_ROW = BinaryRow(
+    project="i8",
+    run="i4",
+    series="i4",
+    upload="i8",
+    sequence="i4",
+    ord="i4",
+    attempt="i2",
+    outcome="i2",
+    fingerprint="i8",
+    text_offset="i8",
+    message_length="i4",
+    text_length="i4",
+)
 
 
 class LeaseLostError(Exception):
@@ -111,7 +125,9 @@ def _store(
     durations = encode_seconds(report.seconds)
     _copy_tiles(cursor, delivery, key, suite, ords, outcomes, durations)
     _copy_failures(cursor, delivery, key, ords, report)
-    _finish_upload(cursor, delivery, key, report, state, receipt)
+    with cursor.connection.pipeline():
+        _insert_texts(cursor, delivery, report)
+        _finish_upload(cursor, delivery, key, report, state, receipt)
     cases = fetch_cached_cases(cursor, project_id=delivery.project_id, epoch=epoch)
     results = _spread(ords, outcomes, durations, suite, cases.n) if is_first else None
     refresh_job(cursor, delivery.project_id, key=key, cases=cases, results=results)
@@ -123,25 +139,23 @@ def _store(
 
 def _lock(cursor: Cursor, delivery: Delivery) -> _Project:
     """Lock the project, so that its facts change one transaction after another, and check the fence."""
-    with cursor.connection.pipeline():
-        cursor.execute(
+    projects, fence = fetch_together(
+        cursor,
+        (
             """
             SELECT identity_epoch, default_branch, long_lived_branches FROM health_project
             WHERE id = %s FOR NO KEY UPDATE
             """,
             (delivery.project_id,),
-        )
-        row = cursor.fetchone()
-        cursor.execute(
-            """
-            SELECT 1 FROM health_upload WHERE id = %s AND lease_epoch = %s AND state = 'processing' FOR UPDATE
-            """,
+        ),
+        (
+            "SELECT 1 FROM health_upload WHERE id = %s AND lease_epoch = %s AND state = 'processing' FOR UPDATE",
             (delivery.upload_id, delivery.lease_epoch),
-        )
-        fence = cursor.fetchone()
-    if row is None or fence is None:
+        ),
+    )
+    if not projects or not fence:
         raise LeaseLostError(f"upload {delivery.upload_id}: lease {delivery.lease_epoch} is over")
-    return _Project(*row)
+    return _Project(*projects[0])
 
 
 def _settle_default_branch(cursor: Cursor, delivery: Delivery, project: _Project) -> _Project:
@@ -180,7 +194,8 @@ def _find_job(cursor: Cursor, delivery: Delivery, project: _Project) -> tuple[Jo
             commit = coalesce(nullif(health_run.commit, ''), excluded.commit),
             build_url = coalesce(nullif(health_run.build_url, ''), excluded.build_url),
             committed_at = coalesce(health_run.committed_at, excluded.committed_at)
-        RETURNING number
+        RETURNING number, EXISTS (
+            SELECT FROM health_job j WHERE j.project_id = health_run.project_id AND j.run = health_run.number)
         """,
         {
             "project": delivery.project_id,
@@ -195,18 +210,11 @@ def _find_job(cursor: Cursor, delivery: Delivery, project: _Project) -> tuple[Jo
             "ran_at": ran_at,
         },
     )
-    run = _only(cursor.fetchone())
-    cursor.execute(
-        "SELECT count(*) FROM health_job WHERE project_id = %s AND run = %s AND series = %s",
-        (delivery.project_id, run, series),
-    )
-    return JobKey(run, series), _only(cursor.fetchone()) == 0
-
-
-def _only(row: tuple[Any, ...] | None) -> int:
+    row = cursor.fetchone()
     if row is None:
         raise LookupError("a statement that always answers gave no row")
-    return int(row[0])
+    key, has_jobs = JobKey(row[0], series), row[1]
+    return key, not has_jobs or fetch_place(cursor, delivery.project_id, key) is None
 
 
 def _copy_tiles(
@@ -250,35 +258,51 @@ def _copy_tiles(
 def _copy_failures(cursor: Cursor, delivery: Delivery, key: JobKey, ords: Ords, report: ParsedReport) -> None:
     if not report.details:
         return
-    samples: dict[int, tuple[str, str]] = {}
-    numbers = ords.tolist()
+    details = report.details
+    rows = _FAILURE_ROW.fill(
+        len(details),
+        project=delivery.project_id,
+        run=key.run,
+        series=key.series,
+        upload=delivery.upload_id,
+        sequence=np.arange(len(details)),
+        ord=ords[[detail.case for detail in details]],
+        attempt=[detail.attempt for detail in details],
+        outcome=[detail.outcome for detail in details],
+        fingerprint=[take_fingerprint(detail.kind, detail.message) for detail in details],
+        text_offset=[detail.text_offset for detail in details],
+        message_length=[detail.message_length for detail in details],
+        text_length=[detail.text_length for detail in details],
+    )
     with cursor.copy(
         """
         COPY health_failure (project_id, run, series, upload, sequence, ord, attempt, outcome, fingerprint,
                              text_offset, message_length, text_length) FROM STDIN (FORMAT binary)
         """
     ) as copy:
-        copy.set_types(["int8", "int4", "int4", "int8", "int4", "int4", "int2", "int2", "int8", "int8", "int4", "int4"])
-        head = (delivery.project_id, key.run, key.series, delivery.upload_id)
-        for sequence, detail in enumerate(report.details):
-            fingerprint = take_fingerprint(detail.kind, detail.message)
-            samples.setdefault(fingerprint, (detail.kind, detail.message[:_LONGEST_SAMPLE]))
-            place = (detail.text_offset, detail.message_length, detail.text_length)
-            what = (numbers[detail.case], detail.attempt, detail.outcome, fingerprint)
-            copy.write_row((*head, sequence, *what, *place))
+        copy.write(rows)
+
+
+def _insert_texts(cursor: Cursor, delivery: Delivery, report: ParsedReport) -> None:
+    """The texts of all failures as they are, and one sample of each new fingerprint."""
+    if not report.details:
+        return
+    samples: dict[int, tuple[str, str]] = {}
+    for detail in report.details:
+        fingerprint = take_fingerprint(detail.kind, detail.message)
+        samples.setdefault(fingerprint, (detail.kind, detail.message[:_LONGEST_SAMPLE]))
     kinds, messages = zip(*samples.values(), strict=True)
-    with cursor.connection.pipeline():
-        cursor.execute(
-            """
-            INSERT INTO health_fingerprint (project_id, fingerprint, kind, message)
-            SELECT %s, * FROM unnest(%s::bigint[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING
-            """,
-            (delivery.project_id, list(samples), list(kinds), list(messages)),
-        )
-        cursor.execute(
-            "INSERT INTO health_failuretext (project_id, upload, blob) VALUES (%b, %b, %b)",
-            (delivery.project_id, delivery.upload_id, report.texts),
-        )
+    cursor.execute(
+        """
+        INSERT INTO health_fingerprint (project_id, fingerprint, kind, message)
+        SELECT %s, * FROM unnest(%s::bigint[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING
+        """,
+        (delivery.project_id, format_array(samples), list(kinds), list(messages)),
+    )
+    cursor.execute(
+        "INSERT INTO health_failuretext (project_id, upload, blob) VALUES (%b, %b, %b)",
+        (delivery.project_id, delivery.upload_id, report.texts),
+    )
 
 
 def _finish_upload(

@@ -112,7 +112,7 @@ class UploadFile(models.Model):
 
 
 class PayloadChunk(models.Model):
-    """At most 1 MiB of a file's bytes; a whole 25 MiB value was measured at 300 MB of memory per request."""
+    """256 KiB of a file, or its rest; a whole 25 MiB value was measured at 300 MB of memory per request."""
 
     pk = models.CompositePrimaryKey("file_id", "sequence")
     file = models.ForeignKey(UploadFile, models.CASCADE, related_name="chunks")

@@ -346,7 +346,7 @@ def test_a_large_payload_is_cut_into_chunks(token: str) -> None:
     noise = random.Random(1).randbytes(3 * 2**20)
     post(token, ("a.xml", noise))
     sizes = [len(bytes(chunk.data)) for chunk in PayloadChunk.objects.order_by("sequence")]
-    assert sizes[:-1] == [2**20] * (len(sizes) - 1)
+    assert sizes[:-1] == [2**18] * (len(sizes) - 1)
     assert payload(Upload.objects.get()) == noise
 
 
