@@ -106,7 +106,7 @@ def _tell_alone(counts: Counts, what: str = "") -> str:
     else:
         said = _tell_errors(counts) if counts.errored or counts.suite_errors else _tell_failed(counts)
     of = f" of {plain(what)}" if what else ""
-    return f"{said[0].upper()}{said[1:]}. There is no earlier run{of} to compare with."
+    return f"{said[0].upper()}{said[1:]}. There is no earlier whole run{of} to compare with."
 
 
 def _tell_changes(changes: Changes, counts: Counts, against: str) -> str:

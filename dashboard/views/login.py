@@ -103,7 +103,7 @@ logout = LogoutView.as_view()
 
 @sensitive_variables("token")
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def link(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
     """GET: a page that sends itself. POST: sign in. Scanners that follow links use none of them up."""
     if request.method == "POST":

@@ -7,7 +7,7 @@ there is a run to open (`tests/dashboard/test_onboarding_views.py`).
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.http import (
     HtmxRequest,
@@ -44,12 +44,14 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
     return forget_revealed(request, response)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])  # opened, as after a new sign-in, it leads to its page
 @require_login
 def issue_token(request: HtmxRequest, slug: str) -> HttpResponse:
     """Another token, when the first one was not copied in time."""
     project = get_project_or_404(request, slug, role=Role.MAINTAINER)
     start = reverse("dashboard:start", kwargs={"slug": slug})
+    if request.method != "POST":
+        return HttpResponseRedirect(start)
     if project.uploads.exists() and (again := ask_to_sign_in_again(request, back_to=start)):
         return again
     _, token = UploadToken.issue(project, name="made while setting up", created_by_id=request.user.pk)

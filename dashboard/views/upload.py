@@ -9,7 +9,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.http import HtmxRequest, Role, answer_conditionally, get_project_or_404, render_page, require_login
 from dashboard.queries.upload import find_upload, read_upload_page
@@ -39,7 +39,7 @@ def page(request: HtmxRequest, slug: str, public_id: UUID) -> HttpResponse:
     )
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])  # opened, as after a new sign-in, it leads to its page
 @require_login
 def read_again(request: HtmxRequest, slug: str, public_id: UUID) -> HttpResponse:
     """Put a delivery that came to nothing back in the queue; the sweeper rings for it."""
@@ -47,8 +47,8 @@ def read_again(request: HtmxRequest, slug: str, public_id: UUID) -> HttpResponse
     upload = find_upload(project, public_id=public_id)
     if upload is None:
         raise Http404
-    if upload.wait_again():
+    if request.method == "POST" and upload.wait_again():
         messages.info(request, "It will be read again within a minute.")
-    else:
+    elif request.method == "POST":
         messages.info(request, "It is not waiting for that: something of it was stored, or it is being read.")
     return HttpResponseRedirect(reverse("dashboard:upload", kwargs={"slug": slug, "public_id": public_id}))

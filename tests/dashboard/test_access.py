@@ -33,7 +33,7 @@ ROWS: dict[str, tuple[tuple[int, ...] | None, tuple[int, ...] | None]] = {
     "login-link": ((410,) * 5, (410,) * 5),
     "logout": (None, (302,) * 5),
     "start": (MAINTAINERS, None),
-    "start-token": (None, MAINTAINERS_ACT),
+    "start-token": (MAINTAINERS_ACT, MAINTAINERS_ACT),
     "start-progress": (MAINTAINERS_ACT, None),  # a panel, opened directly: on to its page
     "settings": (MEMBERS, None),
     "settings-project": (MEMBERS_SENT, OWNERS_ACT),
@@ -50,7 +50,7 @@ ROWS: dict[str, tuple[tuple[int, ...] | None, tuple[int, ...] | None]] = {
     "case": (MEMBERS, None),
     "uploads": (MEMBERS, None),
     "upload": (MEMBERS, None),
-    "upload-again": (None, MAINTAINERS_ACT),
+    "upload-again": (MAINTAINERS_ACT, MAINTAINERS_ACT),
 }
 FORMS: dict[str, dict[str, str]] = {
     "project-create": {"name": "another"},
@@ -112,6 +112,14 @@ def test_get(client: Client, world: World, pattern: URLPattern, role: str) -> No
     assert response.status_code in expect(row, role)
     if row and row[0] == 302 and role == "anonymous":
         assert response.headers["Location"].startswith("/login/?next=")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("pattern", PAGES)
+def test_a_head_is_answered_as_a_get(client: Client, world: World, pattern: URLPattern) -> None:
+    url = world.url(pattern)
+    sign_in(client, "owner")
+    assert client.head(url).status_code == client.get(url).status_code
 
 
 @pytest.mark.django_db

@@ -35,7 +35,7 @@ def test_a_green_run_is_calm(ann: Client) -> None:
     project = a_project("click", owner=User.objects.get(username="ann"))
     a_run(project, green(), hour=0)
     page = ann.get("/p/click/runs/1/").text
-    assert "<h1>All 6 executed tests passed. There is no earlier run of job tests to compare with.</h1>" in page
+    assert "<h1>All 6 executed tests passed. There is no earlier whole run of job tests to compare with.</h1>" in page
     assert 'id="failures"' not in page
     assert "Nothing to compare with yet" in page
 
