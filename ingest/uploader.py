@@ -956,7 +956,7 @@ class Courier:
         # Our host is kept: the server may know itself under another name, and the token goes along.
         asked, ours = urllib.parse.urlsplit(status_url), urllib.parse.urlsplit(self.url)
         address = urllib.parse.urlunsplit(asked._replace(scheme=ours.scheme, netloc=ours.netloc))
-        until, pause = self._clock() + seconds, 0.5
+        until, pause = self._clock() + seconds, 0.1
         while True:
             reply = self._ask(address, {"Authorization": "Bearer " + self._token}, timeout=self.timeout)
             state = reply.json().get("state") if reply.status == 200 else None

@@ -116,34 +116,24 @@ def prepare_project(demo: Demo, *, owners: Sequence[User]) -> Project:
 
 
 def send_runs(demo: Demo, *, courier: Courier, wait: float) -> list[str]:
-    """Send the oldest run first, then follow each until it is read; what went wrong, run by run.
+    """Send the oldest run first, each when the one before was read, so that runs are numbered in their order.
 
-    Raises UploadError as soon as one says that the next would fare no better.
+    Returns what went wrong, run by run. Raises UploadError as soon as one says that the next would fare no better.
     """
     until = time.monotonic() + wait
     problems = []
-    answers: list[tuple[dict[str, Any], dict[str, Any]]] = []
-
-    def note(run: dict[str, Any], problem: str) -> None:
-        if problem:
-            problems.append(f"{demo.name} {run['run_id']}: {problem}")
-
     with tempfile.TemporaryDirectory(prefix="suitewatch-") as folder:
         for run in demo.runs:
             try:
-                answers.append((run, send_run(demo, run, courier=courier, folder=folder)))
+                answer = send_run(demo, run, courier=courier, folder=folder)
+                left = max(0.0, until - time.monotonic())
+                problem = find_problem(run, courier.follow(answer["status_url"], seconds=left))
             except UploadError as error:
                 if error.final:
                     raise
-                note(run, str(error))
-    for run, answer in answers:
-        left = max(0.0, until - time.monotonic())
-        try:
-            note(run, find_problem(run, courier.follow(answer["status_url"], seconds=left)))
-        except UploadError as error:
-            if error.final:
-                raise
-            note(run, str(error))
+                problem = str(error)
+            if problem:
+                problems.append(f"{demo.name} {run['run_id']}: {problem}")
     return problems
 
 
