@@ -118,7 +118,8 @@ def an_upload(
 ) -> Upload:
     """Store a report as one upload through the real claim and store. Metadata as in the upload API.
 
-    Without `ran_at` each upload of a project runs one hour after the one before; without `run_id` it is a run of its own.
+    Without `ran_at` each upload of a project runs one hour after the one before; without `run_id` it is a run of its
+    own.
     """
     number = Upload.objects.filter(project=project).count() + 1
     metadata.setdefault("ran_at", FIRST_MOMENT + timedelta(hours=number))
