@@ -6,6 +6,7 @@ an address is refused (B1–B6; `tests/ingest/test_door.py`).
 
 from datetime import timedelta
 from typing import Final
+from urllib.parse import unquote_plus
 
 from django.db.models import Q
 from django.http import HttpRequest
@@ -20,7 +21,7 @@ _USE_NOTED_EVERY: Final = timedelta(minutes=1)
 
 def authenticate(request: HttpRequest, *, scope: str) -> UploadToken:
     """The valid token of the request, with its project loaded. Raises IngestError."""
-    if any(TOKEN_PREFIX in value for value in request.GET.values() if isinstance(value, str)):
+    if TOKEN_PREFIX in unquote_plus(request.META.get("QUERY_STRING", "")):
         raise IngestError("token_in_url", "The token stands in the address.")
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     if not scheme:

@@ -70,7 +70,7 @@ def resolve_ords(keys: list[str], *, naming: Naming) -> Resolved:
     if not unknown:
         return Resolved(ords, cache.epoch, 0)
     missing = [keys[index] for index in unknown]
-    steady = steady_keys(missing)
+    steady = steady_keys(missing, report=keys)
     found = _resolve_missing([steady.get(key, key) for key in missing], naming)
     # Only names that can come again are worth remembering.
     cache.ords.update((key, found[key]) for key in missing if key not in steady)

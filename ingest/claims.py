@@ -169,6 +169,11 @@ def is_passing_trouble(problem: BaseException) -> bool:
     """Whether an error is the database's and will pass: connection, lock, shutdown, deadlock, no room."""
     import psycopg
 
-    return isinstance(problem, Error | psycopg.OperationalError | psycopg.InterfaceError) and not isinstance(
-        problem.__cause__ or problem, psycopg.DataError | psycopg.IntegrityError | psycopg.ProgrammingError
+    ours = (
+        psycopg.DataError
+        | psycopg.IntegrityError
+        | psycopg.ProgrammingError
+        | psycopg.errors.ProgramLimitExceeded  # an index row too large: it will never fit
     )
+    is_database = isinstance(problem, Error | psycopg.OperationalError | psycopg.InterfaceError)
+    return is_database and not isinstance(problem.__cause__ or problem, ours)

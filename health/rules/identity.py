@@ -6,7 +6,7 @@ a moment. Used by `ingest.cases`; pure.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from hashlib import blake2b
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -52,18 +52,24 @@ def mask_volatile(key: str) -> str:
     return key
 
 
-def steady_keys(keys: Iterable[str]) -> dict[str, str]:
+def steady_keys(keys: Iterable[str], *, report: Collection[str] = ()) -> dict[str, str]:
     """For each key with a volatile part the steady one that stands for it, numbered in the order of the report.
 
-    `repr <object at 0x7f…>` twice in a report are the first and the second of one family, in every run.
+    `repr <object at 0x7f…>` twice in a report are the first and the second of one family, in every run. A number whose
+    key stands in the `report` to the letter is passed over: it is another case's.
     """
     seen: dict[str, int] = {}
+    literal: set[str] | None = None
     steady: dict[str, str] = {}
     for key in keys:
         masked = mask_volatile(key)
         if masked == key or key in steady:
             continue
+        literal = set(report) if literal is None else literal
         base = PART.join(masked.split(PART)[:3])
-        seen[base] = seen.get(base, 0) + 1
-        steady[key] = base if seen[base] == 1 else f"{base}{PART}{seen[base]}"
+        number = seen.get(base, 0) + 1
+        while (name := base if number == 1 else f"{base}{PART}{number}") in literal:
+            number += 1
+        seen[base] = number
+        steady[key] = name
     return steady

@@ -109,10 +109,10 @@ class JunitHandler:
         self.failures.trim()
         if self._depth + self._count_open_cases() > self.limits.max_depth:
             self._refuse_depth()
-        if len(self.keys) > self.limits.max_cases:
+        if max(len(self.keys), len(self.failures.details), len(self.suites.suites)) > self.limits.max_cases:
             raise IngestError(
                 "too_many_cases",
-                f"The file lists more than {self.limits.max_cases:,} cases.",
+                f"The file lists more than {self.limits.max_cases:,} cases, failures or suites.",
                 limit=self.limits.max_cases,
             )
 

@@ -33,6 +33,9 @@ HINTS: Final[dict[str, str]] = {
 }
 
 
+_LONGEST_MESSAGE: Final = 500
+
+
 @dataclass(slots=True)
 class _Note:
     message: str
@@ -66,7 +69,7 @@ class Notes:
         """
         known = self._notes.get(code)
         if known is None:
-            self._notes[code] = _Note(message, line, column, case, suite, count)
+            self._notes[code] = _Note(message[:_LONGEST_MESSAGE], line, column, case, suite, count)
         else:
             known.count += count
 

@@ -48,7 +48,8 @@ class SuiteStack:
     def enter(self, attributes: Mapping[str, str], *, n_cases: int) -> None:
         """A suite begins before case number `n_cases`."""
         name = shorten_name(attributes.get("name", ""), limits=self._limits, notes=self._notes)
-        path = f"{self.path}{STEP}{name}" if self._open else name
+        # A path stands in the key of each of its cases: nested names add up as a single one may not.
+        path = shorten_name(f"{self.path}{STEP}{name}", limits=self._limits, notes=self._notes) if self._open else name
         info = SuiteInfo(
             path,
             _read_count(attributes.get("tests")),

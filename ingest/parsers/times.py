@@ -65,7 +65,7 @@ class TimeColumn:
         rewritten = self._rewrite(text, case)
         if rewritten is None:
             return None
-        self._notes.add("time_rewritten", f"The time {text[:40]!r} was read as {rewritten} seconds.", case=case)
+        self._notes.add("time_rewritten", f"The time {text[:40]!r} was read as {rewritten[:40]} seconds.", case=case)
         return float(rewritten)
 
     def _rewrite(self, text: str, case: int) -> str | None:

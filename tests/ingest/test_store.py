@@ -297,3 +297,10 @@ def test_a_suite_named_after_the_moment_it_ran_keeps_its_history() -> None:
         an_upload(project, {f"TestShop-{moment}::adds": "pass"})
     assert Case.objects.filter(project=project).count() == 1
     assert transitions(project, 2) == (0, 0, 0, 0)
+
+
+def test_a_masked_name_never_takes_the_place_of_one_that_stands_there_to_the_letter() -> None:
+    project = a_project()
+    an_upload(project, {"t::<uuid>": "fail", "t::123e4567-e89b-12d3-a456-426614174000": "pass"})
+    run = Run.objects.get(project=project)
+    assert (run.n_declared, run.n_failed, run.n_passed) == (2, 1, 1)
