@@ -22,6 +22,7 @@ from django.core.files.uploadhandler import MemoryFileUploadHandler, TemporaryFi
 from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.utils import timezone
+from django.utils.http import parse_header_parameters
 
 from ingest.body import spool_body
 from ingest.errors import IngestError
@@ -30,6 +31,7 @@ from ingest.metadata import Metadata, check_metadata
 _PIECE: Final = 256 * 1024
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _LONGEST_NAME: Final = 255
+_LONGEST_TAIL: Final = 64  # line breaks and blanks behind the closing boundary
 # What can never be a report, by its first bytes: said at the door, where CI still listens.
 _IMPOSSIBLE: Final[tuple[tuple[bytes, str], ...]] = (
     (b"SQLite format 3\x00", "an SQLite database; send the XML report made from it"),
@@ -127,6 +129,7 @@ def _take_multipart(request: HttpRequest, body: IO[bytes]) -> tuple[dict[str, st
         ) from problem
     except (MultiPartParserError, RequestDataTooBig) as problem:
         raise IngestError("bad_multipart", f"The multipart body cannot be read: {problem}.") from problem
+    _check_end(content_type, body)
     parts: list[tuple[str, IO[bytes]]] = []
     for field in files:
         for file in files.getlist(field):
@@ -135,6 +138,15 @@ def _take_multipart(request: HttpRequest, body: IO[bytes]) -> tuple[dict[str, st
     if not parts:
         raise IngestError("empty_body", "The upload holds no file; send each report as a part named `file`.")
     return {name: str(post[name]) for name in post if name != "csrfmiddlewaretoken"}, parts
+
+
+def _check_end(content_type: str, body: IO[bytes]) -> None:
+    """Refuse a form without its closing boundary: Django's parser would leave out the part that is cut."""
+    boundary = str(parse_header_parameters(content_type)[1].get("boundary", ""))
+    size = body.seek(0, 2)
+    body.seek(max(0, size - len(boundary) - _LONGEST_TAIL))
+    if f"--{boundary}--".encode() not in body.read():
+        raise IngestError("bad_multipart", "The multipart body ends without its closing boundary.")
 
 
 def _measure_files(parts: list[tuple[str, IO[bytes]]]) -> list[ReceivedFile]:

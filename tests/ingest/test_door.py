@@ -385,3 +385,13 @@ def test_a_request_that_is_cut_off_while_reading(token: str) -> None:
         "PUT", URL, REPORT, headers={"authorization": f"Bearer {token}"}, **{"wsgi.input": Broken()}
     )
     assert error(response, 400)["code"] == "body_truncated"  # type: ignore[arg-type]
+
+
+def test_a_form_that_is_cut_is_refused_whole(token: str) -> None:
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="%s.xml"\r\n\r\n' + REPORT + b"\r\n"
+    body = head % b"one" + head % b"two"
+    for end, status in ((b"", 400), (b"--b--\r\n", 202)):
+        sent = {"authorization": f"Bearer {token}"}
+        response = Client().generic("POST", URL, body + end, "multipart/form-data; boundary=b", headers=sent)
+        assert response.status_code == status, response.content
+    assert UploadFile.objects.count() == 2
