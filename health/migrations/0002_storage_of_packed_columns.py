@@ -12,6 +12,7 @@ class Migration(migrations.Migration):
                 ALTER durations SET STORAGE PLAIN;
             ALTER TABLE health_failuretext ALTER blob SET STORAGE EXTERNAL;
             ALTER TABLE health_payloadchunk ALTER data SET STORAGE EXTERNAL;
+            ALTER TABLE health_coveragereport ALTER blob SET STORAGE EXTERNAL, ALTER contexts SET STORAGE EXTERNAL;
             """,
             reverse_sql=migrations.RunSQL.noop,
         )

@@ -1,5 +1,9 @@
 """The tables by name. Rooms import from here; nothing else lives in this file."""
 
+from health.models.audit import AuditEntry
+from health.models.configuration import Configuration
+from health.models.coverage import CoverageReport, DirectoryDay, FileCoverage, RunCoverage, SourceFile
+from health.models.limits import Allowance, Refusal
 from health.models.projects import Membership, Project, UploadToken
 from health.models.results import (
     Case,
@@ -7,7 +11,9 @@ from health.models.results import (
     FailureText,
     Fingerprint,
     Job,
+    RenameProposal,
     Run,
+    RunClosing,
     RunSuite,
     Series,
     Suite,
@@ -17,17 +23,28 @@ from health.models.results import (
 from health.models.uploads import PayloadChunk, Upload, UploadFile
 
 __all__ = [
+    "Allowance",
+    "AuditEntry",
     "Case",
+    "Configuration",
+    "CoverageReport",
+    "DirectoryDay",
     "Failure",
     "FailureText",
+    "FileCoverage",
     "Fingerprint",
     "Job",
     "Membership",
     "PayloadChunk",
     "Project",
+    "Refusal",
+    "RenameProposal",
     "Run",
+    "RunClosing",
+    "RunCoverage",
     "RunSuite",
     "Series",
+    "SourceFile",
     "Suite",
     "SuiteDay",
     "Tile",

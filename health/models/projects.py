@@ -40,6 +40,12 @@ class Project(models.Model):
     revision = models.BigIntegerField(default=0)
     # Bumped whenever a case's number changes its meaning; a worker's name cache is only good for one epoch.
     identity_epoch = models.IntegerField(default=0)
+    # Configuration.number whose rules name suites and levels: the default branch's newest.
+    configuration = models.IntegerField(null=True)
+    # Configuration.number whose rules the cases and the figures follow: another one while a rebuild is due.
+    rules_of = models.IntegerField(null=True)
+    # A run that waits for shards or jobs is closed, as incomplete, when nothing came for so long.
+    run_timeout_minutes = models.IntegerField(default=360)
     is_sample = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 

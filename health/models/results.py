@@ -7,6 +7,8 @@ in the database: its check per row was the dearest part of storing; `ingest.stor
 """
 
 from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
 
 from health.models.projects import Project
 
@@ -56,6 +58,9 @@ class Run(models.Model):
     # What puts runs in order: the commit's time where known, else the run's (DESIGN, section 2, Time).
     ordered_at = models.DateTimeField()
     is_complete = models.BooleanField()
+    # How it was closed before all of it had come: "" while it may still grow, else RunClosing.reason.
+    closed = models.TextField(default="")
+    n_jobs_expected = models.IntegerField(null=True)
     n_attempts = models.SmallIntegerField()
     n_declared = models.IntegerField()
     n_passed = models.IntegerField()
@@ -76,7 +81,26 @@ class Run(models.Model):
         indexes = [
             models.Index(fields=["project", "lane", "-ordered_at", "-number"], name="run_of_lane"),
             models.Index(fields=["project", "-ordered_at", "-number"], name="run_newest"),
+            models.Index(fields=["project", "number"], name="run_waiting", condition=Q(is_complete=False, closed="")),
         ]
+
+
+class RunClosing(models.Model):
+    """A run that was said to be over: by CI (`finish`, what came is all) or by the clock (`timer`, the rest is missing).
+
+    A fact, kept by the run's own name because CI may say so before its reports were read.
+    """
+
+    class Reason(models.TextChoices):
+        FINISH = "finish", "finished"
+        TIMER = "timer", "timed out"
+
+    pk = models.CompositePrimaryKey("project_id", "provider", "external_id")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="+")
+    provider = models.TextField()
+    external_id = models.TextField()
+    reason = models.CharField(max_length=6, choices=Reason.choices)
+    closed_at = models.DateTimeField(db_default=Now())
 
 
 class Job(models.Model):
@@ -114,6 +138,7 @@ class Job(models.Model):
             models.Index(fields=["project", "series", "branch", "ordered_at", "ran_at", "run"], name="job_in_order"),
             models.Index(fields=["project", "series", "ordered_at"], name="job_by_time"),
             models.Index(fields=["project", "series", "day"], name="job_of_day"),
+            models.Index(fields=["project", "run"], name="job_waiting", condition=Q(is_complete=False)),
         ]
 
 
@@ -130,9 +155,38 @@ class Case(models.Model):
     name = models.TextField()
     occurrence = models.IntegerField()
     suite = models.IntegerField()
+    # The suite it goes back to when no rule names one; null where that is `suite`.
+    default_suite = models.IntegerField(null=True)
+    # After a rename: the `ord` of the name it goes on under. Results stay where they were written; readers put both
+    # together (health.aliases), so that undoing a merge loses nothing.
+    merged_into = models.IntegerField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "digest"], name="case_once")]
+        indexes = [
+            models.Index(fields=["project", "merged_into"], name="case_merged", condition=Q(merged_into__isnull=False))
+        ]
+
+
+class RenameProposal(models.Model):
+    """A case that vanished and one that appeared with one commit and look alike; a person decides."""
+
+    class State(models.TextChoices):
+        PROPOSED = "proposed", "proposed"
+        MERGED = "merged", "merged"
+        DISMISSED = "dismissed", "dismissed"
+
+    pk = models.CompositePrimaryKey("project_id", "old", "new")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="+")
+    old = models.IntegerField(help_text="Case.ord that vanished")
+    new = models.IntegerField(help_text="Case.ord that appeared")
+    run = models.IntegerField(help_text="where that was seen first")
+    series = models.IntegerField()
+    score = models.FloatField(help_text="0 to 1")
+    evidence = models.JSONField(default=dict, help_text="what the score is made of")
+    state = models.CharField(max_length=9, choices=State.choices, default=State.PROPOSED)
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.TextField(default="")
 
 
 class Tile(models.Model):

@@ -6,8 +6,8 @@ Promise: a row and its payload are committed together, before CI is answered.
 
 import uuid
 
-from django.db import models, transaction
-from django.db.models import F, Q
+from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from health.models.projects import Project
@@ -54,6 +54,8 @@ class Upload(models.Model):
     attempt = models.SmallIntegerField(default=1)
     ran_at = models.DateTimeField(null=True)
     n_suite_errors = models.IntegerField(default=0)
+    configuration = models.IntegerField(null=True, help_text="Configuration.number that travelled with it")
+    progress = models.SmallIntegerField(null=True, help_text="per cent of its bytes read, while it is processed")
     receipt = models.JSONField(null=True)
     error = models.JSONField(null=True)
 
@@ -84,25 +86,24 @@ class Upload(models.Model):
             models.Index(fields=["project", "run"], name="upload_of_run"),
         ]
 
-    def wait_again(self) -> bool:
-        """Put an upload that came to nothing back among the waiting; False when it is in another state.
-
-        The sweeper rings for it. What was stored is never read twice: its results are already counted.
-        """
-        came_to_nothing = Upload.objects.filter(pk=self.pk, state__in=[self.State.FAILED, self.State.DEAD])
-        with transaction.atomic():
-            n = came_to_nothing.update(state=self.State.RETRY, attempts=0, next_attempt_at=Now(), finished_at=None)
-            if n:  # no fact changes, but pages show the state
-                Project.objects.filter(pk=self.project_id).update(revision=F("revision") + 1)
-        return bool(n)
-
 
 class UploadFile(models.Model):
-    """One file of an upload; its chunks, put together, are one gzip stream."""
+    """One file of an upload; its chunks, put together, are the file as `encoding` says."""
+
+    class Role(models.TextChoices):
+        REPORT = "report", "report"
+        CONFIGURATION = "configuration", ".suitewatch.yml"
+        OWNERS = "owners", "CODEOWNERS"
+
+    class Encoding(models.TextChoices):
+        GZIP = "gzip", "gzip"
+        ZSTD = "zstd", "zstd"
 
     upload = models.ForeignKey(Upload, models.CASCADE, related_name="files")
     position = models.SmallIntegerField()
     name = models.CharField(max_length=255)
+    role = models.CharField(max_length=13, choices=Role.choices, db_default=Role.REPORT)
+    encoding = models.CharField(max_length=4, choices=Encoding.choices, db_default=Encoding.GZIP)
     n_bytes_wire = models.BigIntegerField()
     n_bytes_plain = models.BigIntegerField()
     digest = models.BinaryField(max_length=32)

@@ -4,6 +4,7 @@ Used by `ingest.store` for new cases; pure. Promise: the same identity always gi
 """
 
 import re
+from hashlib import blake2b
 from typing import Final
 
 # What runners write when they have no name of their own to give; such a name groups everything into one heap.
@@ -39,6 +40,7 @@ _LEVEL_WORDS: Final[dict[str, str]] = {
 }
 _WORD = re.compile(r"[a-z0-9]+")
 SUITE_DEPTH: Final = 2
+_MOST_BYTES: Final = 600
 
 
 def choose_suite(suite_path: str, class_name: str, *, job: str) -> str:
@@ -48,10 +50,19 @@ def choose_suite(suite_path: str, class_name: str, *, job: str) -> str:
     """
     outermost = suite_path.partition("\x1e")[0]
     if outermost.strip().lower() not in _PLACEHOLDERS:
-        return outermost
+        return shorten_name(outermost)
     parts = re.split(r"[./:\\]+", class_name.strip("./:\\"), maxsplit=SUITE_DEPTH)
     package = ".".join(parts[:SUITE_DEPTH])
-    return package or job or "tests"
+    return shorten_name(package or job or "tests")
+
+
+def shorten_name(name: str) -> str:
+    """A name that fits an index row; a longer one is cut and told apart by its digest."""
+    packed = name.encode("utf-8", "surrogatepass")
+    if len(packed) <= _MOST_BYTES:
+        return name
+    digest = blake2b(packed, digest_size=4).hexdigest()
+    return f"{packed[: _MOST_BYTES - len(digest) - 4].decode(errors='ignore')}… {digest}"
 
 
 def guess_level(*names: str) -> str:
