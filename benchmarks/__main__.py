@@ -23,7 +23,7 @@ from benchmarks.workbench import FULL, QUICK, Workbench
 
 # Per core.
 _BUSY_LOAD = 0.5
-PIECES = ("parse", "store", "worker", "visible", "accept", "memory", "pages")
+PIECES = ("parse", "coverage", "store", "worker", "visible", "accept", "memory", "texts", "pages")
 
 
 def main() -> int:

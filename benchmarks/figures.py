@@ -33,6 +33,8 @@ def _at_most(limit: float) -> Floor:
 FLOORS: Final[dict[str, Floor]] = {
     "parse.of_expat.100k": _at_least(0.30),
     "parse.over_junitparser.100k": _at_least(2.0),
+    "coverage.lines_per_second.1000k": _at_least(500_000),
+    "memory.worker_coverage.1000k": _at_most(250.0),
     "store.of_copy.10k": _at_least(0.30),
     "worker.cases_per_cpu_second.10k": _at_least(200_000),
     "visible.over_squad.10k": _at_least(10.0),
@@ -42,6 +44,7 @@ FLOORS: Final[dict[str, Floor]] = {
     "accept.per_second": _at_least(100.0),
     "memory.worker.100k": _at_most(250.0),
     "memory.worker.200k": _at_most(250.0),
+    "memory.worker_texts": _at_most(250.0),
     "memory.web": _at_most(130.0),
     **{
         f"pages.p95.{page}": _at_most(50.0)

@@ -6,7 +6,7 @@ share their names, their skips and half of their failures: the other half comes 
 
 import gzip
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -98,6 +98,33 @@ def write_report(path: Path, n: int, *, variant: int = 0) -> None:
         file.write(head)
         file.writelines(map(_format_case, cases))
         file.write("</testsuite></testsuites>\n")
+
+
+def write_long_texts(path: Path, n: int, *, n_bytes: int, share: int = 10) -> None:
+    """A report of about `n_bytes`: every case of a `share` fails, with a text as long as that takes."""
+    drawn = Random(f"texts {n}")
+    # About 90 bytes for a case beside its text.
+    length = (n_bytes - 90 * n) // (n // share)
+    with path.open("w", encoding="utf-8") as file:
+        file.write(f'<?xml version="1.0" encoding="utf-8"?><testsuite name="pytest" tests="{n}">')
+        for number in range(n):
+            case = GeneratedCase(f"tests.area_{number // 100}.Group", f"test_case_{number}", 0.01, "pass")
+            if number % share == 0:
+                case = replace(case, outcome="fail", message=f"assert {number} == 0", text=_write_log(drawn, length))
+            file.write(_format_case(case))
+        file.write("</testsuite>\n")
+
+
+def _write_log(drawn: Random, length: int) -> str:
+    """What a service wrote while a test waited for it: much the same lines, with times and numbers."""
+    line, lines, size = "", [], 0
+    while size < length:
+        if len(lines) % 20 == 0:
+            words = [drawn.choice(group) for group in (_AREAS, _THINGS, _ACTIONS, _THINGS)]
+            line = "INFO {}.{}: {} the {}".format(*words)
+        lines.append(f"2026-03-02T09:00:{drawn.randrange(60):02} {line} number {len(lines)}")
+        size += len(lines[-1]) + 1
+    return "\n".join(lines)[:length]
 
 
 def _format_case(case: GeneratedCase) -> str:

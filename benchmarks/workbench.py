@@ -20,7 +20,7 @@ CACHE = ROOT / ".state" / "bench"
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is measured: sizes in cases, rounds, seconds of load, runs of history."""
+    """How much is measured: sizes in cases, rounds, seconds of load, runs of history; whether servers are started."""
 
     sizes: Sequence[int]
     database_sizes: Sequence[int]
@@ -31,6 +31,8 @@ class Effort:
     history_runs: int
     history_cases: int
     has_peers: bool
+    coverage_lines: int = 1_000_000
+    has_servers: bool = True
 
 
 FULL = Effort(

@@ -20,7 +20,8 @@ from xml.etree import ElementTree as ET
 
 DEMO = Path(__file__).parent
 LOCATION = re.compile(r"\S+:\d+: \w[\w.]*")
-KEPT_COVERAGE = ("SF:", "DA:", "LF:", "LH:", "end_of_record")
+KEPT_COVERAGE = ("SF:", "DA:", "LF:", "LH:", "BRF:", "BRH:", "end_of_record")
+COVERAGE_TOTALS = {"LF": "lines_valid", "LH": "lines_covered", "BRF": "branches_valid", "BRH": "branches_covered"}
 OUTCOMES = (("skipped", "skipped"), ("error", "errored"), ("failure", "failed"))  # the first that is there
 
 
@@ -104,7 +105,9 @@ def write_run(recording: Recording, *, target: Path) -> dict[str, Any]:
     }
     if not recording.repeat:  # the repeats ran the same lines
         run["coverage"] = f"{recording.stem}.lcov.gz"
-        pack(keep_hits(recording.folder / "coverage.lcov.gz"), target / run["coverage"])
+        hits = keep_hits(recording.folder / "coverage.lcov.gz")
+        pack(hits, target / run["coverage"])
+        run["expected_coverage"] = add_up_coverage(hits)
     return run
 
 
@@ -130,8 +133,19 @@ def count_outcomes(document: ET.Element) -> dict[str, int]:
     return {"tests": counts.total(), **counts}
 
 
+def add_up_coverage(hits: bytes) -> dict[str, int]:
+    """The sums of what the records say of themselves; each file has one record."""
+    totals = {"files": 0, **dict.fromkeys(COVERAGE_TOTALS.values(), 0)}
+    for line in hits.decode().splitlines():
+        name, _, value = line.partition(":")
+        totals["files"] += name == "SF"
+        if name in COVERAGE_TOTALS:
+            totals[COVERAGE_TOTALS[name]] += int(value)
+    return totals
+
+
 def keep_hits(path: Path) -> bytes:
-    """Which lines ran how often; branches and functions stay behind, they name code."""
+    """Which lines ran how often, and how many branches; their names and functions stay behind, they name code."""
     lines = gzip.decompress(path.read_bytes()).decode().splitlines()
     return "".join(f"{line}\n" for line in lines if line.startswith(KEPT_COVERAGE)).encode()
 

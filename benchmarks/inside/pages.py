@@ -19,7 +19,7 @@ from benchmarks.inside.store import parse_file
 from dashboard.urls import urlpatterns
 from health.models import Failure, Project, Run, Upload
 from health.rules.outcomes import FAIL
-from ingest.store import store_report
+from ingest.store import Contents, store_contents
 
 _BRANCHES: Final = ("main", "main", "main", "release/2", "main", "feature/colour")
 _VARIANTS: Final = ("py3.11", "py3.13")
@@ -60,7 +60,7 @@ def _fill_project(reports: list[Path], runs: int) -> Project:
         add_waiting_upload(project, branch=branch, variant=variant)
         report = parsed[number * 7 % len(parsed)]
         receipt = {"files": [{"name": "junit.xml", "format": "junit", "tests": len(report.keys)}], "warnings": []}
-        store_report(claim_waiting(), report, state="stored", receipt=receipt)
+        store_contents(claim_waiting(), Contents(report), state="stored", receipt=receipt)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
     return project

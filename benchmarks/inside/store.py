@@ -17,7 +17,7 @@ from benchmarks.timing import read_cpu_seconds
 from health.sql import open_cursor
 from ingest.parsers import read_report
 from ingest.parsers.types import Limits, ParsedReport
-from ingest.store import Delivery, store_report
+from ingest.store import Contents, Delivery, store_contents
 
 # A row of the heap as binary COPY wants it: each value behind its length.
 _ROW = np.dtype(
@@ -75,7 +75,7 @@ def parse_file(path: Path) -> ParsedReport:
 
 
 def _store(delivery: Delivery, report: ParsedReport) -> None:
-    store_report(delivery, report, state="stored", receipt={"files": [], "warnings": []})
+    store_contents(delivery, Contents(report), state="stored", receipt={"files": [], "warnings": []})
 
 
 def _make_heap() -> None:

@@ -33,10 +33,10 @@ def _measure_worker(bench: Workbench, section: Section, size: int) -> None:
     bench.stack.stop("worker")
     bench.stack.start("worker")
     door = bench.open_door("memory")
-    at_rest = _find_peak(bench, "worker")
+    at_rest = find_peak(bench, "worker")
     for number in range(2):
         door.deliver(bench.shelf.packed(size, variant=number).read_bytes(), name_run(number), seconds=120)
-    peak = _find_peak(bench, "worker")
+    peak = find_peak(bench, "worker")
     section.rows.append(("worker", f"storing {size:,} cases", f"{peak:.0f}", f"{peak - at_rest:.0f}"))
     section.add(f"memory.worker.{short(size)}", peak, "MB")
 
@@ -49,10 +49,10 @@ def _measure_web(bench: Workbench, section: Section) -> None:
     # Both web processes have done everything once.
     for number in range(20):
         Door(port=door.port, token=door.token).post(small, name_run(number))
-    at_rest = _find_peak(bench, "web")
+    at_rest = find_peak(bench, "web")
     n = bench.effort.n_web_uploads
     _upload_at_once(bench, door, n)
-    peak = _find_peak(bench, "web")
+    peak = find_peak(bench, "web")
     section.rows.append(("web", f"taking {n} uploads of 25 MiB at once", f"{peak:.0f}", f"{peak - at_rest:.0f}"))
     section.add("memory.web", peak, "MB")
     section.add("memory.web_growth", peak - at_rest, "MB")
@@ -86,6 +86,7 @@ def _write_large(bench: Workbench) -> Path:
     return path
 
 
-def _find_peak(bench: Workbench, name: str) -> float:
+def find_peak(bench: Workbench, name: str) -> float:
+    """The most one process of a service ever held, in MB."""
     parent = bench.stack.pid(name)
     return max(read_peak_mb(pid) for pid in [parent, *list_children(parent)])

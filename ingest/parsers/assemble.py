@@ -68,7 +68,7 @@ def _shorten_names(report: ParsedReport, handler: JunitHandler) -> None:
     for index, key in enumerate(report.keys):
         if len(key) > longest:
             path, *names = key.split(PART)
-            names = [shorten_name(name, limits=handler.limits, notes=handler.notes) for name in names]
+            names = [shorten_name(name, limits=handler.limits, notes=handler.notes, case=index) for name in names]
             report.keys[index] = PART.join((path, *names))
 
 

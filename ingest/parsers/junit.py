@@ -59,7 +59,6 @@ class JunitHandler:
         self.repetitions: dict[int, str] = {}
         self.has_report = False
         self.root: str | None = None
-        self.root_attributes: dict[str, str] = {}
         self.root_place = (1, 1)
         self._time_texts: list[str] = []
         self._broken_status: dict[int, str] = {}
@@ -109,7 +108,8 @@ class JunitHandler:
         self.failures.trim()
         if self._depth + self._count_open_cases() > self.limits.max_depth:
             self._refuse_depth()
-        if max(len(self.keys), len(self.failures.details), len(self.suites.suites)) > self.limits.max_cases:
+        n_most = max(map(len, (self.keys, self.failures.details, self.suites.suites, self.suite_errors)))
+        if n_most > self.limits.max_cases:
             raise IngestError(
                 "too_many_cases",
                 f"The file lists more than {self.limits.max_cases:,} cases, failures or suites.",
@@ -168,7 +168,6 @@ class JunitHandler:
     def _start_root(self, tag: str, attributes: list[str]) -> None:
         self.root = tag
         self.root_place = self._find_place()
-        self.root_attributes = dict(zip(attributes[:16:2], attributes[1:16:2], strict=True))
         if tag in ROOTS:
             self.has_report = True
             self._parser.StartElementHandler = self._start

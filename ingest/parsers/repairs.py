@@ -29,8 +29,18 @@ _DECLARATION_BYTES: Final = 512
 _READABLE: Final = re.compile(
     r"utf-8(?:-sig)?|utf-(?:16|32)(?:-[bl]e)?|ascii|iso8859-\d+|cp\d+|koi8-[rut]|mac-\w+|shift_jis\w*|euc_\w+|gb2312|gbk|gb18030|big5\w*|johab"
 )
-# Anything XML 1.0 cannot hold, raw or as a reference; legal references match too and are left alone.
-_SUSPECT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]|&#(?:x([0-9A-Fa-f]+)|([0-9]+));")
+# What XML 1.0 cannot hold, raw or as a reference. Spelled out to the last digit, so that a file full of it is cleaned
+# without a call for each: 25 MiB of U+0001 took 17 s that way, and take 1 s.
+_HEXADECIMAL: Final = (
+    "x(?:0+|0*(?:[1-8bBcCeEfF]|1[0-9A-Fa-f]|[Dd][89A-Fa-f][0-9A-Fa-f]{2}|[Ff]{3}[EeFf]"
+    "|(?:1[1-9A-Fa-f]|[2-9A-Fa-f][0-9A-Fa-f])[0-9A-Fa-f]{4}|[1-9A-Fa-f][0-9A-Fa-f]{6,}))"
+)
+_DECIMAL: Final = (
+    "(?:0+|0*(?:[1-8]|1[124-9]|2[0-9]|3[01]|5529[6-9]|55[3-9][0-9]{2}|56[0-9]{3}|57[0-2][0-9]{2}|573[0-3][0-9]"
+    "|5734[0-3]|6553[45]|11141(?:1[2-9]|[2-9][0-9])|1114[2-9][0-9]{2}|111[5-9][0-9]{3}|11[2-9][0-9]{4}"
+    "|1[2-9][0-9]{5}|[2-9][0-9]{6}|[1-9][0-9]{7,}))"
+)
+_ILLEGAL: Final = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]|&#(?:{_HEXADECIMAL}|{_DECIMAL});")
 _LONGEST_REFERENCE: Final = 16
 _WIDE: Final = ("utf-16", "utf-32")
 
@@ -132,22 +142,21 @@ class Repairer:
             )
 
     def _clean(self, text: str) -> bytes:
-        if _SUSPECT.search(text):
-            text = _SUSPECT.sub(self._remove_illegal, text)
+        cleaned, n_removed = _ILLEGAL.subn("", text)
+        if n_removed:
+            self._note_removed(text, n_removed)
         self._advance(text)
-        return text.encode()
+        return cleaned.encode()
 
-    def _remove_illegal(self, match: re.Match[str]) -> str:
-        if match[0].startswith("&") and _is_legal(match[1], match[2]):
-            return match[0]
-        if self._notes.has("control_characters_removed"):
-            self._notes.add("control_characters_removed", "")
-        else:
-            line, column = self._find_place(match.string[: match.start()])
-            what = "&#" + match[0][2:-1] if match[0].startswith("&") else f"U+{ord(match[0]):04X}"
-            message = f"A character that XML cannot hold ({what}) was removed at line {line}, column {column}."
-            self._notes.add("control_characters_removed", message, line=line, column=column)
-        return ""
+    def _note_removed(self, text: str, count: int) -> None:
+        code, first = "control_characters_removed", _ILLEGAL.search(text)
+        if self._notes.has(code) or first is None:
+            self._notes.add(code, "", count=count)
+            return
+        line, column = self._find_place(text[: first.start()])
+        what = "&#" + first[0][2:-1] if first[0].startswith("&") else f"U+{ord(first[0]):04X}"
+        message = f"A character that XML cannot hold ({what}) was removed at line {line}, column {column}."
+        self._notes.add(code, message, line=line, column=column, count=count)
 
     def _find_place(self, before: str) -> tuple[int, int]:
         """Line and column of the character behind `before`, which begins where the last piece ended."""
@@ -158,14 +167,6 @@ class Repairer:
 
     def _advance(self, text: str) -> None:
         self._line, self._column = self._find_place(text)
-
-
-def _is_legal(hexadecimal: str | None, decimal: str | None) -> bool:
-    digits = (hexadecimal or decimal or "").lstrip("0")
-    if len(digits) > 8:
-        return False
-    code = int(digits or "0", 16 if hexadecimal else 10)
-    return code in (9, 10, 13) or 0x20 <= code < 0xD800 or 0xE000 <= code < 0xFFFE or 0x10000 <= code < 0x110000
 
 
 def _count_breaks(text: str) -> int:

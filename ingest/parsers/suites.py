@@ -47,9 +47,12 @@ class SuiteStack:
 
     def enter(self, attributes: Mapping[str, str], *, n_cases: int) -> None:
         """A suite begins before case number `n_cases`."""
-        name = shorten_name(attributes.get("name", ""), limits=self._limits, notes=self._notes)
+        number = len(self.suites)
+        name = shorten_name(attributes.get("name", ""), limits=self._limits, notes=self._notes, suite=number)
         # A path stands in the key of each of its cases: nested names add up as a single one may not.
-        path = shorten_name(f"{self.path}{STEP}{name}", limits=self._limits, notes=self._notes) if self._open else name
+        path = name
+        if self._open:
+            path = shorten_name(f"{self.path}{STEP}{name}", limits=self._limits, notes=self._notes, suite=number)
         info = SuiteInfo(
             path,
             _read_count(attributes.get("tests")),
@@ -82,12 +85,15 @@ class SuiteStack:
             self._writer = writer
 
 
-def shorten_name(name: str, *, limits: Limits, notes: Notes) -> str:
-    """A name no longer than the limit; what is cut becomes a checksum, so that it stays different from others."""
+def shorten_name(name: str, *, limits: Limits, notes: Notes, case: int | None = None, suite: int | None = None) -> str:
+    """A name no longer than the limit; what is cut becomes a checksum, so that it stays different from others.
+
+    The note is about that case or suite, counted from 0.
+    """
     if len(name) <= limits.max_name_chars:
         return name
     checksum = blake2b(name.encode(), digest_size=8).hexdigest()
-    notes.add("name_truncated", f"A name of {len(name):,} characters was shortened.")
+    notes.add("name_truncated", f"A name of {len(name):,} characters was shortened.", case=case, suite=suite)
     return f"{name[: limits.max_name_chars]}…{checksum}"
 
 

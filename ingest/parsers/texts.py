@@ -4,6 +4,7 @@ Used by `ingest.parsers.junit` and when reports are joined; pure.
 Promise: a text of any size costs at most a piece of the file in memory (`tests/ingest/parsers/test_texts.py`).
 """
 
+import io
 import zlib
 from collections.abc import Iterator
 from typing import Final
@@ -59,7 +60,7 @@ class TextStore:
 
     def __init__(self) -> None:
         self._packer = zlib.compressobj(_LEVEL)
-        self._packed: list[bytes] = []
+        self._packed = io.BytesIO()
         self._waiting: list[bytes] = []
         self._n_packed = 0
         self.size = 0
@@ -77,11 +78,12 @@ class TextStore:
         if not self.size:
             return b""
         self._pack()
-        self._packed.append(self._packer.flush())
-        return b"".join(self._packed)
+        self._packed.write(self._packer.flush())
+        # Hands its own buffer out, where joining pieces would hold everything twice.
+        return self._packed.getvalue()
 
     def _pack(self) -> None:
-        self._packed.append(self._packer.compress(b"".join(self._waiting)))
+        self._packed.write(self._packer.compress(b"".join(self._waiting)))
         self._waiting.clear()
         self._n_packed = self.size
 

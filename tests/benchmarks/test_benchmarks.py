@@ -12,7 +12,7 @@ from benchmarks.figures import FLOORS, Figure, Floor, Section, short
 from benchmarks.fresh import FreshCallError, call_fresh
 from benchmarks.generator import generate_cases, write_report
 from benchmarks.inside import store, worker
-from benchmarks.pieces import parse
+from benchmarks.pieces import coverage, parse
 from benchmarks.timing import compare, interleave, percentile
 from benchmarks.workbench import QUICK, Workbench
 
@@ -57,6 +57,18 @@ def test_parsing_is_measured_beside_its_peers(bench: Workbench) -> None:
         "parse.of_expat.200",
         "parse.over_iterparse.200",
         "parse.over_junitparser.200",
+    }
+    assert all(figure.value > 0 for figure in section.figures)
+
+
+def test_coverage_is_measured_beside_the_shortest_program(bench: Workbench) -> None:
+    bench.effort = replace(bench.effort, coverage_lines=1_450, has_servers=False)
+    section = coverage.measure(bench)
+    assert section.notes == []
+    assert {figure.name for figure in section.figures} == {
+        "coverage.lines_per_second.1450",
+        "coverage.of_expat.1450",
+        "coverage.over_plain_program.1450",
     }
     assert all(figure.value > 0 for figure in section.figures)
 

@@ -140,7 +140,8 @@ def send_runs(demo: Demo, *, courier: Courier, wait: float) -> list[str]:
 def send_run(demo: Demo, run: dict[str, Any], *, courier: Courier, folder: str) -> dict[str, Any]:
     fields = {field: run[field] for field in SENT_FIELDS}
     fields |= {"provider": "demo", "default_branch": demo.project["default_branch"]}
-    reports = [pack(str(demo.folder / name), folder=folder) for name in run["files"]]
+    names = [*run["files"], *([run["coverage"]] if "coverage" in run else [])]
+    reports = [pack(str(demo.folder / name), folder=folder) for name in names]
     return courier.send(Delivery(fields, reports))
 
 
@@ -150,5 +151,8 @@ def find_problem(run: dict[str, Any], status: dict[str, Any]) -> str:
         error = status.get("error") or {}
         return f"ended as {status['state']}. {error.get('message', '')}".strip()
     files = status["receipt"]["files"]
-    counts = {kind: sum(file[kind] for file in files) for kind in run["expected"]}
-    return "" if counts == run["expected"] else f"the receipt counts {counts}, recorded was {run['expected']}"
+    for kind, recorded in (("results", run["expected"]), ("coverage", run.get("expected_coverage", {}))):
+        counts = {name: sum(file[name] for file in files if file["kind"] == kind) for name in recorded}
+        if counts != recorded:
+            return f"the receipt counts {counts}, recorded was {recorded}"
+    return ""

@@ -13,8 +13,9 @@ from ingest.parsers.coverage.elements import read_xml
 from ingest.parsers.coverage.go_profile import read_go_profile
 from ingest.parsers.coverage.json_reports import read_json
 from ingest.parsers.coverage.lcov import read_lcov
-from ingest.parsers.coverage.sniff import Family, describe_bytes, find_family, looks_like_coverage
+from ingest.parsers.coverage.sniff import Family, find_family, looks_like_coverage
 from ingest.parsers.coverage.types import CoverageLimits, ParsedCoverage, Source
+from ingest.parsers.sniff import describe_bytes, describe_unknown
 
 __all__ = ["HEAD_BYTES", "looks_like_coverage", "read_coverage"]
 
@@ -42,5 +43,5 @@ def read_coverage(
         raise IngestError("empty_file", f"{filename} is an empty file.", line=1, column=1)
     read = _READERS.get(find_family(head))
     if read is None:
-        raise describe_bytes(filename, head=head)
+        raise describe_bytes(filename, head=head) or describe_unknown(filename)
     return read(Source(open_stream, filename, limits, tuple(prefixes)))

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable
 from typing import Final
 
-from ingest.parsers.coverage.branches import BranchColumn
+from ingest.parsers.coverage.branches import MAX_BRANCHES, BranchColumn
 from ingest.parsers.coverage.draft import Draft, FileDraft
 from ingest.parsers.coverage.numbers import read_count
 from ingest.parsers.coverage.types import Figures
@@ -97,5 +97,7 @@ class CoberturaListener:
     def _read_conditions(self, line: int, given: dict[str, str]) -> None:
         conditions = _CONDITIONS.search(given.get("condition-coverage", ""))
         if conditions:
-            n_taken, n_all = self._draft.numbers.read_branches(n_taken=conditions[1], n_all=conditions[2])
+            n_taken, n_all = int(conditions[1]), int(conditions[2])
+            if not n_taken <= n_all <= MAX_BRANCHES:
+                n_taken, n_all = self._draft.numbers.read_branches(n_taken=n_taken, n_all=n_all)
             self._branches.add_counts(line, n_taken=n_taken, n_all=n_all)

@@ -8,6 +8,7 @@ listed (`tests/ingest/parsers/coverage/test_draft.py`).
 from collections.abc import Callable
 from typing import Any, Final
 
+from health.rules.bitmaps import MAX_FIGURE
 from ingest.errors import IngestError
 from ingest.parsers.coverage.branches import BranchColumn
 from ingest.parsers.coverage.lines import MAX_LINE, LineColumn
@@ -40,6 +41,8 @@ class FileDraft:
         branches = self.branches.count()
         if not branches[0]:
             branches = self.declared.branches or (0, 0)
+        lines = (min(lines[0], MAX_FIGURE), min(lines[1], MAX_FIGURE))
+        branches = (min(branches[0], MAX_FIGURE), min(branches[1], MAX_FIGURE))
         return FileCoverage(self.path, valid, covered, *lines, *branches, self.declared)
 
 

@@ -1,53 +1,29 @@
 """The XML formats' way through a file: which of them it is, and each element to the listener that knows it.
 
-Used by `ingest.parsers.coverage`; drives `ingest.parsers.xml` and `ingest.parsers.repairs`. Pure.
+Used by `ingest.parsers.coverage`; `ingest.parsers.passes` drives it. Pure.
 Promise: what a hostile or damaged file costs, and how it is mended, is the same as for JUnit XML
 (`tests/ingest/parsers/coverage/test_hostile.py`).
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
-from xml.parsers.expat import XMLParserType, errors
+from xml.parsers.expat import XMLParserType
 
 from ingest.errors import IngestError
 from ingest.parsers.coverage.clover import CloverListener
 from ingest.parsers.coverage.cobertura import CoberturaListener
 from ingest.parsers.coverage.draft import Draft
 from ingest.parsers.coverage.jacoco import JacocoListener
-from ingest.parsers.coverage.sniff import describe_root
 from ingest.parsers.coverage.sonarqube import SonarqubeListener
 from ingest.parsers.coverage.types import CoverageLimits, ParsedCoverage, Source
-from ingest.parsers.documents import DocumentChain
-from ingest.parsers.notes import Notes
-from ingest.parsers.repairs import Repairer, names_readable_encoding
-from ingest.parsers.xml import UNKNOWN_ENCODING, DocumentReader, MalformedError, Place, read_pieces
+from ingest.parsers.passes import look_through
+from ingest.parsers.sniff import describe_root
+from ingest.parsers.xml import Place
 
 # Root and first child, which together tell the formats apart: three of them call their root `coverage`.
 _COBERTURA_CHILDREN: Final = frozenset({"sources", "packages", "package", "classes", "class"})
 _CLOVER_CHILDREN: Final = frozenset({"project", "testproject"})
 _JACOCO_CHILDREN: Final = frozenset({"sessioninfo", "group", "package", "counter"})
-_CUT_SHORT: Final = frozenset(
-    errors.codes[message]
-    for message in (
-        errors.XML_ERROR_NO_ELEMENTS,
-        errors.XML_ERROR_UNCLOSED_TOKEN,
-        errors.XML_ERROR_PARTIAL_CHAR,
-        errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
-    )
-)
-# What a second look may mend: characters XML cannot hold, documents in a row, a wrong or unknown encoding.
-_MENDABLE: Final = frozenset(
-    errors.codes[message]
-    for message in (
-        errors.XML_ERROR_INVALID_TOKEN,
-        errors.XML_ERROR_PARTIAL_CHAR,
-        errors.XML_ERROR_BAD_CHAR_REF,
-        errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT,
-        errors.XML_ERROR_MISPLACED_XML_PI,
-        errors.XML_ERROR_UNKNOWN_ENCODING,
-        errors.XML_ERROR_INCORRECT_ENCODING,
-    )
-)
 
 Attributes = list[str]
 
@@ -70,73 +46,24 @@ MakeListener = Callable[[Draft, dict[str, str]], Listener]
 
 def read_xml(source: Source) -> ParsedCoverage:
     """Read one of the XML formats. Raises IngestError where there is nothing to read."""
-    handler = CoverageHandler(Draft(source), limits=source.limits)
-    problem = _read_plain(source, handler)
-    undecodable: IngestError | None = None
-    repairs = Notes()
-    is_mendable = problem is not None and (problem.code in _MENDABLE or handler.root is None or handler.is_complete)
-    if is_mendable and not handler.is_foreign:
-        handler = CoverageHandler(Draft(source), limits=source.limits)
-        problem, undecodable = _read_repaired(source, handler, repairs)
+    looked = look_through(
+        source.open,
+        lambda _: CoverageHandler(Draft(source), limits=source.limits),
+        max_bytes=source.limits.max_plain_bytes,
+        max_documents=source.limits.max_documents,
+    )
+    handler = looked.handler
+    cut = looked.describe_cut(source.filename)
     if not handler.has_report:
-        raise _describe_stranger(source, handler, problem)
+        if cut and handler.root is None:
+            raise cut
+        raise describe_root(source.filename, root=handler.root or "", child=handler.child, place=handler.root_place)
     handler.finish()
-    cut = _describe_break(problem, filename=source.filename) if problem else undecodable
     report = handler.draft.finish(truncated=cut)
     if cut and not report.files:
         raise cut
-    report.warnings += repairs.close(case_places={}, suite_places={})
+    report.warnings += looked.notes.close(case_places={}, suite_places={})
     return report
-
-
-def _read_plain(source: Source, handler: "CoverageHandler") -> MalformedError | None:
-    """The fast pass, which most files need alone. Returns where the XML is broken."""
-    document = DocumentReader(handler)
-    try:
-        with source.open() as stream:
-            for piece in read_pieces(stream, max_bytes=source.limits.max_plain_bytes):
-                if not document.n_fed and not names_readable_encoding(piece):
-                    return MalformedError(UNKNOWN_ENCODING, "unknown encoding", line=1, column=1, byte=0)
-                document.feed(piece)
-                if handler.is_foreign:
-                    return None
-        document.close()
-    except MalformedError as problem:
-        return problem
-    return None
-
-
-def _read_repaired(
-    source: Source, handler: "CoverageHandler", notes: Notes
-) -> tuple[MalformedError | None, IngestError | None]:
-    """The slow pass. Returns where the XML is broken even so, and where the declared encoding is."""
-    repairer = Repairer(notes)
-    chain = DocumentChain(handler, notes=notes, max_documents=source.limits.max_documents)
-    with source.open() as stream:
-        try:
-            chain.read(repairer.repair(read_pieces(stream, max_bytes=source.limits.max_plain_bytes)))
-        except MalformedError as problem:
-            return problem, repairer.undecodable
-    return None, repairer.undecodable
-
-
-def _describe_stranger(source: Source, handler: "CoverageHandler", problem: MalformedError | None) -> IngestError:
-    if handler.root is not None:
-        return describe_root(source.filename, root=handler.root, child=handler.child, place=handler.root_place)
-    line, column = (problem.line, problem.column) if problem else (1, 1)
-    reason = problem.message if problem else "no element found"
-    message = f"{source.filename} is not XML: {reason} at line {line}, column {column}."
-    return IngestError("not_xml", message, line=line, column=column)
-
-
-def _describe_break(problem: MalformedError, *, filename: str) -> IngestError:
-    """The error for a report whose XML breaks; what came before it is kept."""
-    line, column = problem.line, problem.column
-    if problem.code in _CUT_SHORT:
-        message = f"{filename} breaks off at line {line}, column {column}: {problem.message}."
-        return IngestError("report_truncated", message, line=line, column=column)
-    message = f"{filename} is broken at line {line}, column {column}: {problem.message}."
-    return IngestError("xml_malformed", message, line=line, column=column)
 
 
 def choose_listener(root: str, child: str, attributes: Mapping[str, str]) -> MakeListener | None:

@@ -14,8 +14,9 @@ from ingest.parsers.coverage.istanbul import read_istanbul, read_istanbul_summar
 from ingest.parsers.coverage.json_text import JsonText, read_text
 from ingest.parsers.coverage.llvm import read_llvm
 from ingest.parsers.coverage.simplecov import read_simplecov
-from ingest.parsers.coverage.sniff import describe_json, find_json_format
+from ingest.parsers.coverage.sniff import find_json_format
 from ingest.parsers.coverage.types import ParsedCoverage, Source
+from ingest.parsers.sniff import describe_json
 
 _READERS: Final[dict[str, Callable[[JsonText, Draft], None]]] = {
     "coverage.py-json": read_coveragepy,

@@ -9,11 +9,13 @@ import math
 from collections.abc import Callable
 from typing import Final
 
+from health.rules.bitmaps import MAX_FIGURE
 from ingest.parsers.coverage.branches import MAX_BRANCHES
 from ingest.parsers.coverage.lines import MAX_LINE
 
 _MAX_HITS: Final = 2**63 - 1
-_MAX_COUNT: Final = 2**53
+# A declared figure beyond it is a mistake, and sums of such figures still fit a column.
+_MAX_COUNT: Final = MAX_FIGURE
 _MAX_DIGITS: Final = 40
 _MAX_BITS_SHOWN: Final = 128
 # So many texts are remembered; a report of sane files has no more different ones.

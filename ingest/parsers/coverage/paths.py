@@ -17,6 +17,8 @@ UNNAMED: Final = "(unnamed)"
 _ILLEGAL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 _CHECKSUM_CHARS: Final = 12
+# What an index of PostgreSQL takes, which keeps paths apart: a third of a page.
+_MAX_BYTES: Final = 2_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def clean_path(raw: str, *, prefixes: Iterable[str] = (), max_chars: int = 1_024
             root, parts = "", parts[n_parts:]
             break
     path = root + "/".join(parts) if parts else UNNAMED
-    is_long = len(path) > max_chars
+    is_long = len(path) > max_chars or len(path.encode()) > _MAX_BYTES
     if is_long:
         path = _shorten(path, max_chars)
     return CleanPath(path, bool(root and parts), was_above_root, bool(n_illegal) or is_long)
@@ -78,4 +80,5 @@ def _split(text: str) -> tuple[str, list[str], bool]:
 def _shorten(path: str, max_chars: int) -> str:
     """The path's beginning and a checksum that keeps it apart from others."""
     checksum = hashlib.sha256(path.encode()).hexdigest()[:_CHECKSUM_CHARS]
-    return f"{path[: max_chars - _CHECKSUM_CHARS - 1]}~{checksum}"
+    beginning = path[: max_chars - _CHECKSUM_CHARS - 1].encode()[: _MAX_BYTES - _CHECKSUM_CHARS - 1]
+    return f"{beginning.decode(errors='ignore')}~{checksum}"

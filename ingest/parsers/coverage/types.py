@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import IO
 
+from health.rules.bitmaps import EMPTY, LineSet
 from ingest.errors import IngestError
-from ingest.parsers.coverage.lines import EMPTY, LineSet
 from ingest.parsers.types import ReportWarning
 
 

@@ -155,7 +155,8 @@ def test_a_long_name_is_shortened_and_stays_different(read: Any, warning_of: Any
     report = read(f'<testsuite name="{names[0]}">{cases}</testsuite>')
     assert len(set(report.keys)) == 2
     assert max(map(len, report.keys)) < 3200
-    assert warning_of(report)["name_truncated"].count == 5
+    warning = warning_of(report)["name_truncated"]
+    assert (warning.count, warning.line, warning.column) == (5, 1, 1)
     assert read(f'<testsuite name="{names[0]}">{cases}</testsuite>').keys == report.keys
 
 
@@ -166,6 +167,11 @@ def test_a_file_over_a_limit_is_refused(read: Any) -> None:
     assert len(read(f"<testsuite>{cases}</testsuite>", max_cases=11).keys) == 11
     error = refuse(read, SUITE, max_plain_bytes=20)
     assert (error.code, error.limit) == ("too_large_uncompressed", 20)
+
+
+def test_errors_of_suites_are_bounded_as_cases_are(read: Any) -> None:
+    error = refuse(read, "<testsuite>" + "<error/>" * 11 + "</testsuite>", max_cases=10)
+    assert (error.code, error.limit) == ("too_many_cases", 10)
 
 
 def test_a_repaired_file_obeys_the_same_limits(read: Any) -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from django.core.management import call_command
 
 from ingest.management.commands.inspect import describe_finding, inspect_file
 
 REPOSITORY = Path(__file__).parents[3]
 OWN = REPOSITORY / "tests/samples/junit"
+COVERAGE = REPOSITORY / "tests/samples/coverage"
 KEYS = {
     *("path", "format", "state", "tests", "passed", "failed", "errored", "skipped", "flaky", "distinct"),
     *("total_time", "error", "warnings"),
@@ -54,6 +56,12 @@ def test_a_gzip_file_is_read_by_its_content(tmp_path: Path) -> None:
     assert inspect_file(packed)["tests"] == 5
 
 
+def test_a_zstd_file_is_read_by_its_content(tmp_path: Path) -> None:
+    packed = tmp_path / "report.bin"
+    packed.write_bytes(zstandard.compress((OWN / "pytest-reruns.xml").read_bytes()))
+    assert inspect_file(packed)["tests"] == inspect_file(OWN / "pytest-reruns.xml")["tests"] > 0
+
+
 def test_damaged_gzip_and_missing_files_are_findings_too(tmp_path: Path) -> None:
     packed = gzip.compress((OWN / "pytest-reruns.xml").read_bytes())
     for data in (packed[:-20], packed[:40] + b"xxxx" + packed[44:], b"\x1f\x8bxx"):
@@ -73,6 +81,18 @@ def test_the_text_says_what_where_and_what_to_do() -> None:
     text = describe_finding(inspect_file(OWN / "jest-no-tests.xml"))
     assert "no tests" in text
     assert "100" not in text.replace("100 % passed", "")
+
+
+def test_coverage_is_told_in_its_own_words() -> None:
+    finding = inspect_file(COVERAGE / "coveragepy-contexts.json")
+    assert finding["kind"] == "coverage"
+    assert finding["contexts"] > 0
+    assert "tests" not in finding
+    assert "3 of 5 lines, 1 of 2 branches covered" in describe_finding(finding)
+    assert "lines" in describe_finding(inspect_file(COVERAGE / "cobertura-cut.xml"))
+    look_alike = describe_finding(inspect_file(COVERAGE / "opencover-look-alike.xml"))
+    assert "is an OpenCover report" in look_alike
+    assert "reportgenerator" in look_alike
 
 
 @pytest.mark.parametrize("path", sorted(OWN.glob("*.xml")), ids=lambda path: path.name)

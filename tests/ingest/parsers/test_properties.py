@@ -229,5 +229,5 @@ def test_where_pieces_end_changes_nothing(path: Path, size: int, monkeypatch: py
             yield piece
 
     whole = describe(path)
-    monkeypatch.setattr("ingest.parsers.read_pieces", read_small_pieces)
+    monkeypatch.setattr("ingest.parsers.passes.read_pieces", read_small_pieces)
     assert describe(path) == whole

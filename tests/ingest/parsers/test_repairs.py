@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from ingest.errors import IngestError
+from ingest.parsers.notes import Notes
+from ingest.parsers.repairs import Repairer
 
 CASE = '<testsuite name="s"><testcase classname="c" name="{}" time="1"/></testsuite>'
 
@@ -105,3 +107,18 @@ def test_a_reference_cut_by_the_end_of_a_piece_is_still_removed(read: Any, monke
     monkeypatch.setattr("ingest.parsers.xml.PIECE_BYTES", 3)
     report = read(CASE.format("a&#x1B;b&amp;&#233;c\x1bd"))
     assert name_of(report) == "ab&écd"
+
+
+def is_legal(code: int) -> bool:
+    """What XML 1.0 calls a Char."""
+    return code in (9, 10, 13) or 0x20 <= code < 0xD800 or 0xE000 <= code < 0xFFFE or 0x10000 <= code < 0x110000
+
+
+def test_references_are_removed_exactly_where_xml_cannot_hold_them() -> None:
+    """Each code point up to a little over the last, near every border and far beyond, in five spellings."""
+    far = [0x110000 + step for step in range(0, 0x1000000, 9973)] + [10**7, 10**8, 10**20, 16**6, 16**7, 16**9]
+    codes = [*range(0x300), *range(0xD700, 0xE100), *range(0xFF00, 0x10100), *range(0x10FF00, 0x110100), *far]
+    for code in codes:
+        for spelling in (f"&#{code};", f"&#x{code:x};", f"&#x{code:X};", f"&#00{code};", f"&#x00{code:x};"):
+            kept = b"".join(Repairer(Notes()).repair([f"<a>{spelling}".encode()]))
+            assert kept == (f"<a>{spelling}".encode() if is_legal(code) else b"<a>"), spelling

@@ -1,44 +1,9 @@
-"""Line sets are sets of numbers, whatever way they were filled."""
-
-from itertools import pairwise
+"""A column of lines marks each once, whatever way it was filled."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.parsers.coverage.lines import EMPTY, MAX_LINE, LineColumn, LineSet
-
-numbers = st.sets(st.integers(1, 3_000))
-
-
-@given(numbers)
-def test_a_set_survives_its_bytes(lines: set[int]) -> None:
-    assert LineSet.from_bytes(LineSet.of(lines).to_bytes()) == LineSet.of(lines)
-    assert list(LineSet.of(lines)) == sorted(lines)
-    assert len(LineSet.of(lines)) == len(lines)
-
-
-@given(numbers, numbers)
-def test_sets_join_like_sets_of_numbers(one: set[int], other: set[int]) -> None:
-    a, b = LineSet.of(one), LineSet.of(other)
-    assert set(a | b) == one | other
-    assert set(a & b) == one & other
-    assert set(a - b) == one - other
-    assert all((line in a) == (line in one) for line in range(-1, 50))
-
-
-@given(numbers)
-def test_ranges_are_the_lines_again(lines: set[int]) -> None:
-    ranges = LineSet.of(lines).list_ranges()
-    assert {line for first, last in ranges for line in range(first, last + 1)} == lines
-    assert all(last + 1 < first for (_, last), (first, _) in pairwise(ranges))
-
-
-def test_a_bitmap_has_no_empty_bytes_at_its_end() -> None:
-    assert EMPTY.to_bytes() == b""
-    assert not EMPTY
-    assert LineSet.of([1]).to_bytes() == b"\x02"
-    assert len(LineSet.of([MAX_LINE]).to_bytes()) == MAX_LINE // 8 + 1
-
+from ingest.parsers.coverage.lines import MAX_LINE, LineColumn
 
 entries = st.tuples(st.integers(1, 60), st.integers(0, 20), st.booleans())
 

@@ -110,3 +110,10 @@ def test_no_path_of_a_report_is_looked_up(read: Any, cobertura: Any, monkeypatch
     monkeypatch.undo()
     assert [file.path for file in report.files] == ["etc/passwd"]
     assert [warning.code for warning in report.warnings] == ["path_above_root"]
+
+
+def test_a_path_is_short_in_bytes_too() -> None:
+    path = clean_path("\u6f22" * 1_000)
+    assert path.was_changed
+    assert len(path.text.encode()) <= 2_400
+    assert clean_path(path.text).text == path.text

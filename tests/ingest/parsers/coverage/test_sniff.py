@@ -55,7 +55,6 @@ def test_content_decides(head: bytes, family: str, is_coverage: bool) -> None:
         (b"<Root><Assembly/></Root>", "a dotCover report", "reportgenerator"),
         (b"<scoverage><packages/></scoverage>", "scoverage's own format", "cobertura.xml"),
         (b"<phpunit><build/></phpunit>", "PHPUnit's own coverage format", "--coverage-clover"),
-        (b"<testsuites><testsuite/></testsuites>", "a JUnit report", "test results"),
         (b"<testExecutions version='1'><file/></testExecutions>", "a SonarQube test report", "JUnit"),
         (b"<coverage><strange/></coverage>", "<coverage> and <strange>", "Cobertura"),
         (b"<report><strange/></report>", "<report> and <strange>", "Cobertura"),
@@ -67,7 +66,8 @@ def test_content_decides(head: bytes, family: str, is_coverage: bool) -> None:
         (b'{"files": [{"path": [], "traces": []}]}', "tarpaulin's own format", "--out Lcov"),
         (b'{"coveredLines": 1}', "xccov", "Cobertura"),
         (b'{"tests": 3}', "JSON of an unknown kind", "Cobertura"),
-        (b"Name  Stmts  Miss  Cover", "unknown kind", "Cobertura"),
+        (b"Name  Stmts  Miss  Cover", "the output of coverage report", "coverage xml"),
+        (b"hello", "a file of an unknown kind", "Cobertura"),
     ],
 )
 def test_a_look_alike_is_named(read: Any, data: bytes, words: str, hint: str) -> None:
