@@ -1,0 +1,296 @@
+"""Coverage of a branch: how much of it ran, level by level, over time, by directory and by file.
+
+Called by `dashboard.views.coverage`. What is shown is what the newest run of each level measured; files it left out
+are named with the run that last did. Promise: six statements at most (`tests/dashboard/test_coverage_queries.py`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Final, NamedTuple
+
+from dashboard.filters import Filters
+from dashboard.queries.coverage_files import DirectoryLine, FileLine, group_directories, list_parents, read_files
+from dashboard.queries.coverage_reports import list_measured, read_reports
+from dashboard.queries.covered import (
+    Change,
+    Covered,
+    LevelFact,
+    choose_lane,
+    compare,
+    name_level,
+    read_newest,
+    sum_covered,
+)
+from dashboard.queries.sql import Row, fetch_rows
+from health.models import Project
+
+N_FILES: Final = 50
+_MOST_LEFT_OUT: Final = 5_000
+_SPAN: Final = timedelta(days=365)
+_MONTH: Final = timedelta(days=30)
+
+
+class TrendPoint(NamedTuple):
+    """What the last run of a day measured."""
+
+    day: date
+    run: int
+    covered: Covered
+
+
+@dataclass(frozen=True, slots=True)
+class LevelTrend:
+    """A level over its days, oldest first."""
+
+    level: str
+    points: tuple[TrendPoint, ...]
+
+    @property
+    def name(self) -> str:
+        """The level's name, or that it has none."""
+        return name_level(self.level)
+
+    @property
+    def last(self) -> TrendPoint:
+        """The newest point."""
+        return self.points[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """All the page shows. `chosen` is None where all levels are taken together, or where nothing fits."""
+
+    lane: str
+    lanes: tuple[str, ...]
+    levels: tuple[LevelFact, ...]  # of the lane, each its newest run
+    shown: tuple[LevelFact, ...]  # the chosen one, or all
+    directory: str
+    parents: tuple[str, ...]
+    covered: Covered  # of the directory, at the levels shown
+    n_files: int
+    change: Change | None
+    directories: tuple[DirectoryLine, ...]
+    since: date | None  # what the directories are compared with
+    files: tuple[FileLine, ...]  # sorted, all of them
+    page: tuple[FileLine, ...]  # those listed
+    next_before: str
+    left_out: tuple[FileLine, ...]
+    trends: tuple[LevelTrend, ...]
+
+    @property
+    def chosen(self) -> LevelFact | None:
+        """The one level the figures are of."""
+        return self.shown[0] if len(self.shown) == 1 else None
+
+    @property
+    def newest(self) -> LevelFact | None:
+        """The run that says most lately how it is."""
+        return max(self.shown, key=lambda fact: (fact.ran_at, fact.run), default=None)
+
+    @property
+    def n_later(self) -> int:
+        """How many files come from a later run whose report broke off."""
+        runs = {fact.run for fact in self.shown}
+        return sum(file.run not in runs for file in self.files) if runs else 0
+
+    @property
+    def has_branches(self) -> bool:
+        """Whether any report counts branches."""
+        return any(fact.covered.branches_valid for fact in self.shown)
+
+
+def read_coverage(project: Project, filters: Filters) -> Coverage:
+    """The branch, narrowed to a level and a directory as the filters say."""
+    facts = read_newest(project)
+    lane = choose_lane(project, facts, asked=filters.branch)
+    levels = tuple(fact for fact in facts if fact.lane == lane)
+    shown = tuple(fact for fact in levels if filters.level in ("", fact.name))
+    directory = filters.directory.rstrip("/")
+    files = _read_files(project, lane, shown, directory)
+    directories = group_directories(files)
+    trends = _read_trends(project, lane, shown, directory)
+    since, before = _read_before(project, lane, shown, [line.path for line in directories])
+    ranked = sort_files(files, by=filters.sort)
+    page, next_before = _cut(ranked, filters.before)
+    return Coverage(
+        lane=lane,
+        lanes=_rank_lanes(project, facts),
+        levels=levels,
+        shown=shown if directory else tuple(_tell_change(fact, trends) for fact in shown),
+        directory=directory,
+        parents=list_parents(directory),
+        covered=_find_total(shown, files, directory),
+        n_files=len(files),
+        change=_find_change(trends[0]) if len(trends) == 1 and files else None,
+        directories=tuple(_tell_before(line, before, since) for line in directories),
+        since=since,
+        files=tuple(ranked),
+        page=page,
+        next_before=next_before,
+        left_out=_read_left_out(project, lane, shown, directory),
+        trends=trends,
+    )
+
+
+def read_lane_trends(project: Project, *, lane: str, level: str, since: date) -> tuple[LevelTrend, ...]:
+    """A branch's coverage by day, a line a level, or the one named; for pages that show it beside other things."""
+    values = {"project": project.pk, "lane": lane, "since": since, "levels": [level] if level else None}
+    return _group_points(fetch_rows(_DAYS_SQL, values))
+
+
+def sort_files(files: Sequence[FileLine], *, by: str) -> list[FileLine]:
+    """Worst first: by the lines that did not run, or by the share that did; or by path."""
+    if by == "path":
+        return sorted(files, key=lambda file: file.path)
+    if by == "share":
+        # A file without a line that could run is neither good nor bad.
+        return sorted(files, key=lambda file: (_share(file.covered), -file.covered.lines_valid, file.path))
+    return sorted(files, key=lambda file: (-file.covered.uncovered, _share(file.covered), file.path))
+
+
+def _share(covered: Covered) -> float:
+    return covered.lines_covered / covered.lines_valid if covered.lines_valid else 2.0
+
+
+def _read_files(project: Project, lane: str, shown: Sequence[LevelFact], directory: str) -> list[FileLine]:
+    if not shown:
+        return []
+    return read_files(project, lane=lane, levels=[fact.level for fact in shown], directory=directory)
+
+
+def _find_total(shown: Sequence[LevelFact], files: Sequence[FileLine], directory: str) -> Covered:
+    """The report's own totals where they stand for all that is shown, else the sum over the files."""
+    if len(shown) == 1 and not directory and all(file.run == shown[0].run for file in files):
+        return shown[0].covered
+    return sum_covered(file.covered for file in files)
+
+
+def _read_left_out(project: Project, lane: str, shown: Sequence[LevelFact], directory: str) -> tuple[FileLine, ...]:
+    """Files that the newest runs did not measure, though one of the runs before them did."""
+    if not shown:
+        return ()
+    levels = [fact.level for fact in shown]
+    values = {"project": project.pk, "lane": lane, "levels": levels, "directory": directory, "below": f"{directory}/"}
+    paths: dict[int, str] = dict(fetch_rows(_STRANGERS_SQL, values | {"limit": _MOST_LEFT_OUT}))
+    if not paths:
+        return ()
+    reports = read_reports(project, lane=lane, levels=levels)
+    found = [
+        FileLine(lines.file, paths[lines.file], report.run, Covered(*lines.totals))
+        for report, lines in list_measured(reports, files=frozenset(paths))
+    ]
+    return tuple(sorted(found, key=lambda file: file.path))
+
+
+def _cut(files: Sequence[FileLine], before: str) -> tuple[tuple[FileLine, ...], str]:
+    """A page of files, and the file the next one starts behind."""
+    start = next((at + 1 for at, file in enumerate(files) if str(file.number) == before), 0)
+    page = tuple(files[start : start + N_FILES])
+    return page, str(page[-1].number) if start + N_FILES < len(files) else ""
+
+
+def _rank_lanes(project: Project, facts: Sequence[LevelFact]) -> tuple[str, ...]:
+    return tuple(sorted({fact.lane for fact in facts}, key=lambda lane: (lane != project.default_branch, lane)))
+
+
+def _read_trends(project: Project, lane: str, shown: Sequence[LevelFact], directory: str) -> tuple[LevelTrend, ...]:
+    """A line a level: of whole runs by what their reports count, of a directory by what was kept of it each day."""
+    if not shown:
+        return ()
+    values = {
+        "project": project.pk,
+        "lane": lane,
+        "levels": [fact.level for fact in shown],
+        "directory": directory,
+        "since": max(fact.day for fact in shown) - _SPAN,
+    }
+    return _group_points(fetch_rows(_DIRECTORY_DAYS_SQL if directory else _DAYS_SQL, values))
+
+
+def _group_points(rows: Sequence[Row]) -> tuple[LevelTrend, ...]:
+    found: dict[str, list[TrendPoint]] = {}
+    for level, day, run, *figures in rows:
+        found.setdefault(level, []).append(TrendPoint(day, run, Covered(*figures)))
+    return tuple(LevelTrend(level, tuple(points)) for level, points in found.items())
+
+
+def _tell_change(fact: LevelFact, trends: Sequence[LevelTrend]) -> LevelFact:
+    trend = next((trend for trend in trends if trend.level == fact.level), None)
+    return replace(fact, change=_find_change(trend)) if trend else fact
+
+
+def _find_change(trend: LevelTrend) -> Change | None:
+    """Against a month before the newest day; against the oldest day where there is nothing that old."""
+    earlier = [point for point in trend.points if point.day <= trend.last.day - _MONTH]
+    before = earlier[-1] if earlier else trend.points[0]
+    if before is trend.last:
+        return None
+    return compare(trend.last.covered, before.covered, run=before.run, day=before.day)
+
+
+def _read_before(
+    project: Project, lane: str, shown: Sequence[LevelFact], directories: Sequence[str]
+) -> tuple[date | None, dict[str, tuple[int, Covered]]]:
+    """How these directories were a month before, at the one level shown: the day, and each one's run and figures."""
+    if len(shown) != 1 or not directories:
+        return None, {}
+    values = {
+        "project": project.pk,
+        "lane": lane,
+        "level": shown[0].level,
+        "newest": shown[0].day,
+        "wanted": shown[0].day - _MONTH,
+        "directories": [path for path in directories if path],
+    }
+    rows = fetch_rows(_BEFORE_SQL, values)
+    day = rows[0][0] if rows else None
+    return day, {path: (run, Covered(*figures)) for _, path, run, *figures in rows if path is not None}
+
+
+def _tell_before(line: DirectoryLine, before: dict[str, tuple[int, Covered]], day: date | None) -> DirectoryLine:
+    if day is None or line.path not in before:
+        return line
+    run, covered = before[line.path]
+    return replace(line, change=compare(line.covered, covered, run=run, day=day))
+
+
+# Files that have no state here: no longer measured, or only ever on other branches or at other levels.
+_STRANGERS_SQL: Final = """
+SELECT s.number, s.path FROM health_sourcefile s
+WHERE s.project_id = %(project)s AND (%(directory)s = '' OR starts_with(s.path, %(below)s)) AND NOT EXISTS (
+    SELECT 1 FROM health_filecoverage f
+    WHERE f.project_id = s.project_id AND f.lane = %(lane)s AND f.level = ANY(%(levels)s) AND f.file = s.number)
+ORDER BY s.number DESC LIMIT %(limit)s
+"""
+
+# The last run of each day. A report that broke off says less than there is.
+_DAYS_SQL: Final = """
+SELECT DISTINCT ON (c.level, c.day) c.level, c.day, c.run, c.lines_valid, c.lines_covered, c.branches_valid,
+    c.branches_covered
+FROM health_runcoverage c
+WHERE c.project_id = %(project)s AND c.lane = %(lane)s AND c.day >= %(since)s AND NOT c.is_partial
+  AND (%(levels)s::text[] IS NULL OR c.level = ANY(%(levels)s))
+ORDER BY c.level, c.day, c.ordered_at DESC, c.ran_at DESC, c.run DESC
+"""
+
+_DIRECTORY_DAYS_SQL: Final = """
+SELECT d.level, d.day, d.run, d.lines_valid, d.lines_covered, d.branches_valid, d.branches_covered
+FROM health_directoryday d
+WHERE d.project_id = %(project)s AND d.lane = %(lane)s AND d.level = ANY(%(levels)s) AND d.day >= %(since)s
+  AND d.directory = %(directory)s
+ORDER BY d.level, d.day
+"""
+
+_BEFORE_SQL: Final = """
+WITH before AS (
+    SELECT coalesce(
+        (SELECT max(day) FROM health_directoryday
+         WHERE project_id = %(project)s AND lane = %(lane)s AND level = %(level)s AND day <= %(wanted)s),
+        (SELECT min(day) FROM health_directoryday
+         WHERE project_id = %(project)s AND lane = %(lane)s AND level = %(level)s AND day < %(newest)s)) AS day)
+SELECT before.day, d.directory, d.run, d.lines_valid, d.lines_covered, d.branches_valid, d.branches_covered
+FROM before LEFT JOIN health_directoryday d ON d.project_id = %(project)s AND d.lane = %(lane)s
+    AND d.level = %(level)s AND d.day = before.day AND d.directory = ANY(%(directories)s)
+WHERE before.day IS NOT NULL
+"""

@@ -1,0 +1,224 @@
+"""Coverage of a branch: totals, levels together, directories, order, what is missing, and what it costs."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard.filters import Filters
+from dashboard.queries.coverage import N_FILES, Coverage, read_coverage
+from dashboard.queries.coverage_files import FileLine, find_shared, group_directories, list_parents
+from dashboard.queries.covered import Covered, sum_covered
+from dashboard.queries.sentences import write_coverage
+from health.models import Project
+from tests.builders import a_project
+from tests.coverage_scenes import counted, lines, measured
+from tests.statements import counted_statements
+
+DAY = 24
+
+
+def read(project: Project, **choices: str) -> Coverage:
+    return read_coverage(Project.objects.get(pk=project.pk), Filters(**choices))
+
+
+def a_file(path: str, valid: int = 10, covered: int = 5) -> FileLine:
+    return FileLine(len(path), path, 1, Covered(valid, covered))
+
+
+# --- directories, without a database -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("paths", "shared"),
+    [
+        ([], ""),
+        (["a.py"], ""),
+        (["src/click/a.py"], "src/click"),
+        (["src/click/a.py", "src/click/b/c.py"], "src/click"),
+        (["src/click/a.py", "src/cli/a.py"], "src"),
+        (["src/a.py", "b.py"], ""),
+        (["/srv/a.py", "/srv/b.py"], "/srv"),
+        (["/srv/a.py", "srv/a.py"], ""),
+        (["a/b", "a/b/c"], "a"),
+    ],
+)
+def test_what_paths_share(paths: list[str], shared: str) -> None:
+    assert find_shared(paths) == shared
+
+
+def test_parents_lead_from_the_root_down() -> None:
+    assert list_parents("src/click/ext") == ("src", "src/click", "src/click/ext")
+    assert list_parents("/srv/app") == ("/srv", "/srv/app")
+    assert list_parents("") == ()
+
+
+def test_steps_in_which_nothing_divides_are_taken_at_once() -> None:
+    files = [a_file(path) for path in ("src/main/java/a/A.java", "src/main/java/a/B.java", "src/test/T.java", "x.py")]
+    assert [line.path for line in group_directories(files)] == ["", "src"]
+    assert [line.path for line in group_directories(files[:3])] == ["src/main/java/a", "src/test"]
+    assert group_directories(files[:2]) == ()
+
+
+@given(st.lists(st.text("ab/", min_size=1, max_size=12).map(lambda text: text.strip("/") or "a"), unique=True))
+def test_directories_add_up_to_all_files_and_lead_further_down(paths: list[str]) -> None:
+    files = [FileLine(k, path, 1, Covered(k + 1, k)) for k, path in enumerate(paths)]
+    directories = group_directories(files)
+    if directories:
+        assert sum_covered(line.covered for line in directories) == sum_covered(file.covered for file in files)
+        assert sum(line.n_files for line in directories) == len(files)
+    for line in directories:
+        below = [file for file in files if file.path.startswith(f"{line.path}/")] if line.path else []
+        assert line.path == "" or (len(below) == line.n_files < len(files))
+
+
+# --- with a database ---------------------------------------------------------------------------------------------
+
+pytest_db = pytest.mark.django_db
+
+
+@pytest_db
+def test_totals_are_those_of_the_report_where_it_is_the_only_one() -> None:
+    project = a_project()
+    measured(project, {"a.py": lines(10, 5), "b.py": lines(4, 4)}, hour=0, totals=(20, 7))
+    page = read(project)
+    assert page.covered[:2] == (20, 7)
+    assert page.n_files == 2
+    assert write_coverage(page) == "35.0 % of lines ran in the newest run of main: 7 of 20 lines of 2 files."
+
+
+@pytest_db
+def test_change_is_against_a_month_before_or_the_oldest_day() -> None:
+    project = a_project()
+    for day, covered in ((0, 10), (10, 20), (35, 30), (45, 45)):
+        measured(project, {"src/a/x.py": lines(50, covered), "src/b/y.py": lines(50, 50)}, hour=day * DAY, level="unit")
+    page = read(project)
+    assert page.change is not None
+    assert (page.change.tenths, page.change.run) == (250, 2)
+    assert write_coverage(page) == (
+        "The unit tests ran 95.0 % of lines in the newest run of main: 95 of 100 lines of 2 files,"
+        " 25 points more than on 12 Mar 2026."
+    )
+    changes = {line.path: line.change.tenths for line in page.directories if line.change}
+    assert changes == {"src/a": 500, "src/b": 0}
+    assert page.since == page.change.day
+    below = read(project, directory="src/a")
+    assert below.change is not None
+    assert (below.covered[:2], below.change.tenths, len(below.trends[0].points)) == ((50, 45), 500, 4)
+    assert write_coverage(below).startswith("The unit tests ran 90.0 % of lines in src/a in the newest run of main:")
+
+
+@pytest_db
+def test_all_levels_together_count_a_line_once() -> None:
+    project = a_project()
+    measured(project, {"a.py": lines(10, (1, 2, 3), branches=(4, 1)), "b.py": lines(5, 5)}, hour=0, level="unit")
+    measured(project, {"a.py": lines(10, (3, 4), branches=(4, 3)), "c.py": counted(8, 2)}, hour=1, level="e2e")
+    page = read(project)
+    assert page.covered == Covered(23, 11, 4, 3)
+    assert write_coverage(page) == (
+        "Both levels together ran 47.8 % of lines in the newest runs of main: 11 of 23 lines of 3 files."
+    )
+    (a,) = [file for file in page.files if file.path == "a.py"]
+    assert a.covered == Covered(10, 4, 4, 3)
+    assert [(at.level, at.covered and at.covered.lines_covered) for at in a.levels] == [("e2e", 2), ("unit", 3)]
+    assert [(fact.name, fact.covered[:2]) for fact in page.shown] == [("e2e", (18, 4)), ("unit", (15, 8))]
+    alone = read(project, level="unit")
+    assert (alone.covered[:2], alone.n_files, len(alone.levels)) == ((15, 8), 2, 2)
+    assert alone.left_out == ()  # c.py was never measured at this level
+
+
+@pytest_db
+def test_a_level_that_nobody_named_can_be_chosen() -> None:
+    project = a_project()
+    measured(project, {"a.py": lines(10, 3)}, hour=0, level="unit")
+    measured(project, {"a.py": lines(10, 4)}, hour=1)
+    assert read(project, level="(no level)").covered[:2] == (10, 4)
+
+
+@pytest_db
+def test_a_file_that_is_measured_no_longer_is_named_with_the_run_that_did() -> None:
+    project = a_project()
+    measured(project, {"src/a.py": lines(3, 3), "src/old.py": lines(9, 1)}, hour=0)
+    last = measured(project, {"src/a.py": lines(3, 3), "src/old.py": lines(9, 2)}, hour=1)
+    measured(project, {"src/a.py": lines(3, 2)}, hour=2)
+    measured(project, {"src/new.py": lines(3, 2)}, hour=3, branch="feature", pull_request="1")
+    page = read(project)
+    assert [(file.path, file.run, file.covered[:2]) for file in page.left_out] == [("src/old.py", last, (9, 2))]
+    assert page.covered[:2] == (3, 2)
+    assert [file.path for file in read(project, directory="src").left_out] == ["src/old.py"]
+    assert read(project, directory="lib").left_out == ()
+
+
+@pytest_db
+def test_a_run_that_broke_off_only_adds_what_it_has_and_that_is_said() -> None:
+    project = a_project()
+    measured(project, {"a.py": lines(10, 5), "b.py": lines(10, 5)}, hour=0)
+    measured(project, {"a.py": lines(10, 9)}, hour=1, is_partial=True)
+    page = read(project)
+    assert (page.covered[:2], page.n_files, page.n_later, page.left_out) == ((20, 14), 2, 1, ())
+    assert write_coverage(page).endswith(
+        "14 of 20 lines of 2 files. Of these, one file is as a later run left it, whose report broke off."
+    )
+
+
+@pytest_db
+def test_only_broken_reports_say_so() -> None:
+    project = a_project()
+    measured(project, {"a.py": lines(10, 9)}, hour=1, is_partial=True)
+    assert write_coverage(read(project)).endswith(
+        "9 of 10 lines of one file. A report broke off, so more may have run."
+    )
+
+
+@pytest_db
+def test_the_branch_is_the_default_one_unless_chosen() -> None:
+    project = a_project(long_lived_branches=["release/*"])
+    measured(project, {"a.py": lines(10, 5)}, hour=0)
+    measured(project, {"a.py": lines(10, 9)}, hour=1, branch="release/1")
+    measured(project, {"a.py": lines(10, 1)}, hour=2, branch="feature")
+    assert (read(project).lane, read(project).lanes) == ("main", ("main", "release/1"))
+    assert read(project, branch="release/1").covered[:2] == (10, 9)
+    assert write_coverage(read(project, branch="gone")) == "No run of gone has measured that."
+
+
+@pytest_db
+def test_sentences_of_nothing() -> None:
+    project = a_project()
+    assert write_coverage(read(project)) == "No coverage has arrived yet."
+    measured(project, {"empty.py": lines(0, 0)}, hour=0)
+    assert write_coverage(read(project)) == ("The newest run of main lists one file, and no line in it that could run.")
+    assert write_coverage(read(project, directory="src")) == "The newest run of main measured no file in src."
+    measured(project, {}, hour=1)
+    assert write_coverage(read(project)) == "The newest run of main measured no file."
+
+
+@pytest_db
+def test_files_come_worst_first_and_a_page_at_a_time() -> None:
+    project = a_project()
+    files = {f"f{k:03}.py": lines(10, k % 10) for k in range(N_FILES)}
+    files |= {"worst.py": lines(40, 0), "none.py": lines(0, 0), "few.py": lines(2, 0)}
+    measured(project, files, hour=0)
+    page = read(project)
+    assert page.page[0].path == "worst.py"
+    assert len(page.page) == N_FILES
+    rest = read(project, before=page.next_before)
+    assert (len(rest.page), rest.next_before) == (3, "")
+    assert {file.path for file in (*page.page, *rest.page)} == set(files)
+    by_share = read(project, sort="share")
+    assert [file.path for file in by_share.files[:2]] == ["worst.py", "f000.py"]
+    assert by_share.files[-1].path == "none.py"
+    assert [file.path for file in read(project, sort="path").files[:2]] == ["f000.py", "f001.py"]
+    assert read(project, before="nonsense").page == page.page
+
+
+@pytest_db
+def test_a_large_project_takes_as_many_statements_as_a_small_one() -> None:
+    counts = []
+    for n in (2, 300):
+        project = a_project()
+        files = {f"src/d{k % 20}/f{k}.py": lines(10, k % 10) for k in range(n)}
+        measured(project, files | {"gone.py": lines(1, 1)}, hour=0, level="unit")
+        measured(project, files, hour=40 * DAY, level="unit")
+        with counted_statements() as sent:
+            read(project)
+        counts.append(len(sent) - 1)  # the project itself
+    assert counts == [6, 6]
