@@ -6,117 +6,159 @@ Called by `dashboard.views.upload`. Promise: two statements, and nothing on a re
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
 from dashboard.queries.facts import name_job
-from dashboard.queries.uploads import MARKS
+from dashboard.queries.reasons import name_reason
+from dashboard.queries.receipt import (
+    COVERAGE,
+    TESTS,
+    FileReceipt,
+    Remark,
+    RemarkKind,
+    choose_files,
+    describe,
+    list_files,
+    list_kinds,
+    note,
+)
+from dashboard.queries.uploads import MARKS, write_progress
 from dashboard.templatetags.display import in_words
-from health.models import Project, Upload
+from health.models import Project, Upload, UploadFile
+from health.models.uploads import FINAL_STATES
 
 State = Upload.State
 WAITING: Final = frozenset({State.RECEIVED, State.PROCESSING, State.RETRY})
 TRY_AGAIN: Final = frozenset({State.FAILED, State.DEAD})
-
-_COUNTS: Final = (
-    "tests",
-    "passed",
-    "failed",
-    "errored",
-    "skipped",
-    "xfailed",
-    "flaky",
-    "accepted",
-    "merged",
-    "rejected",
-)
-# What was done about a remark, by its code: mark and word. What is not named here is a note.
-_KINDS: Final[dict[str, tuple[str, str]]] = {
-    "attempts_merged": ("stale", "merged"),
-    "case_cut_off": ("stale", "cut off"),
-    "conflicting_outcome": ("stale", "judged"),
-    "control_characters_removed": ("stale", "repaired"),
-    "encoding_repaired": ("stale", "repaired"),
-    "leading_space_removed": ("stale", "repaired"),
-    "name_truncated": ("stale", "shortened"),
-    "repeated_name": ("stale", "kept apart"),
-    "status_ignored": ("stale", "judged"),
-    "suite_level_error": ("error", "suite error"),
-    "text_truncated": ("stale", "shortened"),
-    "time_rewritten": ("stale", "repaired"),
-    "trailing_content": ("stale", "ignored"),
-}
-_NOTE: Final = ("open", "note")
+_N_FILES: Final = 50  # in a table
+_N_SECTIONS: Final = 10  # files with all their remarks
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
-    """One line of a receipt: where, what kind, what was found, what helps."""
+class Try:
+    """One earlier try at reading it, and how it ended."""
 
-    mark: str
+    at: datetime | None
     word: str
-    line: int | None
-    column: int | None
-    message: str
-    hint: str
-    code: str
-    count: int
-
-    @property
-    def count_more(self) -> int:
-        """In how many more places than the one named."""
-        return self.count - 1
+    is_crash: bool
 
 
 @dataclass(frozen=True, slots=True)
-class FileReceipt:
-    """What became of one file. Counts are of its elements; without `is_read` there are none.
+class Configuration:
+    """The `.suitewatch.yml` and CODEOWNERS that travelled with it: the number of their content, and remarks."""
 
-    JUnit writes an expected failure as a skip; here it is counted as what it is: it ran.
-    """
-
-    name: str
-    format: str
-    mark: str
-    word: str
-    n_bytes: int | None
-    is_read: bool
-    counts: Mapping[str, int]
+    number: int | None
     remarks: tuple[Remark, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class UploadPage:
-    """All the page shows."""
+    """All the page shows. `reports` are the files with tests, and those that could not be read."""
 
     upload: Upload
-    mark: str
-    word: str
     sentence: str
     files: tuple[FileReceipt, ...]
     remarks: tuple[Remark, ...]  # about the delivery as a whole
+    configuration: Configuration | None
     error: Remark | None
+    tries: tuple[Try, ...]
     job: str
     fields: tuple[tuple[str, str], ...]
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether something is still to happen to it."""
-        return self.upload.state in WAITING
+    def mark(self) -> str:
+        """The state's mark."""
+        return MARKS[self.upload.state]
+
+    @property
+    def word(self) -> str:
+        """The state in words."""
+        return str(State(self.upload.state).label)
+
+    @property
+    def polls(self) -> str:
+        """How often the page should ask again: while something moves, and not otherwise."""
+        if self.upload.state == State.PROCESSING:
+            return "every 1s"
+        is_due = self.upload.state in WAITING and self.upload.next_attempt_at <= timezone.now()
+        return "every 3s" if is_due else ""
+
+    @property
+    def told_progress(self) -> str:
+        """How far the worker is, while one is at it."""
+        if self.upload.state != State.PROCESSING:
+            return ""
+        return write_progress(self.upload.progress or 0, n_bytes=self.upload.n_bytes_plain)
 
     @property
     def may_try_again(self) -> bool:
         """Whether reading it again could end otherwise."""
         return self.upload.state in TRY_AGAIN
 
+    @property
+    def reports(self) -> tuple[FileReceipt, ...]:
+        """The files that are no coverage, as many as have room."""
+        return choose_files([file for file in self.files if file.kind == TESTS], most=_N_FILES)
+
+    @property
+    def coverage(self) -> tuple[FileReceipt, ...]:
+        """The coverage reports, as many as have room."""
+        return choose_files([file for file in self.files if file.kind == COVERAGE], most=_N_FILES)
+
+    @property
+    def n_files_more(self) -> int:
+        """How many files have no row."""
+        return len(self.files) - len(self.reports) - len(self.coverage)
+
+    @property
+    def n_with_remarks(self) -> int:
+        """How many files have remarks."""
+        return sum(bool(file.remarks) for file in self.files)
+
+    @property
+    def told_tries(self) -> str:
+        """The earlier tries in a few words: "read again after the worker died"."""
+        n = len(self.tries)
+        after = self.tries[-1].word if self.tries[-1].is_crash else f"{in_words(n)} tries" if n > 1 else "one try"
+        return f"{'will be ' if self.upload.state in WAITING else ''}read again after {after}"
+
+    @property
+    def sections(self) -> tuple[FileReceipt, ...]:
+        """The files whose remarks are shown one by one: all, or of many those in trouble."""
+        told = [file for file in self.files if file.remarks]
+        if len(told) > _N_SECTIONS:
+            told = [file for file in told if file.is_in_trouble]
+        return choose_files(told, most=_N_SECTIONS)
+
+    @property
+    def n_sections_more(self) -> int:
+        """How many files with remarks are only in the summary of kinds."""
+        return self.n_with_remarks - len(self.sections)
+
+    @property
+    def kinds(self) -> tuple[RemarkKind, ...]:
+        """The remarks of all files by kind, where not every file has its own section."""
+        return list_kinds(self.files) if self.n_sections_more else ()
+
     def total(self, name: str) -> int:
         """A count summed over the files."""
         return sum(file.counts[name] for file in self.files)
 
     @property
-    def totals(self) -> dict[str, int]:
+    def totals(self) -> Mapping[str, int]:
         """The counts summed over the files that were read."""
-        return {name: self.total(name) for name in _COUNTS}
+        names = self.files[0].counts if self.files else ()
+        return {name: self.total(name) for name in names}
+
+    @property
+    def has_tests(self) -> bool:
+        """Whether a file with test results was read."""
+        return any(file.is_read and file.kind == TESTS for file in self.files)
 
     @property
     def n_listed(self) -> int:
@@ -140,19 +182,23 @@ def find_upload(project: Project, *, public_id: UUID) -> Upload | None:
 
 
 def read_upload_page(upload: Upload) -> UploadPage:
-    """The receipt as the page shows it."""
+    """The receipt as the page shows it. What waits to be read again shows no old outcome as if it still held."""
     receipt: dict[str, Any] = upload.receipt or {}
-    files = _list_files(upload, receipt.get("files", []))
+    told = [] if upload.state in WAITING else receipt.get("files", [])
+    kept = sorted(upload.files.all(), key=lambda file: file.position)
+    reports = [(file.name, file.n_bytes_plain) for file in kept if file.role == UploadFile.Role.REPORT]
+    files = list_files(reports, told, is_over=upload.state in FINAL_STATES)
+    tries = tuple(_describe_try(ended) for ended in receipt.get("tries") or ())
     metadata = upload.metadata
-    error = _remark(upload.error, mark="fail", word=_say_refused(upload)) if upload.error else None
+    error = describe(upload.error, mark="fail", word=_say_refused(upload)) if upload.error else None
     return UploadPage(
         upload=upload,
-        mark=MARKS[upload.state],
-        word=upload.get_state_display(),
         sentence=write_upload(upload, files),
         files=files,
-        remarks=tuple(_note(warning) for warning in receipt.get("warnings", [])),
+        remarks=tuple(note(warning) for warning in receipt.get("warnings") or ()),
+        configuration=_describe_configuration(upload, receipt.get("configuration")),
         error=None if error and any(error.message == r.message for f in files for r in f.remarks) else error,
+        tries=tries,
         job=name_job(str(metadata.get("job", "")), str(metadata.get("variant", ""))),
         fields=tuple((name.replace("_", " "), str(value)) for name, value in metadata.items()),
     )
@@ -165,25 +211,24 @@ def write_upload(upload: Upload, files: Sequence[FileReceipt]) -> str:
     if upload.state == State.PROCESSING:
         return "It is being read."
     if upload.state == State.RETRY:
-        return "It is kept, and will be read again in a moment."
+        return "It is kept, and will be read again."
     if upload.state == State.CANCELLED:
         return "It was cancelled before it was read."
     if upload.state == State.DEAD:
-        return f"It was given up after {in_words(upload.attempts)} tries. Nothing of it was stored."
+        tries = f"{in_words(upload.attempts)} tries" if upload.attempts != 1 else "one try"
+        return f"It was given up after {tries}. Nothing of it was stored."
     if upload.state == State.FAILED:
-        what = "The file was refused" if len(files) == 1 else f"All {in_words(len(files))} files were refused"
-        return f"{what}. Nothing was stored."
+        refused = {0: "It could not be read", 1: "The file was refused"}
+        return f"{refused.get(len(files), f'All {in_words(len(files))} files were refused')}. Nothing was stored."
     return _tell_stored(files)
 
 
 def _tell_stored(files: Sequence[FileReceipt]) -> str:
     read = [file for file in files if file.is_read]
-    n_cases = sum(file.counts["accepted"] for file in read)
-    n_cut = sum(file.word.startswith("breaks off") for file in read)
+    n_cut = sum(file.word == "breaks off" for file in read)
     n_refused = len(files) - len(read)
     n_remarks = sum(len(file.remarks) for file in read)
-    cases = f"{in_words(n_cases)} case{' was' if n_cases == 1 else 's were'}"
-    parts = [f"{cases[0].upper()}{cases[1:]} stored from {in_words(len(read))} file{'' if len(read) == 1 else 's'}"]
+    parts = [f"{_tell_contents(read)} from {in_words(len(read))} file{'' if len(read) == 1 else 's'}"]
     if n_cut:
         parts.append(
             f"{in_words(n_cut)} of which breaks off" if n_cut == 1 else f"{in_words(n_cut)} of which break off"
@@ -195,59 +240,33 @@ def _tell_stored(files: Sequence[FileReceipt]) -> str:
     return f"{', '.join(parts)}."
 
 
-def _list_files(upload: Upload, receipts: Sequence[dict[str, Any]]) -> tuple[FileReceipt, ...]:
-    """Files and receipts side by side: a delivery that waits has no receipts, an old one no files any more."""
-    kept = sorted(upload.files.all(), key=lambda file: file.position)
-    listed = []
-    for at in range(max(len(kept), len(receipts))):
-        receipt = receipts[at] if at < len(receipts) else {}
-        name = str(receipt.get("name") or (kept[at].name if at < len(kept) else ""))
-        listed.append(_describe_file(name, receipt, kept[at].n_bytes_plain if at < len(kept) else None))
-    return tuple(listed)
+def _tell_contents(read: Sequence[FileReceipt]) -> str:
+    """What was stored, as the beginning of a sentence."""
+    n_cases = sum(file.counts["accepted"] for file in read)
+    cases = f"{in_words(n_cases)} case{'' if n_cases == 1 else 's'}"
+    if not any(file.kind == COVERAGE for file in read):
+        said = f"{cases} {'was' if n_cases == 1 else 'were'} stored"
+    elif any(file.kind == TESTS for file in read):
+        said = f"{cases} and coverage were stored"
+    else:
+        said = "coverage was stored"
+    return f"{said[0].upper()}{said[1:]}"
 
 
-def _describe_file(name: str, receipt: Mapping[str, Any], n_bytes: int | None) -> FileReceipt:
-    state = str(receipt.get("state", ""))
-    remarks = [_note(warning) for warning in receipt.get("warnings", [])]
-    if receipt.get("error"):
-        remarks.insert(0, _remark(receipt["error"], mark="fail", word="refused" if state == "failed" else "cut off"))
-    mark, word = _judge_file(state, remarks)
-    counts = {name: int(receipt.get(name) or 0) for name in _COUNTS}
-    counts["skipped"] -= counts["xfailed"]
-    is_read = state in ("stored", "partial")
-    return FileReceipt(name, str(receipt.get("format") or ""), mark, word, n_bytes, is_read, counts, tuple(remarks))
+def _describe_try(ended: Mapping[str, Any]) -> Try:
+    code = str(ended.get("code") or "")
+    try:
+        at = parse_datetime(str(ended.get("at") or ""))
+    except ValueError:  # a date there cannot be
+        at = None
+    return Try(at, name_reason(code), is_crash=code == "worker_crashed")
 
 
-def _judge_file(state: str, remarks: Sequence[Remark]) -> tuple[str, str]:
-    """Mark and word: what was repaired or judged is marked, a mere note is only counted."""
-    if state == "failed":
-        return "fail", "refused"
-    if state == "partial":
-        return "fail", "breaks off"
-    if state == "stored":
-        n = len(remarks)
-        told = "" if not n else ", 1 remark" if n == 1 else f", {n} remarks"
-        is_touched = any(remark.mark != _NOTE[0] for remark in remarks)
-        return ("stale" if is_touched else "pass"), f"stored{told}"
-    return "open", "not read yet"
-
-
-def _note(warning: Mapping[str, Any]) -> Remark:
-    mark, word = _KINDS.get(str(warning.get("code", "")), _NOTE)
-    return _remark(warning, mark=mark, word=word)
-
-
-def _remark(told: Mapping[str, Any], *, mark: str, word: str) -> Remark:
-    return Remark(
-        mark=mark,
-        word=word,
-        line=told.get("line"),
-        column=told.get("column"),
-        message=str(told.get("message", "")),
-        hint=str(told.get("hint") or ""),
-        code=str(told.get("code", "")),
-        count=int(told.get("count") or 1),
-    )
+def _describe_configuration(upload: Upload, told: Any) -> Configuration | None:
+    if not isinstance(told, Mapping):
+        return None
+    number = told.get("number", upload.configuration)
+    return Configuration(number, tuple(note(warning) for warning in told.get("warnings") or ()))
 
 
 def _say_refused(upload: Upload) -> str:

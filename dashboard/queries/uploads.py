@@ -1,30 +1,33 @@
-"""Every delivery of a project, newest first, a page at a time.
+"""Every delivery of a project, newest first, a page at a time; with what tells a browser that the page has changed.
 
-Called by `dashboard.views.uploads`. Promise: four statements for any page; narrowed to trouble, only the newest
-N_SEARCHED deliveries are looked at (`tests/dashboard/test_uploads_queries.py`).
+Called by `dashboard.views.uploads`. Promise: one statement for any page (two behind the first), and no receipt leaves
+the database: they are counted there. Narrowed to some, only the newest N_SEARCHED deliveries are looked at
+(`tests/dashboard/test_uploads_queries.py`).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import QuerySet
-
 from dashboard.filters import Filters
 from dashboard.queries.facts import name_job
-from dashboard.templatetags.display import in_words
+from dashboard.queries.sql import Row, fetch_rows
+from dashboard.templatetags.display import in_words, size
 from health.models import Project, Upload
 
 N_ROWS: Final = 50
 N_SEARCHED: Final = 5_000
+_NO_BREAK: Final = "\u00a0"
 
 State = Upload.State
 # What the filter's words stand for.
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "trouble": (State.FAILED, State.DEAD, State.PARTIAL),
     "waiting": (State.RECEIVED, State.PROCESSING, State.RETRY),
+    **{state: (state,) for state in State.values},
+    # What the reader means by it: nothing of it was stored.
+    State.FAILED: (State.FAILED, State.DEAD),
 }
 MARKS: Final[dict[str, str]] = {
     State.RECEIVED: "open",
@@ -40,24 +43,57 @@ MARKS: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class UploadLine:
-    """One delivery in the list. `told` says what is worth knowing: an error, or how many remarks there are."""
+    """One delivery in the list, with the names of its first files. `message` is its error, or a file's."""
 
     public_id: UUID
     state: str
-    word: str
-    files: tuple[str, ...]
     received_at: datetime
     run: int | None
+    n_bytes: int
+    percent: int
+    attempts: int
     job: str
     branch: str
+    files: tuple[str, ...]
+    n_files: int
     n_tests: int | None
-    n_bytes: int
-    told: str
+    n_coverage: int  # files of it that are coverage reports
+    n_remarks: int
+    message: str
 
     @property
     def mark(self) -> str:
         """The mark's name."""
         return MARKS[self.state]
+
+    @property
+    def word(self) -> str:
+        """The state in words."""
+        return str(State(self.state).label)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether a worker is at it."""
+        return self.state == State.PROCESSING
+
+    @property
+    def told_progress(self) -> str:
+        """How far the worker is."""
+        return write_progress(self.percent, n_bytes=self.n_bytes)
+
+    @property
+    def n_more_files(self) -> int:
+        """How many files are not named."""
+        return max(self.n_files - len(self.files), 0)
+
+    @property
+    def told(self) -> str:
+        """What is worth knowing: why it came to nothing, or what is in it beside tests."""
+        if self.message:
+            return self.message
+        told = ["coverage"] if self.n_coverage else []
+        told += [f"{self.n_remarks} remark{'' if self.n_remarks == 1 else 's'}"] if self.n_remarks else []
+        return ", ".join(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +121,28 @@ class UploadList:
 
 
 def list_uploads(project: Project, filters: Filters) -> UploadList:
-    """The deliveries behind `filters.before`, of `filters.state` where that is a known group."""
-    uploads: QuerySet[Upload] = Upload.objects.filter(project=project)
+    """The deliveries behind `filters.before`, of `filters.state` where that is a known word, with `filters.reason`."""
+    states = GROUPS.get(filters.state)
+    values: dict[str, Any] = {"project": project.pk, "limit": N_ROWS + 1, "n_searched": N_SEARCHED}
+    conditions = []
     last = _find_last(project, filters.before)
     if last is not None:
-        uploads = uploads.filter(id__lt=last)
-    states = GROUPS.get(filters.state)
+        conditions.append(" AND id < %(last)s")
+        values["last"] = last
+    narrowed = []
     if states:
-        newest = uploads.order_by("-id").values("id")[:N_SEARCHED]
-        uploads = Upload.objects.filter(id__in=newest, state__in=states)
-    found = list(uploads.order_by("-id").prefetch_related("files")[: N_ROWS + 1])
-    shown = found[:N_ROWS]
+        narrowed.append(" AND u.state = ANY(%(states)s)")
+        values["states"] = list(states)
+    if filters.reason:
+        narrowed.append(_WITH_REASON)
+        values["reason"] = filters.reason
+    bound = "LIMIT %(n_searched)s" if narrowed else "LIMIT %(limit)s"
+    found = fetch_rows(_LINES_SQL.format(before="".join(conditions), bound=bound, narrowed="".join(narrowed)), values)
+    lines = [_read_line(row) for row in found]
     return UploadList(
-        lines=tuple(_describe(upload) for upload in shown),
-        next_before=str(shown[-1].public_id) if len(found) > N_ROWS else "",
-        is_searched=bool(states),
+        lines=tuple(lines[:N_ROWS]),
+        next_before=str(lines[N_ROWS - 1].public_id) if len(lines) > N_ROWS else "",
+        is_searched=bool(narrowed),
     )
 
 
@@ -107,9 +150,8 @@ def write_uploads(uploads: UploadList, *, state: str) -> str:
     """What became of the deliveries shown; `state` is what was asked for."""
     n = len(uploads.lines)
     if not n:
-        return {"trouble": "Everything was stored whole.", "waiting": "Nothing waits."}.get(
-            state, "Nothing has been sent yet."
-        )
+        nothing = {"trouble": "Everything was stored whole.", "waiting": "Nothing waits."}
+        return nothing.get(state, "No delivery fits this choice.")
     if uploads.n_trouble == n > 1:
         return f"None of the {n} deliveries shown was wholly stored."
     if uploads.n_trouble:
@@ -119,16 +161,28 @@ def write_uploads(uploads: UploadList, *, state: str) -> str:
     return f"{_count_shown(uploads.n_whole, n)} {'is' if uploads.n_whole == 1 else 'are'} whole."
 
 
+def write_progress(percent: int, *, n_bytes: int) -> str:
+    """How far a worker is, with what that is a part of."""
+    if percent <= 0:
+        return f"begins to read {size(n_bytes)}"
+    if percent >= 100:
+        return f"all of {size(n_bytes)} is read and being stored"
+    return f"{percent}{_NO_BREAK}% of {size(n_bytes)} read"
+
+
+def read_pulse(project: Project, *, now: datetime) -> str:
+    """What changes before a project's facts do: the newest deliveries with their states, progress and refusals.
+
+    And the time, as finely as a page tells it: what waits does so for minutes, a silence lasts for hours.
+    """
+    ((newest, reading, refused, is_waiting),) = fetch_rows(_PULSE_SQL, {"project": project.pk, "limit": N_ROWS})
+    return f"{newest}/{reading}/{refused}/{now:%dT%H:%M}" if is_waiting else f"{newest}/{refused}/{now:%dT%H}"
+
+
 def _count_shown(part: int, whole: int) -> str:
     if part == whole:
         return "The one delivery shown" if whole == 1 else f"All {in_words(whole)} deliveries shown"
     return f"{in_words(part).capitalize() if part else 'None'} of {whole} deliveries shown"
-
-
-def read_newest_states(project: Project) -> str:
-    """The newest deliveries and their states as one text: what changes before a project's facts do."""
-    newest = Upload.objects.filter(project=project).order_by("-id").values_list("id", "state")[:N_ROWS]
-    return ",".join(f"{pk}{state}" for pk, state in newest)
 
 
 def _find_last(project: Project, before: str) -> int | None:
@@ -139,30 +193,68 @@ def _find_last(project: Project, before: str) -> int | None:
     return Upload.objects.filter(project=project, public_id=public_id).values_list("id", flat=True).first()
 
 
-def _describe(upload: Upload) -> UploadLine:
-    files: Sequence[dict[str, Any]] = (upload.receipt or {}).get("files", [])
-    names = [file.name for file in sorted(upload.files.all(), key=lambda file: file.position)]
-    metadata = upload.metadata
+def _read_line(row: Row) -> UploadLine:
+    *facts, job, variant, branch, files, n_files, n_tests, n_coverage, n_remarks, message = row
+    public_id, state, received_at, run, n_bytes, percent, attempts = facts
     return UploadLine(
-        public_id=upload.public_id,
-        state=upload.state,
-        word=upload.get_state_display(),
-        files=tuple(names or [str(file.get("name", "")) for file in files]),
-        received_at=upload.received_at,
-        run=upload.run,
-        job=name_job(str(metadata.get("job", "")), str(metadata.get("variant", ""))) if metadata else "",
-        branch=str(metadata.get("branch", "")),
-        n_tests=sum(int(file.get("tests") or 0) for file in files) if upload.run is not None else None,
-        n_bytes=upload.n_bytes_plain,
-        told=_tell(upload, files),
+        public_id=public_id,
+        state=state,
+        received_at=received_at,
+        run=run,
+        n_bytes=n_bytes,
+        percent=percent or 0,
+        attempts=attempts,
+        job=name_job(job, variant) if job or variant else "",
+        branch=branch,
+        files=tuple(name or "" for name in files or ()),
+        n_files=n_files,
+        n_tests=n_tests if run is not None else None,
+        n_coverage=n_coverage,
+        n_remarks=n_remarks,
+        message=message,
     )
 
 
-def _tell(upload: Upload, files: Sequence[dict[str, Any]]) -> str:
-    if upload.error:
-        return str(upload.error.get("message", ""))
-    errors = [file["error"] for file in files if file.get("error")]
-    if errors:
-        return str(errors[0].get("message", ""))
-    n = sum(len(file.get("warnings", ())) for file in files)
-    return "" if not n else "1 remark" if n == 1 else f"{n} remarks"
+# Receipts may be large: their figures are taken inside the database. An old receipt may lack any of its fields.
+_LINES_SQL: Final = """
+SELECT u.public_id, u.state, u.received_at, u.run, u.n_bytes_plain, u.progress, u.attempts,
+    coalesce(u.metadata->>'job', ''), coalesce(u.metadata->>'variant', ''), coalesce(u.metadata->>'branch', ''),
+    coalesce(kept.names, receipts.names), greatest(kept.n, receipts.n)::int,
+    receipts.n_tests, receipts.n_coverage, (receipts.n_remarks + remarks.n)::int,
+    coalesce(u.error->>'message', receipts.message, '')
+FROM (
+    SELECT u.id FROM (
+        SELECT id, state, error, receipt FROM health_upload WHERE project_id = %(project)s{before}
+        ORDER BY id DESC {bound}
+    ) u WHERE true{narrowed} ORDER BY u.id DESC LIMIT %(limit)s
+) shown
+JOIN health_upload u ON u.id = shown.id
+CROSS JOIN LATERAL jsonb_to_record(coalesce(u.receipt, '{{}}')) AS told (files jsonb, warnings jsonb)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS n, (array_agg(f.name ORDER BY f.position))[1:2] AS names
+    FROM health_uploadfile f WHERE f.upload_id = u.id AND f.role = 'report'
+) kept
+CROSS JOIN LATERAL (
+    SELECT count(*) AS n, (array_agg(file->>'name' ORDER BY at))[1:2] AS names,
+        sum((file->>'tests')::int)::int AS n_tests, count(*) FILTER (WHERE file->>'kind' = 'coverage') AS n_coverage,
+        coalesce(sum(jsonb_array_length(coalesce(nullif(file->'warnings', 'null'), '[]'))), 0) AS n_remarks,
+        (array_agg(file->'error'->>'message' ORDER BY at) FILTER (WHERE file->'error'->>'message' <> ''))[1] AS message
+    FROM jsonb_array_elements(coalesce(nullif(told.files, 'null'), '[]')) WITH ORDINALITY AS listed (file, at)
+) receipts
+CROSS JOIN LATERAL (SELECT jsonb_array_length(coalesce(nullif(told.warnings, 'null'), '[]')) AS n) remarks
+ORDER BY u.id DESC
+"""
+_WITH_REASON: Final = """ AND (
+    (u.state IN ('failed', 'dead') AND u.error->>'code' = %(reason)s)
+    OR (u.state = 'partial' AND jsonb_path_exists(
+        u.receipt, '$.files[*].error ? (@.code == $code)', jsonb_build_object('code', %(reason)s::text))))"""
+_PULSE_SQL: Final = """
+SELECT
+    (SELECT string_agg(id || state, ',' ORDER BY id) FROM (
+        SELECT id, state FROM health_upload WHERE project_id = %(project)s ORDER BY id DESC LIMIT %(limit)s) newest),
+    (SELECT string_agg(id || ':' || coalesce(progress, 0), ',' ORDER BY id) FROM health_upload
+     WHERE state = 'processing' AND project_id = %(project)s),
+    (SELECT id || ':' || n FROM health_refusal WHERE project_id = %(project)s ORDER BY at DESC, id DESC LIMIT 1),
+    EXISTS (SELECT 1 FROM health_upload WHERE state IN ('received', 'retry') AND project_id = %(project)s)
+    OR EXISTS (SELECT 1 FROM health_upload WHERE state = 'processing' AND project_id = %(project)s)
+"""

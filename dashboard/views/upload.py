@@ -1,18 +1,20 @@
 """One delivery and its receipt, and the button that reads it again.
 
-Called by `dashboard.urls`. Promise: only a maintainer can have it read again, and only when nothing was stored of it
-(`tests/dashboard/test_upload_views.py`).
+Called by `dashboard.urls`. Promise: only a maintainer can have it read again, and only when nothing was stored of it;
+the page asks again only while something moves (`tests/dashboard/test_upload_views.py`).
 """
 
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.http import HtmxRequest, Role, answer_conditionally, get_project_or_404, render_page, require_login
 from dashboard.queries.upload import find_upload, read_upload_page
+from health.models import Upload
+from health.retries import read_again as read_upload_again
 
 
 @require_safe
@@ -25,6 +27,8 @@ def page(request: HtmxRequest, slug: str, public_id: UUID) -> HttpResponse:
         raise Http404
 
     def build() -> HttpResponse:
+        if request.GET.get("format") == "json":
+            return _answer_with_receipt(upload)
         return render_page(
             request,
             "dashboard/upload.html",
@@ -34,8 +38,24 @@ def page(request: HtmxRequest, slug: str, public_id: UUID) -> HttpResponse:
             upload=upload,
         )
 
-    return answer_conditionally(
-        request, project=project, build=build, also=f"{upload.state}{upload.attempts}{upload.finished_at}"
+    moving = f"{upload.state}{upload.attempts}{upload.finished_at}{upload.progress}"
+    return answer_conditionally(request, project=project, build=build, also=moving)
+
+
+def _answer_with_receipt(upload: Upload) -> JsonResponse:
+    """All of the receipt, as the API gives it too."""
+    return JsonResponse(
+        {
+            "upload": str(upload.public_id),
+            "state": upload.state,
+            "received_at": upload.received_at.isoformat(),
+            "finished_at": upload.finished_at and upload.finished_at.isoformat(),
+            "attempts": upload.attempts,
+            "metadata": upload.metadata,
+            "run": upload.run,
+            "receipt": upload.receipt,
+            "error": upload.error,
+        }
     )
 
 
@@ -47,7 +67,7 @@ def read_again(request: HtmxRequest, slug: str, public_id: UUID) -> HttpResponse
     upload = find_upload(project, public_id=public_id)
     if upload is None:
         raise Http404
-    if request.method == "POST" and upload.wait_again():
+    if request.method == "POST" and read_upload_again(upload, user=request.user):
         messages.info(request, "It will be read again within a minute.")
     elif request.method == "POST":
         messages.info(request, "It is not waiting for that: something of it was stored, or it is being read.")

@@ -1,8 +1,10 @@
 """One receipt: every file, every remark, and one sentence for the whole."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from dashboard.queries.upload import UploadPage, find_upload, read_upload_page
 from health.models import Upload, UploadFile
@@ -56,7 +58,7 @@ REFUSED = {"name": "b.xml", "format": None, "state": "failed", "error": ERROR, "
         ("failed", [REFUSED, REFUSED], "All two files were refused. Nothing was stored."),
         ("received", [], "It is kept, and waits to be read."),
         ("processing", [], "It is being read."),
-        ("retry", [], "It is kept, and will be read again in a moment."),
+        ("retry", [], "It is kept, and will be read again."),
         ("cancelled", [], "It was cancelled before it was read."),
     ],
 )
@@ -108,7 +110,7 @@ def test_files_that_wait_are_listed_without_a_receipt() -> None:
     assert found is not None
     page = read_upload_page(found)
     assert [(file.name, file.word, file.is_read) for file in page.files] == [("a.xml", "not read yet", False)]
-    assert page.is_waiting
+    assert page.polls == "every 3s"
 
 
 def test_a_delivery_of_another_project_is_not_found() -> None:
@@ -125,15 +127,134 @@ def test_it_costs_two_statements() -> None:
     assert len(sent) == 2
 
 
-@pytest.mark.parametrize(("state", "may"), [("failed", True), ("dead", True), ("stored", False), ("partial", False)])
-def test_only_what_came_to_nothing_waits_again(state: str, may: bool) -> None:
-    upload = a_received_upload(a_project())
-    Upload.objects.filter(pk=upload.pk).update(state=state, attempts=3)
-    assert upload.wait_again() is may
-    upload.refresh_from_db()
-    assert (upload.state, upload.attempts) == (("retry", 0) if may else (state, 3))
-
-
 def test_an_expected_failure_ran_and_is_no_skip() -> None:
     page = read("stored", a_file(xfailed=1), a_file("b.xml"))  # an old receipt does not tell them apart
     assert (page.n_executed, page.totals["skipped"], page.totals["xfailed"]) == (15, 3, 1)
+
+
+COVERAGE = {
+    "name": "coverage.xml",
+    "kind": "coverage",
+    "format": "cobertura",
+    "state": "stored",
+    "level": "unit",
+    "files": 12,
+    "lines_valid": 100,
+    "lines_covered": 80,
+    "branches_valid": 0,
+    "branches_covered": 0,
+    "warnings": [],
+    "error": None,
+}
+
+
+def test_coverage_has_figures_of_its_own() -> None:
+    page = read("stored", a_file(), COVERAGE)
+    assert page.sentence == "Eight cases and coverage were stored from two files."
+    (report,) = page.coverage
+    assert (report.format, report.level, report.is_read, report.counts["files"]) == ("Cobertura", "unit", True, 12)
+    assert (report.counts["lines_covered"], report.counts["lines_valid"]) == (80, 100)
+    assert [file.name for file in page.reports] == ["a.xml"]
+    assert (page.n_listed, page.n_executed) == (8, 7)
+    assert page.has_tests
+
+
+def test_coverage_alone_is_no_delivery_of_no_tests() -> None:
+    page = read("stored", COVERAGE)
+    assert page.sentence == "Coverage was stored from one file."
+    assert (page.has_tests, page.reports) == (False, ())
+
+
+def test_what_the_configuration_could_not_say_has_its_file_line_and_field() -> None:
+    warning = {"file": ".suitewatch.yml", "line": 3, "field": "suites[0].levl", "code": "x", "message": "m"}
+    upload = a_received_upload(a_project())
+    Upload.objects.filter(pk=upload.pk).update(
+        state="stored", receipt={"files": [], "configuration": {"number": 4, "warnings": [warning]}}
+    )
+    found = find_upload(upload.project, public_id=upload.public_id)
+    assert found is not None
+    configuration = read_upload_page(found).configuration
+    assert configuration is not None
+    (remark,) = configuration.remarks
+    assert (configuration.number, remark.file, remark.line, remark.field) == (4, ".suitewatch.yml", 3, "suites[0].levl")
+
+
+def test_files_that_are_no_reports_are_not_listed_as_such() -> None:
+    upload = a_received_upload(a_project())
+    for position, (name, role) in enumerate([(".suitewatch.yml", "configuration"), ("a.xml", "report")]):
+        UploadFile.objects.create(
+            upload=upload, position=position, name=name, role=role, n_bytes_wire=1, n_bytes_plain=2, digest=b"x"
+        )
+    found = find_upload(upload.project, public_id=upload.public_id)
+    assert found is not None
+    assert [file.name for file in read_upload_page(found).files] == ["a.xml"]
+
+
+def test_what_is_read_again_shows_no_outcome_of_before() -> None:
+    assert [file.word for file in read("retry", REFUSED, error=ERROR).files] == ["not read yet"]
+
+
+@pytest.mark.parametrize(
+    ("codes", "told"),
+    [
+        (["worker_crashed"], "read again after the worker died"),
+        (["internal"], "read again after one try"),
+        (["internal", "worker_crashed"], "read again after the worker died"),
+        (["worker_crashed", "internal"], "read again after two tries"),
+    ],
+)
+def test_earlier_tries_are_told(codes: list[str], told: str) -> None:
+    upload = a_received_upload(a_project())
+    tries = [{"code": code, "at": "2026-03-02T09:00:00+00:00"} for code in codes]
+    Upload.objects.filter(pk=upload.pk).update(state="stored", receipt={"files": [], "tries": tries}, attempts=2)
+    found = find_upload(upload.project, public_id=upload.public_id)
+    assert found is not None
+    page = read_upload_page(found)
+    assert page.told_tries == told
+    assert [str(one.at) for one in page.tries] == ["2026-03-02 09:00:00+00:00"] * len(codes)
+
+
+@pytest.mark.parametrize(
+    ("state", "due_in", "pace"),
+    [
+        ("processing", 0, "every 1s"),
+        ("received", -1, "every 3s"),
+        ("retry", -1, "every 3s"),
+        ("retry", 600, ""),
+        *((state, -1, "") for state in ("stored", "partial", "failed", "dead", "cancelled")),
+    ],
+)
+def test_the_page_asks_again_only_while_something_moves(state: str, due_in: int, pace: str) -> None:
+    due = timezone.now() + timedelta(seconds=due_in)
+    assert read(state, next_attempt_at=due).polls == pace
+
+
+@pytest.mark.parametrize(
+    ("progress", "told"),
+    [(None, "begins to read 4.0\u00a0MB"), (43, "43\u00a0% of 4.0\u00a0MB read"), (100, "all of 4.0\u00a0MB is read")],
+)
+def test_how_far_the_worker_is(progress: int | None, told: str) -> None:
+    assert read("processing", progress=progress, n_bytes_plain=4_000_000).told_progress.startswith(told)
+    assert read("stored", progress=progress, n_bytes_plain=4_000_000).told_progress == ""
+
+
+def test_a_long_receipt_stays_readable_and_counts_what_it_leaves_out() -> None:
+    warnings = [{"code": f"code_{k}", "message": "m", "count": 2} for k in range(50)]
+    files = [a_file(f"{k}.xml", warnings=warnings) for k in range(98)]
+    page = read("partial", *files, a_file("clean.xml"), {**REFUSED, "name": "last.xml"})
+    assert (len(page.reports), page.n_files_more) == (50, 50)
+    assert page.reports[0].name == "last.xml"  # what needs a reader most comes first
+    assert ([file.name for file in page.sections], page.n_sections_more, page.n_with_remarks) == (["last.xml"], 98, 99)
+    assert (len(page.files[0].remarks_shown), page.files[0].n_remarks_more) == (10, 40)
+    assert (page.kinds[0].n_files, page.kinds[0].n_places, len(page.kinds)) == (98, 196, 51)
+
+
+def test_two_files_of_one_name_keep_their_own_sizes() -> None:
+    upload = a_received_upload(a_project())
+    for position, n in enumerate((7, 9)):
+        UploadFile.objects.create(
+            upload=upload, position=position, name="a.xml", n_bytes_wire=1, n_bytes_plain=n, digest=b"x"
+        )
+    found = find_upload(upload.project, public_id=upload.public_id)
+    assert found is not None
+    assert [file.n_bytes for file in read_upload_page(found).files] == [7, 9]

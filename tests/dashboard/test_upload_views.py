@@ -1,10 +1,14 @@
 """One receipt as a page, and reading a delivery again."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
-from health.models import Membership, Upload
+from health.models import AuditEntry, Membership, Upload
 from tests.builders import a_project, a_received_upload, a_user, an_upload
 from tests.scenes import green
 
@@ -47,14 +51,73 @@ def test_a_stored_delivery_leads_to_its_run(ann: Client) -> None:
     assert "Read it again" not in page
 
 
-def test_a_waiting_delivery_asks_again_by_itself(ann: Client) -> None:
+def test_a_delivery_asks_for_itself_while_something_moves_and_then_no_more(ann: Client) -> None:
     upload = a_received_upload(a_project("click", owner=User.objects.get(username="ann")))
+    Upload.objects.filter(pk=upload.pk).update(n_bytes_plain=4_000_000)
     url = f"/p/click/uploads/{upload.public_id}/"
     first = ann.get(url)
-    assert f'hx-get="{url}" hx-trigger="every 3s"' in first.text
+    assert f'hx-get="{url}" hx-trigger="every 3s" hx-target="#main" hx-select="#main"' in first.text
     assert ann.get(url, headers={"If-None-Match": first["ETag"]}).status_code == 304
     Upload.objects.filter(pk=upload.pk).update(state="processing")
-    assert ann.get(url, headers={"If-None-Match": first["ETag"]}).status_code == 200
+    begun = ann.get(url, headers={"If-None-Match": first["ETag"]})
+    assert '<progress max="100" value="0" aria-label="Reading">0 %</progress> begins to read 4.0\u00a0MB' in begun.text
+    Upload.objects.filter(pk=upload.pk).update(progress=43)
+    moved = ann.get(url, headers={"If-None-Match": begun["ETag"]})
+    assert f'hx-get="{url}" hx-trigger="every 1s"' in moved.text
+    assert 'value="43"' in moved.text
+    Upload.objects.filter(pk=upload.pk).update(state="failed", error=ERROR, finished_at=timezone.now())
+    over = ann.get(url, headers={"If-None-Match": moved["ETag"]}).text
+    assert "hx-trigger" not in over
+    assert "<progress" not in over
+
+
+def test_a_worker_that_died_is_told_on_the_receipt(ann: Client) -> None:
+    upload = a_received_upload(a_project("click", owner=User.objects.get(username="ann")))
+    tries = [{"code": "worker_crashed", "at": "2026-03-02T09:00:00+00:00"}]
+    Upload.objects.filter(pk=upload.pk).update(state="stored", receipt={"files": [], "warnings": [], "tries": tries})
+    page = ann.get(f"/p/click/uploads/{upload.public_id}/").text
+    assert "read again after the worker died" in page
+    assert "2 March 2026, 09:00" in page
+
+
+def test_the_whole_receipt_is_there_for_machines(ann: Client) -> None:
+    upload = a_refused()
+    told = ann.get(f"/p/click/uploads/{upload.public_id}/?format=json").json()
+    assert (told["state"], told["error"]["code"]) == ("failed", "not_xml")
+    assert told["receipt"]["files"][0]["name"] == "page.html"
+    assert 'href="?format=json">Receipt as JSON</a>' in ann.get(f"/p/click/uploads/{upload.public_id}/").text
+
+
+def test_coverage_and_configuration_have_their_parts(ann: Client) -> None:
+    upload = a_refused()
+    coverage = {"name": "c.xml", "kind": "coverage", "format": "lcov", "state": "stored", "files": 3, "level": ""}
+    lines = {"lines_valid": 100, "lines_covered": 80, "branches_valid": 0, "branches_covered": 0}
+    warning = {"file": ".suitewatch.yml", "line": 3, "code": "unknown_key", "message": "No such key."}
+    receipt = {"files": [coverage | lines], "configuration": {"number": 1, "warnings": [warning]}}
+    Upload.objects.filter(pk=upload.pk).update(state="stored", run=1, error=None, receipt=receipt)
+    page = ann.get(f"/p/click/uploads/{upload.public_id}/").text
+    assert "<h1>Coverage was stored from one file.</h1>" in page
+    assert "80 of 100" in page
+    assert ">none</td>" in page  # no branches
+    assert "none named" in page
+    assert "executed tests passed" not in page
+    assert '<span class="id">.suitewatch.yml</span><br>line 3' in page
+    assert "No such key." in page
+
+
+@pytest.mark.parametrize("n_files", [1, 100])
+def test_the_page_costs_five_queries(
+    ann: Client, django_assert_num_queries: Callable[[int], Any], n_files: int
+) -> None:
+    upload = a_refused()
+    warnings = [{"code": f"c{k}", "message": "m"} for k in range(50)]
+    files = [{"name": f"{k}.xml", "state": "stored", "tests": 1, "warnings": warnings} for k in range(n_files)]
+    Upload.objects.filter(pk=upload.pk).update(state="partial", error=None, receipt={"files": files})
+    with django_assert_num_queries(5):  # session, user, membership, upload, files
+        page = ann.get(f"/p/click/uploads/{upload.public_id}/").text
+    assert ("And 40 more, in the" in page) is (n_files == 1)
+    assert ("One hundred more" in page or "100 more files have remarks" in page) is (n_files == 100)
+    assert len(page) < 100_000
 
 
 def test_a_maintainer_can_have_it_read_again(ann: Client) -> None:
@@ -63,6 +126,8 @@ def test_a_maintainer_can_have_it_read_again(ann: Client) -> None:
     assert "It will be read again within a minute." in answer.text
     upload.refresh_from_db()
     assert (upload.state, upload.attempts) == ("retry", 0)
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.action, entry.subject) == ("ann", "upload.retried", str(upload.public_id))
     again = ann.post(f"/p/click/uploads/{upload.public_id}/again/", follow=True)
     assert "It is not waiting for that" in again.text
 

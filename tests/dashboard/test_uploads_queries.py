@@ -4,10 +4,10 @@ import pytest
 
 from dashboard.filters import Filters
 from dashboard.queries import uploads
-from dashboard.queries.uploads import list_uploads, read_newest_states
-from health.models import Project, Upload, UploadFile
+from dashboard.queries.uploads import list_uploads, read_pulse
+from health.models import Project, Refusal, Upload, UploadFile, UploadToken
 from tests.builders import a_project, a_received_upload, an_upload
-from tests.scenes import green
+from tests.scenes import at, green
 from tests.statements import counted_statements
 
 pytestmark = pytest.mark.django_db
@@ -99,13 +99,82 @@ def test_a_place_in_another_project_is_no_place_here() -> None:
     assert len(list_uploads(project, Filters(before=str(foreign.public_id))).lines) == 1
 
 
-def test_the_newest_states_change_with_every_step() -> None:
+def test_the_pulse_changes_with_every_step() -> None:
     project = a_project()
-    before = read_newest_states(project)
+    token = UploadToken.issue(project, name="ci")[0]
+    seen = [read_pulse(project, now=at(0))]
     upload = a_received_upload(project)
-    received = read_newest_states(project)
-    Upload.objects.filter(pk=upload.pk).update(state="processing")
-    assert len({before, received, read_newest_states(project)}) == 3
+    seen.append(read_pulse(project, now=at(0)))
+    for step in ({"state": "processing"}, {"progress": 7}, {"state": "stored"}):
+        Upload.objects.filter(pk=upload.pk).update(**step)
+        seen.append(read_pulse(project, now=at(0)))
+    refusal = Refusal.objects.create(project=project, token=token, error={"code": "too_large"})
+    seen.append(read_pulse(project, now=at(0)))
+    Refusal.objects.filter(pk=refusal.pk).update(n=2)
+    seen.append(read_pulse(project, now=at(0)))
+    assert len(set(seen)) == len(seen)
+
+
+def test_time_is_part_of_the_pulse_as_finely_as_it_is_told() -> None:
+    project = a_project()
+    assert read_pulse(project, now=at(0)) == read_pulse(project, now=at(0.5)) != read_pulse(project, now=at(1))
+    a_received_upload(project)
+    assert read_pulse(project, now=at(0)) != read_pulse(project, now=at(0.5))
+
+
+@pytest.mark.parametrize(
+    ("query", "states"),
+    [
+        ({"state": "failed"}, ["dead", "failed"]),
+        ({"state": "dead"}, ["dead"]),
+        ({"state": "partial"}, ["partial"]),
+        ({"state": "trouble"}, ["dead", "failed", "partial"]),
+        ({"reason": "not_xml"}, ["failed", "partial"]),
+        ({"reason": "not_xml", "state": "partial"}, ["partial"]),
+        ({"reason": "worker_crashed"}, ["dead"]),
+        ({"reason": "nobody's"}, []),
+    ],
+)
+def test_state_and_reason_narrow_the_list(query: dict[str, str], states: list[str]) -> None:
+    project = a_project()
+    partial = an_upload(project, green(2), state="partial")
+    error = {"code": "not_xml", "message": "No XML."}
+    files = [{"name": "a", "state": "stored", "error": None}, {"name": "b", "state": "failed", "error": error}]
+    Upload.objects.filter(pk=partial.pk).update(receipt={"files": files})
+    a_refused(project)
+    dead = a_received_upload(project)
+    Upload.objects.filter(pk=dead.pk).update(state="dead", error={"code": "worker_crashed", "message": "m"})
+    waits = a_received_upload(project)
+    Upload.objects.filter(pk=waits.pk).update(state="retry", error=error)
+    assert [line.state for line in list_uploads(project, Filters(**query)).lines] == states
+
+
+def test_no_receipt_leaves_the_database_and_its_figures_do() -> None:
+    project = a_project()
+    upload = an_upload(project, green(2))
+    coverage = {"name": "c.xml", "kind": "coverage", "state": "stored", "files": 3, "warnings": [{"code": "marker"}]}
+    tests = {"name": "t.xml", "state": "stored", "tests": 9, "warnings": [{"code": "marker"}] * 2, "error": None}
+    receipt = {"files": [tests, coverage], "warnings": [{"code": "marker"}]}
+    Upload.objects.filter(pk=upload.pk).update(receipt=receipt)
+    with counted_statements() as sent:
+        (line,) = list_uploads(project, Filters()).lines
+    assert (line.n_tests, line.n_coverage, line.n_remarks, line.told) == (9, 1, 4, "coverage, 4 remarks")
+    assert not any("receipt," in statement.split("FROM")[0] for statement in sent)
+
+
+def test_a_worker_at_it_is_told_with_its_share() -> None:
+    upload = a_received_upload(a_project())
+    Upload.objects.filter(pk=upload.pk).update(state="processing", progress=43, n_bytes_plain=4_000_000)
+    (line,) = list_uploads(upload.project, Filters()).lines
+    assert (line.is_reading, line.percent, line.told_progress) == (True, 43, "43\u00a0% of 4.0\u00a0MB read")
+
+
+def test_an_old_receipt_may_lack_anything() -> None:
+    project = a_project()
+    for receipt in ({}, {"files": [{}]}, {"files": [{"name": "a", "error": {}}], "warnings": None}):
+        upload = a_received_upload(project)
+        Upload.objects.filter(pk=upload.pk).update(state="stored", receipt=receipt)
+    assert [line.told for line in list_uploads(project, Filters()).lines] == ["", "", ""]
 
 
 def test_its_cost_does_not_grow() -> None:
@@ -115,5 +184,5 @@ def test_its_cost_does_not_grow() -> None:
             with_files(a_received_upload(project), "a.xml", "b.xml")
         with counted_statements() as sent:
             found = list_uploads(project, Filters())
-        assert len(sent) == 2
+        assert len(sent) == 1
     assert found.next_before
