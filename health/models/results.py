@@ -86,7 +86,7 @@ class Run(models.Model):
 
 
 class RunClosing(models.Model):
-    """A run that was said to be over: by CI (`finish`, what came is all) or by the clock (`timer`, the rest is missing).
+    """A run said to be over: by CI (`finish`, what came is all) or by the clock (`timer`, the rest is missing).
 
     A fact, kept by the run's own name because CI may say so before its reports were read.
     """

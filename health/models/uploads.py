@@ -81,6 +81,8 @@ class Upload(models.Model):
         indexes = [
             # The claim and the sweeper look only at what is not finished: two small partial indexes.
             models.Index(fields=["next_attempt_at"], name="upload_due", condition=Q(state__in=["received", "retry"])),
+            # How many of a project wait, asked before each body is read.
+            models.Index(fields=["project"], name="upload_waiting", condition=Q(state__in=["received", "retry"])),
             models.Index(fields=["lease_until"], name="upload_leased", condition=Q(state="processing")),
             models.Index(fields=["project", "-id"], name="upload_newest"),
             models.Index(fields=["project", "run"], name="upload_of_run"),

@@ -1,0 +1,64 @@
+"""Both texts together: read, checked, and brought into the form the rules are kept in.
+
+Called through `ingest.configuration`; pure.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ingest.configuration.code_owners import read_code_owners
+from ingest.configuration.remarks import CONFIGURATION, OWNERS, Remark, Remarks
+from ingest.configuration.shapes import read_shape
+from ingest.configuration.yaml_nodes import YamlError, read_nodes
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationRead:
+    """What was understood, without defaults, and what was not."""
+
+    content: dict[str, Any]
+    warnings: list[Remark]
+
+
+def read_configuration(text: str, owners_text: str = "") -> ConfigurationRead:
+    """Read `.suitewatch.yml` and CODEOWNERS; an empty text is a file that is not there."""
+    remarks, about_owners = Remarks(CONFIGURATION), Remarks(OWNERS)
+    content = _order(_read_yaml(text, remarks))
+    if code_owners := read_code_owners(owners_text, remarks=about_owners):
+        content["code_owners"] = code_owners
+    return ConfigurationRead(content, remarks.list_all() + about_owners.list_all())
+
+
+def decode_text(data: bytes, *, file: str) -> tuple[str, list[Remark]]:
+    """A file's bytes as text that the database can hold; bytes that are not UTF-8 become U+FFFD, with a remark."""
+    remarks = Remarks(file)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = data.count(b"\n", 0, problem.start) + 1
+        remarks.add("undecodable_text", "The file is not UTF-8 here.", line=line)
+        text = data.decode("utf-8-sig", "replace")
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}"), remarks.list_all()
+
+
+def _read_yaml(text: str, remarks: Remarks) -> dict[str, Any]:
+    try:
+        root, second = read_nodes(text)
+    except YamlError as problem:
+        remarks.add(problem.code, problem.message, line=problem.line, column=problem.column)
+        return {}
+    if second is not None:
+        remarks.add("configuration_invalid", "A second document begins here; only the first is read.", line=second)
+    return read_shape(root, remarks=remarks) if root else {}
+
+
+def _order(values: dict[str, Any]) -> dict[str, Any]:
+    """The content as it is kept: what says nothing is left out."""
+    content = {
+        "suites": values.get("suites"),
+        "coverage": {name: listed for name, listed in values.get("coverage", {}).items() if listed},
+        "expected_jobs": list(dict.fromkeys(values.get("expected_jobs", ()))),
+        "run": values.get("run"),
+        "owners": values.get("owners"),
+    }
+    return {name: value for name, value in content.items() if value}

@@ -1,0 +1,67 @@
+"""HTTP in, HTTP out: the address that checks `.suitewatch.yml` and CODEOWNERS, and their schema for editors.
+
+Called by `ingest.urls`. Promise: a check needs no token and keeps nothing but a count of the sender's checks, and it
+is read as an upload would read it (`tests/ingest/configuration/test_check.py`).
+"""
+
+import math
+from functools import cache
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET, require_POST
+
+from health import allowances
+from ingest.body import spool_body
+from ingest.configuration import CONFIGURATION, OWNERS, decode_text, read_configuration
+from ingest.configuration.shapes import SCHEMA_PATH
+from ingest.errors import IngestError
+from ingest.views import answer_errors, give_connection_back
+
+
+@csrf_exempt
+@require_POST
+@answer_errors
+def check(request: HttpRequest) -> HttpResponse:
+    """What would be understood of the body: `.suitewatch.yml`, or CODEOWNERS where `filename` says so."""
+    _take_allowance(request)
+    give_connection_back()
+    file = OWNERS if request.GET.get("filename", "").rpartition("/")[2].upper() == OWNERS else CONFIGURATION
+    text, remarks = decode_text(_read_body(request), file=file)
+    read = read_configuration("", text) if file == OWNERS else read_configuration(text)
+    warnings = [remark.to_json() for remark in remarks + read.warnings]
+    return JsonResponse({"file": file, "ok": not warnings, "warnings": warnings, "content": read.content})
+
+
+def _take_allowance(request: HttpRequest) -> None:
+    most = settings.CHECKS_PER_MINUTE
+    key = f"check:{allowances.name_address(str(request.META.get('REMOTE_ADDR', '')))}"
+    if seconds := allowances.take(key, rate=most / 60, burst=most):
+        text = f"More than {most} checks came from this address within a minute."
+        raise IngestError("rate_limited", text, limit=most, retry_after=math.ceil(seconds))
+
+
+def _read_body(request: HttpRequest) -> bytes:
+    """The body, small as it has to be; an empty one is an empty file."""
+    declared, most = str(request.META.get("CONTENT_LENGTH") or ""), settings.UPLOAD_MAX_CONFIGURATION_BYTES
+    if declared == "0":
+        return b""
+    if declared.isdigit() and int(declared) > most:
+        text = f"The file has {int(declared):,} bytes; at most {most:,} are read."
+        raise IngestError("too_large", text, "Make the file smaller.", limit=most, actual=int(declared))
+    with spool_body(request) as body:
+        return body.read()
+
+
+@require_GET
+def schema(request: HttpRequest) -> HttpResponse:
+    """The JSON Schema of `.suitewatch.yml`; editors fetch it from anywhere."""
+    response = HttpResponse(_read_schema(), content_type="application/schema+json")
+    response["Access-Control-Allow-Origin"] = "*"
+    return response
+
+
+@cache
+def _read_schema() -> bytes:
+    return SCHEMA_PATH.read_bytes()

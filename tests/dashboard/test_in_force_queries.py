@@ -1,0 +1,82 @@
+"""The configuration in force as the settings page shows it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from dashboard.queries.in_force import read_in_force
+from health.models import Project
+from health.rebuild import rebuild_if_due
+from tests.builders import a_project, a_user, an_upload
+
+pytestmark = pytest.mark.django_db
+
+TEXT = """
+suites:
+  - {path: tests/unit, level: unit}
+  - {path: tests/e2e, levle: e2e}
+coverage: {prefixes: [build/, src/]}
+expected_jobs: [unit, web]
+run: {timeout_minutes: 90}
+owners: [{path: tests, owners: ["@a<b"]}]
+"""
+
+
+@pytest.fixture
+def ann() -> User:
+    return a_user("ann")
+
+
+@pytest.fixture
+def project(ann: User) -> Project:
+    return a_project("shop", owner=ann)
+
+
+def show(ann: User) -> str:
+    client = Client()
+    client.force_login(ann)
+    text: str = client.get("/p/shop/settings/").text
+    return text
+
+
+def test_without_one_the_page_says_what_it_could_do(
+    ann: User, project: Project, django_assert_num_queries: Callable[[int], Any]
+) -> None:
+    with django_assert_num_queries(0):
+        assert read_in_force(project) is None
+    text = show(ann)
+    assert "None has come with" in text
+    assert "/suitewatch.schema.json" in text
+
+
+def test_it_is_shown_with_its_commit_what_was_understood_and_what_was_not(
+    ann: User, project: Project, django_assert_num_queries: Callable[[int], Any]
+) -> None:
+    an_upload(project, {"tests.unit.a::x": "pass"}, configuration=TEXT, owners="* @all\n/x @x\n", commit="abc12345" * 5)
+    project.refresh_from_db()
+    with django_assert_num_queries(1):
+        found = read_in_force(project)
+    assert found is not None
+    assert (found.number, found.run, found.commit[:8], found.is_followed) == (1, 1, "abc12345", False)
+    assert found.says == (
+        ("Suites and levels", "one rule"),
+        ("Prefixes of paths", "build/, src/"),
+        ("Jobs of a run", "unit, web"),
+        ("A run waits", "90 minutes"),
+        ("Owners", "one rule, and two lines of CODEOWNERS"),
+    )
+    assert [(remark.line, remark.field) for remark in found.remarks] == [(4, "suites[1].levle")]
+    text = show(ann)
+    assert "are being brought in line" in text
+    assert "Did you mean level?" in text
+    assert "@a&lt;b" in text
+    rebuild_if_due(project.pk)
+    assert "are being brought in line" not in show(ann)
+
+
+def test_an_empty_one_says_that_it_says_nothing(ann: User, project: Project) -> None:
+    an_upload(project, {"a::x": "pass"}, configuration="")
+    assert "It says nothing" in show(ann)

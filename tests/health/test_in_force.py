@@ -1,0 +1,129 @@
+"""Which configuration counts: the newest of the default branch, in whatever order uploads arrive."""
+
+import itertools
+import json
+
+import pytest
+
+from health.in_force import DEFAULT_TIMEOUT_MINUTES, find_due_projects, settle_configuration
+from health.models import AuditEntry, Configuration, Project
+from health.rebuild import delete_upload, rebuild_if_due, rebuild_project
+from health.sql import open_cursor
+from tests.builders import a_project, an_upload
+from tests.scenes import at
+
+pytestmark = pytest.mark.django_db
+
+CASES = {"tests.api::one": "pass", "tests.web::two": "fail"}
+UNIT = "suites: [{path: tests/api, suite: API}]"
+OTHER = "suites: [{path: tests, suite: All}]"
+OWNED = UNIT + '\nowners: [{path: tests, owners: ["@a"]}]'
+
+
+def text_in_force(project: Project) -> str | None:
+    project.refresh_from_db()
+    if project.configuration is None:
+        return None
+    return Configuration.objects.get(project=project, number=project.configuration).text
+
+
+def is_rebuilt(project: Project) -> bool:
+    return project.pk not in find_due_projects(open_cursor())
+
+
+def test_without_a_configuration_nothing_is_in_force() -> None:
+    project = a_project()
+    an_upload(project, CASES)
+    assert text_in_force(project) is None
+    assert is_rebuilt(project)
+
+
+def test_the_newest_run_of_the_default_branch_decides_whatever_comes_first() -> None:
+    uploads = [(UNIT, 1), (OTHER, 3), ("", 2)]
+    for order in itertools.permutations(uploads):
+        project = a_project()
+        for text, hour in order:
+            an_upload(project, CASES, configuration=text, ran_at=at(hour), committed_at=at(hour))
+        assert text_in_force(project) == OTHER
+
+
+def test_what_comes_with_a_pull_request_or_another_branch_is_kept_and_not_in_force() -> None:
+    project = a_project()
+    upload = an_upload(project, CASES, configuration=UNIT, branch="feature", pull_request="7")
+    an_upload(project, CASES, configuration=UNIT, branch="release/1")
+    assert upload.configuration is not None
+    assert text_in_force(project) is None
+
+
+def test_an_upload_without_one_leaves_it_in_force_and_an_empty_one_takes_it_back() -> None:
+    project = a_project()
+    an_upload(project, CASES, configuration=UNIT)
+    an_upload(project, CASES)
+    assert text_in_force(project) == UNIT
+    an_upload(project, CASES, configuration="")
+    assert text_in_force(project) == ""
+
+
+def test_taking_the_upload_away_takes_its_configuration_back() -> None:
+    project = a_project()
+    an_upload(project, CASES, configuration=UNIT)
+    newest = an_upload(project, CASES, configuration=OTHER)
+    delete_upload(project.pk, newest.pk)
+    assert text_in_force(project) == UNIT
+
+
+def test_a_commit_time_that_comes_late_moves_its_configuration_back() -> None:
+    project = a_project()
+    an_upload(project, CASES, configuration=UNIT, ran_at=at(5), run_id="a")
+    an_upload(project, CASES, configuration=OTHER, ran_at=at(9), run_id="b")
+    assert text_in_force(project) == OTHER
+    an_upload(project, CASES, job="more", ran_at=at(9), committed_at=at(1), run_id="b")
+    assert text_in_force(project) == UNIT
+
+
+def test_a_default_branch_that_is_learned_late_brings_its_configuration() -> None:
+    project = a_project(default_branch="")
+    an_upload(project, CASES, configuration=UNIT, branch="dev")
+    assert text_in_force(project) is None
+    an_upload(project, CASES, branch="topic", default_branch="dev")
+    assert text_in_force(project) == UNIT
+    assert is_rebuilt(project)
+
+
+def test_other_rules_wait_for_a_rebuild_and_the_same_rules_do_not() -> None:
+    project = a_project()
+    an_upload(project, CASES, configuration=UNIT)
+    assert not is_rebuilt(project)
+    assert rebuild_if_due(project.pk)
+    assert is_rebuilt(project)
+    assert not rebuild_if_due(project.pk)
+    an_upload(project, CASES, configuration=OWNED)
+    assert text_in_force(project) == OWNED
+    assert is_rebuilt(project)
+    an_upload(project, CASES, configuration=OTHER)
+    assert not is_rebuilt(project)
+    rebuild_project(project.pk)
+    assert is_rebuilt(project)
+
+
+def test_how_long_runs_wait_is_set_and_given_back() -> None:
+    project = a_project(run_timeout_minutes=45)
+    an_upload(project, CASES, configuration=UNIT)
+    project.refresh_from_db()
+    assert project.run_timeout_minutes == 45
+    an_upload(project, CASES, configuration="run: {timeout_minutes: 90}")
+    project.refresh_from_db()
+    assert project.run_timeout_minutes == 90
+    an_upload(project, CASES, configuration=UNIT)
+    project.refresh_from_db()
+    assert project.run_timeout_minutes == DEFAULT_TIMEOUT_MINUTES
+
+
+def test_each_change_is_written_down_once() -> None:
+    project = a_project()
+    for text in (UNIT, UNIT, OTHER):
+        an_upload(project, CASES, configuration=text, commit="a" * 40)
+    settle_configuration(open_cursor(), project.pk)
+    entries = list(AuditEntry.objects.filter(project=project, action="configuration.in_force").order_by("pk"))
+    assert [entry.subject for entry in entries] == ["configuration 1", "configuration 2"]
+    assert json.loads(json.dumps(entries[1].detail)) == {"before": 1, "after": 2, "commit": "a" * 40}

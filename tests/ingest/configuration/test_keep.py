@@ -1,0 +1,192 @@
+"""From the door to the worker: what came with an upload is kept once, told in its receipt, and never in its way."""
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from health.models import Case, Configuration, PayloadChunk, Project, Suite, Upload
+from health.rebuild import rebuild_if_due
+from ingest import pipeline, sweep
+from ingest.bell import ring_rebuild
+from ingest.cases import forget_names
+from ingest.configuration import keep
+from ingest.configuration.keep import keep_configuration
+from ingest.pipeline import process_next
+from tests.builders import a_project, a_received_upload, a_token, an_upload
+from tests.ingest.test_companions import post
+
+REPORT = b"<testsuite name='s'><testcase classname='tests.api.test_x' name='%s' time='0.1'/></testsuite>"
+RULES = b"suites:\n  - {path: tests/api, suite: API, level: contract}\n  - {path: tests, levle: unit}\n"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_names() -> None:
+    forget_names()
+
+
+@pytest.fixture
+def project() -> Project:
+    return a_project("pipe")
+
+
+def send(project: Project, *, name: bytes = b"one", **parts: Any) -> Upload:
+    post(project, report=REPORT % name, **parts)
+    upload = Upload.objects.latest("id")
+    assert process_next()
+    upload.refresh_from_db()
+    return upload
+
+
+@pytest.mark.django_db
+def test_an_upload_keeps_its_configuration_and_tells_what_is_wrong_with_it(project: Project) -> None:
+    upload = send(project, configuration=RULES, owners=b"* @a\nx y\n")
+    assert (upload.state, upload.configuration) == ("stored", 1)
+    assert upload.receipt is not None
+    told = upload.receipt["configuration"]
+    assert told["number"] == 1
+    assert [(w["file"], w["line"], w["field"], w["code"]) for w in told["warnings"]] == [
+        (".suitewatch.yml", 3, "suites[1].levle", "unknown_key"),
+        ("CODEOWNERS", 2, "", "owners_invalid"),
+    ]
+    assert [file["name"] for file in upload.receipt["files"]] == ["junit.xml"]
+    kept = Configuration.objects.get(project=project)
+    assert kept.text.encode() == RULES
+    assert kept.content["suites"] == [{"path": "tests/api", "suite": "API", "level": "contract"}]
+
+
+@pytest.mark.django_db
+def test_the_worker_follows_new_rules_when_the_upload_is_stored(project: Project) -> None:
+    project.default_branch = "main"
+    project.save()
+    send(project, name=b"before")
+    send(project, name=b"with", configuration=RULES)
+    send(project, name=b"after")
+    (suite,) = {case.suite for case in Case.objects.filter(project=project)}
+    assert Suite.objects.get(project=project, number=suite).name == "API"
+    project.refresh_from_db()
+    assert project.configuration == project.rules_of == 1
+
+
+@pytest.mark.django_db
+def test_the_same_content_is_one_row_and_another_project_has_its_own(project: Project) -> None:
+    numbers = [send(project, name=name, configuration=RULES).configuration for name in (b"a", b"b")]
+    numbers.append(send(project, name=b"c", configuration=b"suites: []").configuration)
+    numbers.append(send(project, name=b"d", configuration=RULES, owners=b"* @a").configuration)
+    assert numbers == [1, 1, 2, 3]
+    assert send(a_project(), configuration=RULES).configuration == 1
+    assert Configuration.objects.count() == 4
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "data", [b"suites: [\n", b"\xff\xfe", b"a: &a [*a]", b"\x00", b'a: "\\0\\ud800"', b"- " * 30_000, b"[" * 60_000]
+)
+def test_no_file_is_bad_enough_to_lose_an_upload(project: Project, data: bytes) -> None:
+    upload = send(project, configuration=data, owners=data)
+    assert upload.state == "stored"
+    assert upload.receipt is not None
+    assert upload.receipt["configuration"]["warnings"]
+
+
+@pytest.mark.django_db
+def test_bytes_that_are_no_longer_kept_are_not_taken_for_an_empty_file(project: Project) -> None:
+    post(project, configuration=RULES)
+    upload = Upload.objects.latest("id")
+    PayloadChunk.objects.filter(file__upload=upload, file__role="configuration").delete()
+    assert process_next()
+    upload.refresh_from_db()
+    assert (upload.state, upload.configuration) == ("stored", None)
+
+
+@pytest.mark.django_db
+def test_a_fault_of_ours_in_reading_costs_no_upload_either(
+    project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(keep, "read_configuration", lambda *_: 1 / 0)
+    upload = send(project, configuration=RULES)
+    assert upload.state == "stored"
+    assert upload.receipt is not None
+    assert [w["code"] for w in upload.receipt["configuration"]["warnings"]] == ["internal"]
+    assert "a configuration could not be read" in caplog.text
+
+
+@pytest.mark.django_db
+def test_a_rebuild_that_fails_leaves_the_upload_stored_and_is_made_good_by_the_sweeper(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_project_id: int) -> bool:
+        raise RuntimeError("cut off")
+
+    project.default_branch = "main"
+    project.save()
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline, "rebuild_if_due", fail)
+        assert send(project, configuration=RULES).state == "stored"
+    project.refresh_from_db()
+    assert (project.configuration, project.rules_of) == (1, None)
+    rung: list[int] = []
+    monkeypatch.setattr(sweep, "ring_rebuild", lambda project_id: bool(rung.append(project_id)))
+    sweep.sweep()
+    project.refresh_from_db()
+    assert (rung, project.rules_of) == ([project.pk], 1)
+
+
+@pytest.mark.django_db
+def test_the_bell_for_a_rebuild_rings_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ingest.tasks import follow_rules
+
+    sent: list[tuple[int, ...]] = []
+    monkeypatch.setattr(follow_rules, "apply_async", sent.append)
+    assert ring_rebuild(7)
+    assert sent == [(7,)]
+    follow_rules(7)  # a project that is not there is nothing to do
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_with_the_same_new_content_make_one_row() -> None:
+    project = a_project()
+    uploads = [a_received_upload(project) for _ in range(4)]
+    numbers: list[int] = []
+
+    def work(upload: Upload) -> None:
+        kept = keep_configuration(project_id=project.pk, upload_id=upload.pk, data=RULES, owners_data=b"")
+        numbers.append(kept.number)
+        connection.close()
+
+    threads = [threading.Thread(target=work, args=(upload,)) for upload in uploads]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert numbers == [1, 1, 1, 1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_rebuild_at_a_time() -> None:
+    project = a_project()
+    an_upload(project, {"tests.api.a::x": "pass"}, configuration=RULES.decode())
+    found: list[bool] = []
+
+    def look() -> None:
+        found.append(rebuild_if_due(project.pk))
+        connection.close()
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s, %s)", (0x5357_0003, project.pk))
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", (0x5357_0003, project.pk))
+    assert found == [False]
+    assert rebuild_if_due(project.pk)
+
+
+@pytest.mark.django_db
+def test_the_status_tells_the_number_and_the_warnings(project: Project) -> None:
+    upload = send(project, configuration=RULES)
+    token = a_token(project)
+    answer = Client().get(f"/api/v1/uploads/{upload.public_id}", headers={"authorization": f"Bearer {token}"}).json()
+    assert answer["receipt"]["configuration"]["warnings"][0]["line"] == 3
