@@ -5,11 +5,12 @@ The names below are gunicorn's own. Threads, because an upload may be slow witho
 
 from config.env import environment as env
 from config.logs import logging_settings
+from config.proxies import read_proxies
 
 _host = env.text("SUITEWATCH_HOST", default="127.0.0.1")
 _port = env.number("SUITEWATCH_PORT", default=8000, least=1, most=65_535)
 bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
-worker_class = "gthread"
+worker_class = "config.web_worker.PatientWorker"
 workers = env.number("SUITEWATCH_WEB_PROCESSES", default=2, least=1, most=64)
 threads = env.number("SUITEWATCH_WEB_THREADS", default=16, least=1, most=256)
 timeout = 60
@@ -21,8 +22,9 @@ max_requests_jitter = 200
 limit_request_line = 8190
 # Signals are enough; its socket would stand in the home directory.
 control_socket_disable = True
-# Only a trusted proxy may say who and how the client is; Django decides by the same variable.
-forwarded_allow_ips = "*" if env.flag("SUITEWATCH_TRUSTED_PROXY", default=False) else ""
+# Only a trusted proxy may say how the client came; Django decides by the same variable. None may name a path.
+forwarded_allow_ips = ",".join(map(str, read_proxies(env).peers))
+forwarder_headers = ""
 logconfig_dict = logging_settings(
     form=env.text("SUITEWATCH_LOG_FORMAT", default="text", allowed=("text", "json")),
     level=env.text("SUITEWATCH_LOG_LEVEL", default="INFO", allowed=("DEBUG", "INFO", "WARNING", "ERROR")),

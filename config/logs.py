@@ -6,12 +6,16 @@ Promise: a message is one line, whatever an upload's names contain (`tests/confi
 
 import json
 import logging
+import re
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
 # Set for the length of a request, so that each of its lines can be found.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+# Whoever reads the log could sign in by the one, and send by the other.
+_SECRET = re.compile(r"(/login/link/)[^\s\"'?]+|(sw_up_)\w+")
 
 # What every record carries; anything else was given by the caller as `extra`.
 _PLAIN_FIELDS = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request", "data"}
@@ -26,9 +30,9 @@ class TextFormatter(logging.Formatter):
         line = f"{at} {record.levelname} {record.name}: {record.getMessage()}"
         if request_id.get():
             line += f" [request {request_id.get()}]"
-        line = _escape(line)
+        line = _escape(hide_secrets(line))
         if record.exc_info:
-            trace = "\n".join(_escape(part) for part in self.formatException(record.exc_info).splitlines())
+            trace = "\n".join(_escape(part) for part in _trace(self, record.exc_info).splitlines())
             line = f"{line}\n{trace}"
         return line
 
@@ -42,13 +46,13 @@ class JsonFormatter(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, tz=UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": hide_secrets(record.getMessage()),
         }
         if request_id.get():
             entry["request_id"] = request_id.get()
         entry |= {name: value for name, value in vars(record).items() if name not in _PLAIN_FIELDS}
         if record.exc_info:
-            entry["trace"] = self.formatException(record.exc_info)
+            entry["trace"] = _trace(self, record.exc_info)
         return json.dumps(entry, default=str, ensure_ascii=True)
 
 
@@ -79,6 +83,15 @@ def logging_settings(*, form: str, level: str) -> dict[str, Any]:
             "psycopg.pool": {"level": "ERROR"},
         },
     }
+
+
+def hide_secrets(text: str) -> str:
+    """The text without one-time links and upload tokens."""
+    return _SECRET.sub(lambda found: f"{found[1] or found[2]}…", text)
+
+
+def _trace(formatter: logging.Formatter, info: Any) -> str:
+    return hide_secrets(formatter.formatException(info))
 
 
 def _escape(text: str) -> str:

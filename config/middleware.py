@@ -1,4 +1,4 @@
-"""What surrounds each request: a name for its log lines, and an answer when the database is in trouble.
+"""What surrounds each request: who sent it, a name for its log lines, an answer when the database is in trouble.
 
 Named in `config.settings`; the answers are those of `config.trouble`.
 """
@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Callable
 
+from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
@@ -16,6 +17,25 @@ from config.trouble import answer_database_trouble, answer_wrong_method
 Respond = Callable[[HttpRequest], HttpResponseBase]
 # A proxy in front may have named the request; anything else is not repeated in logs.
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+_SAID_BY_PROXIES = ("FOR", "PROTO", "HOST", "PORT", "SSL", "PROTOCOL")
+
+
+def believe_proxies(get_response: Respond) -> Respond:
+    """Make REMOTE_ADDR the client's address where a proxy of ours says so; forget what anybody else says about it."""
+
+    def respond(request: HttpRequest) -> HttpResponseBase:
+        peer = str(request.META.get("REMOTE_ADDR", ""))
+        if settings.PROXIES.trusts(peer):
+            said = request.headers.get("X-Forwarded-For", "")
+            request.META["REMOTE_ADDR"] = settings.PROXIES.find_client(peer, said)
+        else:
+            for name in _SAID_BY_PROXIES:
+                request.META.pop(f"HTTP_X_FORWARDED_{name}", None)
+        return get_response(request)
+
+    return respond
 
 
 def name_request(get_response: Respond) -> Respond:

@@ -15,6 +15,7 @@ from config.embedded import state
 from config.env import EnvError
 from config.env import environment as env
 from config.logs import logging_settings
+from config.proxies import read_proxies
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Part of each page's ETag: a new release must not be answered with the old one's pages.
@@ -84,6 +85,7 @@ INSTALLED_APPS = [
     "dashboard",
 ]
 MIDDLEWARE = [
+    "config.middleware.believe_proxies",
     "config.middleware.name_request",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -143,7 +145,8 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 # --- Security: cookies, HSTS and redirects follow the scheme of SUITEWATCH_URL, so plain http on a LAN works --------
 
 # Only a proxy that always sets or strips X-Forwarded-Proto, and sets or appends to X-Forwarded-For, may be trusted.
-TRUSTED_PROXY = env.flag("SUITEWATCH_TRUSTED_PROXY", default=False)
+PROXIES = read_proxies(env)
+TRUSTED_PROXY = bool(PROXIES)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY else None
 # Without the header each request looks like http: a redirect would never end.
 SECURE_SSL_REDIRECT = OVER_HTTPS and TRUSTED_PROXY
@@ -187,7 +190,20 @@ CONTENT_SECURITY_POLICY = {
 UPLOAD_MAX_WIRE_BYTES = env.number("SUITEWATCH_UPLOAD_MAX_WIRE_BYTES", default=25 * 2**20, least=1)
 UPLOAD_MAX_PLAIN_BYTES = env.number("SUITEWATCH_UPLOAD_MAX_PLAIN_BYTES", default=200 * 2**20, least=1)
 UPLOAD_MAX_CASES = env.number("SUITEWATCH_UPLOAD_MAX_CASES", default=200_000, least=1)
+UPLOAD_MAX_SOURCE_FILES = env.number("SUITEWATCH_UPLOAD_MAX_SOURCE_FILES", default=200_000, least=1)
+UPLOAD_MAX_SOURCE_LINES = env.number("SUITEWATCH_UPLOAD_MAX_SOURCE_LINES", default=100_000_000, least=1)
+UPLOAD_MAX_JSON_BYTES = env.number("SUITEWATCH_UPLOAD_MAX_JSON_BYTES", default=64 * 2**20, least=1)
 UPLOAD_MAX_FILES = env.number("SUITEWATCH_UPLOAD_MAX_FILES", default=100, least=1, most=1000)
+UPLOAD_MAX_ARCHIVE_FILES = env.number("SUITEWATCH_UPLOAD_MAX_ARCHIVE_FILES", default=1000, least=1, most=10_000)
+UPLOAD_MAX_CONFIGURATION_BYTES = env.number("SUITEWATCH_UPLOAD_MAX_CONFIGURATION_BYTES", default=64 * 2**10, least=1)
+# Of one project: how many at once, how many a minute after that, how many may wait, how much a day (0: any amount).
+UPLOAD_BURST = env.number("SUITEWATCH_UPLOAD_BURST", default=1000, least=1)
+UPLOAD_RATE_PER_MINUTE = env.number("SUITEWATCH_UPLOAD_RATE_PER_MINUTE", default=600, least=1)
+UPLOAD_MAX_WAITING = env.number("SUITEWATCH_UPLOAD_MAX_WAITING", default=1000, least=1)
+UPLOAD_MAX_BYTES_PER_DAY = env.number("SUITEWATCH_UPLOAD_MAX_BYTES_PER_DAY", default=0)
+# Of one address, in a minute: checks of a configuration, and answers to tokens that are not known.
+CHECKS_PER_MINUTE = env.number("SUITEWATCH_CHECKS_PER_MINUTE", default=30, least=1)
+WRONG_TOKENS_PER_MINUTE = env.number("SUITEWATCH_WRONG_TOKENS_PER_MINUTE", default=20, least=1)
 UPLOAD_TIMEOUT_SECONDS = env.number("SUITEWATCH_UPLOAD_TIMEOUT_SECONDS", default=60, least=1)
 UPLOAD_READ_TIMEOUT_SECONDS = env.number("SUITEWATCH_UPLOAD_READ_TIMEOUT_SECONDS", default=10, least=1)
 LEASE_SECONDS = env.number("SUITEWATCH_LEASE_SECONDS", default=60, least=1)

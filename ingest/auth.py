@@ -1,17 +1,21 @@
 """The bearer token of a request becomes the token's row with its project.
 
-Called by `ingest.views` before a body is read. Promise: unknown, revoked and expired are told alike, and a token in
-an address is refused (B1–B6; `tests/ingest/test_door.py`).
+Called by `ingest.views` before a body is read. Promise: unknown, revoked and expired are told alike, a token in an
+address is refused (B1–B6; `tests/ingest/test_door.py`), and who guesses is slowed without harm to a right token
+from the same address (S15; `tests/ingest/test_quotas.py`).
 """
 
+import math
 from datetime import timedelta
 from typing import Final
 from urllib.parse import unquote_plus
 
+from django.conf import settings
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
+from health import allowances
 from health.models import UploadToken
 from health.models.projects import TOKEN_PREFIX, is_well_formed_token, list_digests
 from ingest.errors import IngestError
@@ -30,6 +34,7 @@ def authenticate(request: HttpRequest, *, scope: str) -> UploadToken:
         raise IngestError("token_malformed", "This is not a Suitewatch token.")
     token = _find(text.strip())
     if token is None:
+        _slow_guessing(request)
         raise IngestError("token_invalid", "The token is unknown, revoked or expired.")
     if scope not in token.scopes:
         raise IngestError("scope_missing", f"This token may not {scope}.", field=scope)
@@ -45,6 +50,15 @@ def _find(text: str) -> UploadToken | None:
         .filter(Q(expires_at=None) | Q(expires_at__gt=now))
         .first()
     )
+
+
+def _slow_guessing(request: HttpRequest) -> None:
+    """Count an answer to an unknown token against the sender's address; only such answers are ever held back."""
+    most = settings.WRONG_TOKENS_PER_MINUTE
+    key = f"token:{allowances.name_address(str(request.META.get('REMOTE_ADDR', '')))}"
+    if seconds := allowances.take(key, rate=most / 60, burst=most):
+        text = f"More than {most} requests with unknown tokens came from this address within a minute."
+        raise IngestError("rate_limited", text, limit=most, actual=most + 1, retry_after=math.ceil(seconds))
 
 
 def _note_use(token: UploadToken) -> None:

@@ -7,7 +7,7 @@ Promise: with Redis down or hung, a request pays for it at most once in 15 secon
 
 import logging
 import time
-from typing import Final
+from typing import Any, Final
 
 from kombu.exceptions import OperationalError
 
@@ -19,13 +19,24 @@ _silent_until = 0.0
 
 def ring(upload_id: int) -> bool:
     """Publish the task for an upload; False when the broker cannot be reached, or was not a moment ago."""
+    from ingest.tasks import process_upload
+
+    return _publish(process_upload, upload_id)
+
+
+def ring_rebuild(project_id: int) -> bool:
+    """Publish the task that lets a project's figures follow its rules; False as for `ring`."""
+    from ingest.tasks import follow_rules
+
+    return _publish(follow_rules, project_id)
+
+
+def _publish(task: Any, number: int) -> bool:
     global _silent_until
     if time.monotonic() < _silent_until:
         return False
-    from ingest.tasks import process_upload
-
     try:
-        process_upload.apply_async((upload_id,))
+        task.apply_async((number,))
     except (OperationalError, OSError) as problem:
         _silent_until = time.monotonic() + _SILENT_SECONDS
         log.warning("the broker cannot be reached (%s): uploads wait for the sweeper", type(problem).__name__)

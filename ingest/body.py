@@ -1,7 +1,8 @@
 """Read a request's body into a temporary file: bounded in size and time, and no shorter than it promised.
 
 Called by `ingest.envelope`. Promise: memory stays flat, a stalled or dripping client costs a thread at most
-UPLOAD_TIMEOUT_SECONDS, and every way a body can be wrong has its own error (B10–B14).
+UPLOAD_TIMEOUT_SECONDS, and every way a body can be wrong has its own error (B10–B14); a full disk is ours to say
+(`tests/ingest/test_body.py`).
 """
 
 import socket
@@ -14,10 +15,22 @@ from typing import IO, Final
 from django.conf import settings
 from django.http import HttpRequest, UnreadablePostError
 
-from ingest.errors import IngestError
+from ingest.errors import IngestError, is_disk_full
 
 _PIECE: Final = 256 * 1024
 _IN_MEMORY: Final = 256 * 1024
+_GRACE_SECONDS: Final = 5
+
+
+@contextmanager
+def tell_full_disk() -> Iterator[None]:
+    """Turn a disk without room, met anywhere inside, into the IngestError storage_full."""
+    try:
+        yield
+    except OSError as problem:
+        if not is_disk_full(problem):
+            raise
+        raise IngestError("storage_full", "There is no room to take this upload.", retry_after=60) from problem
 
 
 @contextmanager
@@ -62,18 +75,22 @@ def _copy(
     request: HttpRequest, spool: "tempfile.SpooledTemporaryFile[bytes]", length: int, expired: threading.Event
 ) -> int:
     received = 0
+    while received < length and (piece := _read(request, min(_PIECE, length - received), length, expired)):
+        received += len(piece)
+        spool.write(piece)
+    if expired.is_set():
+        raise _timed_out(length)
+    return received
+
+
+def _read(request: HttpRequest, size: int, length: int, expired: threading.Event) -> bytes:
     try:
-        while received < length and (piece := request.read(min(_PIECE, length - received))):
-            received += len(piece)
-            spool.write(piece)
+        return request.read(size)
     except (OSError, UnreadablePostError) as problem:
         if expired.is_set() or isinstance(problem.__cause__ or problem, TimeoutError):
             raise _timed_out(length) from problem
         # How many had arrived is not known: the piece that was being read is lost with the connection.
         raise IngestError("body_truncated", f"The connection broke before {length:,} bytes had come.") from problem
-    if expired.is_set():
-        raise _timed_out(length)
-    return received
 
 
 def _timed_out(length: int) -> IngestError:
@@ -87,6 +104,8 @@ def _deadline(request: HttpRequest) -> Iterator[threading.Event]:
     gunicorn hands its socket over in the environment; a server that does not is expected to have its own limits.
     """
     expired = threading.Event()
+    if allow_seconds := request.META.get("suitewatch.allow_body_seconds"):  # config.web_worker gives a form less
+        allow_seconds(settings.UPLOAD_TIMEOUT_SECONDS + _GRACE_SECONDS)
     connection: socket.socket | None = request.META.get("gunicorn.socket")
     if connection is None:
         yield expired

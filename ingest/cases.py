@@ -19,14 +19,15 @@ from django.db import transaction
 
 from health.rollups import Cases, fetch_cases
 from health.rules.identity import Identity, digest_key, split_key, steady_keys
+from health.rules.selectors import SuiteName, SuiteRules, take_parts
 from health.rules.suites import choose_suite, guess_level
 from health.sql import Cursor, open_cursor
+from health.suites import fetch_rules, find_suite, lock_names
 
 # Names a worker keeps over all projects; at about 250 bytes each this stays below 130 MB.
 _MOST_CACHED_NAMES: Final = 400_000
 _MOST_CACHED_PROJECTS: Final = 200
 _BATCH: Final = 20_000
-_LOCK_SPACE: Final = 0x5357_0001
 
 
 @dataclass(slots=True)
@@ -99,8 +100,8 @@ def resolve_suite(name: str, *, naming: Naming) -> int:
     """The number of the suite a delivery names, made if new, in a committed transaction of its own."""
     with transaction.atomic():
         cursor = open_cursor()
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK_SPACE, naming.project_id))
-        return _find_suite(cursor, naming.project_id, name=name, level=naming.level or guess_level(name, naming.job))
+        lock_names(cursor, naming.project_id)
+        return find_suite(cursor, naming.project_id, name=name, level=naming.level or guess_level(name, naming.job))
 
 
 def _open_cache(naming: Naming) -> NameCache:
@@ -169,7 +170,7 @@ def _create_cases(keys: list[str], digests: dict[str, UUID], naming: Naming) -> 
     """Number new cases in the order of the report, so that a suite's cases share tiles."""
     with transaction.atomic():
         cursor = open_cursor()
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK_SPACE, naming.project_id))
+        lock_names(cursor, naming.project_id)
         # Another worker may have been first while we waited for the lock.
         known = _select_ords(cursor, naming.project_id, [digests[key] for key in keys])
         row = cursor.execute(
@@ -181,43 +182,35 @@ def _create_cases(keys: list[str], digests: dict[str, UUID], naming: Naming) -> 
         suites = _number_suites(cursor, identities, naming)
         with cursor.copy(
             """
-            COPY health_case (project_id, ord, digest, namespace, suite_path, class_name, name, occurrence, suite)
-            FROM STDIN (FORMAT binary)
+            COPY health_case (project_id, ord, digest, namespace, suite_path, class_name, name, occurrence, suite,
+                              default_suite) FROM STDIN (FORMAT binary)
             """
         ) as copy:
-            copy.set_types(["int8", "int4", "uuid", "text", "text", "text", "text", "int4", "int4"])
+            copy.set_types(["int8", "int4", "uuid", "text", "text", "text", "text", "int4", "int4", "int4"])
             for ord_, (key, identity, suite) in enumerate(zip(new, identities, suites, strict=True), first):
-                copy.write_row((naming.project_id, ord_, digests[key], *identity, suite))
+                copy.write_row((naming.project_id, ord_, digests[key], *identity, *suite))
                 known[digests[key]] = ord_
     return known
 
 
-def _number_suites(cursor: Cursor, identities: list[Identity], naming: Naming) -> list[int]:
-    """The suite number of each identity, creating the suites that are new."""
-    names = [choose_suite(i.suite_path, i.class_name, job=naming.job) for i in identities]
+def _number_suites(cursor: Cursor, identities: list[Identity], naming: Naming) -> list[tuple[int, int | None]]:
+    """The suite of each identity by the rules in force, made if new; and its default where a rule says another."""
+    rules = fetch_rules(cursor, naming.project_id)
+    pairs = [_name_suite(identity, rules, naming) for identity in identities]
     numbers = {
-        name: _find_suite(cursor, naming.project_id, name=name, level=naming.level or guess_level(name, naming.job))
-        for name in dict.fromkeys(names)
+        name: find_suite(cursor, naming.project_id, name=name.name, level=name.level)
+        for name in dict.fromkeys(name for pair in pairs for name in pair)
     }
-    return [numbers[name] for name in names]
+    return [(numbers[name], None if name == default else numbers[default]) for name, default in pairs]
 
 
-def _find_suite(cursor: Cursor, project_id: int, *, name: str, level: str) -> int:
-    """The number of a suite, made if new. The caller holds the advisory lock under which they are made."""
-    row = cursor.execute(
-        """
-        WITH made AS (
-            INSERT INTO health_suite (project_id, number, name, level)
-            SELECT %(project)s, (SELECT coalesce(max(number) + 1, 1) FROM health_suite WHERE project_id = %(project)s),
-                   %(name)s, %(level)s
-            WHERE NOT EXISTS (SELECT 1 FROM health_suite
-                              WHERE project_id = %(project)s AND name = %(name)s AND level = %(level)s)
-            RETURNING number)
-        SELECT number FROM made UNION ALL
-        SELECT number FROM health_suite WHERE project_id = %(project)s AND name = %(name)s AND level = %(level)s
-        """,
-        {"project": project_id, "name": name, "level": level},
-    ).fetchone()
-    if row is None:
-        raise LookupError(f"suite {name!r} was neither found nor made")
-    return int(row[0])
+def _name_suite(identity: Identity, rules: SuiteRules, naming: Naming) -> tuple[SuiteName, SuiteName]:
+    """What a case's suite is called, and what it would be without rules."""
+    name = choose_suite(identity.suite_path, identity.class_name, job=naming.job)
+    default = SuiteName(name, naming.level or guess_level(name, naming.job))
+    if not rules.rules:
+        return default, default
+    case = take_parts(
+        identity.namespace, suite_path=identity.suite_path, class_name=identity.class_name, name=identity.name
+    )
+    return rules.choose(case, default=default), default

@@ -1,37 +1,31 @@
 """A request becomes an Envelope: checked fields and files, each inflated once to be measured, none kept in memory.
 
-Called by `ingest.views` through `ingest.receive`; calls body and metadata.
+Called by `ingest.views` through `ingest.receive`; calls body, forms, archives and metadata.
 Promise: whatever the request holds, the answer is an Envelope or one IngestError, and memory stays flat
-(`tests/ingest/test_door.py`).
+(`tests/ingest/test_door.py`, `tests/ingest/test_bad_requests.py`).
 """
 
 import hashlib
 import json
 import re
-import unicodedata
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import IO, Any, Final, cast
+from io import BytesIO
+from typing import IO, Any, Final
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
-from django.core.files.uploadedfile import UploadedFile
-from django.core.files.uploadhandler import MemoryFileUploadHandler, TemporaryFileUploadHandler
 from django.http import HttpRequest
-from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.utils import timezone
-from django.utils.http import parse_header_parameters
 
-from ingest.body import spool_body
+from ingest import archives
+from ingest.body import spool_body, tell_full_disk
+from ingest.companions import Companion, is_companion, read_companions
 from ingest.errors import IngestError
+from ingest.forms import Part, clean_name, read_form, read_query
+from ingest.inflate import HEAD, find_encoding, read_pieces, unpack
 from ingest.metadata import Metadata, check_metadata
 
-_PIECE: Final = 256 * 1024
-_GZIP_MAGIC: Final = b"\x1f\x8b"
-_LONGEST_NAME: Final = 255
-_LONGEST_TAIL: Final = 64  # line breaks and blanks behind the closing boundary
 # What can never be a report, by its first bytes: said at the door, where CI still listens.
 _IMPOSSIBLE: Final[tuple[tuple[bytes, str], ...]] = (
     (b"SQLite format 3\x00", "an SQLite database; send the XML report made from it"),
@@ -39,10 +33,10 @@ _IMPOSSIBLE: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),
     (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a zip archive; send the files in it"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd; use gzip"),
     (b"\x7fELF", "a program"),
+    *((start, "a zip archive inside of another packing; send the files in it") for start in archives.STARTS),
 )
+_LONGEST_START: Final = max(len(start) for start, _ in _IMPOSSIBLE)
 _KEY = re.compile(r"[\x21-\x7e]{8,200}")
 
 
@@ -56,6 +50,7 @@ class ReceivedFile:
     n_bytes_wire: int
     n_bytes_plain: int
     digest: bytes
+    role: str = "report"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,82 +73,65 @@ class Envelope:
 @contextmanager
 def open_envelope(request: HttpRequest) -> Iterator[Envelope]:
     """Read and check a delivery; its temporary files live as long as the context. Raises IngestError."""
-    key = _check_idempotency_key(request)
-    with spool_body(request) as body:
-        if request.method == "PUT":
-            fields, parts = _take_raw(request, body)
-        else:
-            fields, parts = _take_multipart(request, body)
+    key = check_idempotency_key(request)
+    with tell_full_disk(), spool_body(request) as body, ExitStack() as opened:
+        fields, parts = _take_raw(request, body) if request.method == "PUT" else _take_form(request, body, opened)
         metadata, warnings = check_metadata(fields, now=timezone.now())
-        files = _measure_files(parts)
+        files = _measure_files(_open_archives(part for part in parts if not is_companion(part)))
         digest = _digest_content(metadata, files)
+        companions, remarks = read_companions(part for part in parts if is_companion(part))
+        files += map(_receive_companion, companions)
+        warnings += remarks
         yield Envelope(metadata, files, warnings, key or digest.hex(), digest, int(request.META["CONTENT_LENGTH"]))
 
 
-def _check_idempotency_key(request: HttpRequest) -> str:
+def check_idempotency_key(request: HttpRequest) -> str:
+    """The sender's own name for this delivery, or nothing. Raises IngestError bad_idempotency_key."""
     key = request.headers.get("Idempotency-Key", "")
     if key and not _KEY.fullmatch(key):
         raise IngestError("bad_idempotency_key", "Idempotency-Key must be 8 to 200 visible ASCII characters.")
     return key
 
 
-def _take_raw(request: HttpRequest, body: IO[bytes]) -> tuple[dict[str, str], list[tuple[str, IO[bytes]]]]:
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in ("identity", "gzip", "x-gzip"):
-        raise IngestError("unsupported_encoding", f"Content-Encoding {encoding[:80]!r} is not supported; gzip is.")
-    if encoding != "identity" and not _starts_with(body, _GZIP_MAGIC):
-        raise IngestError("bad_encoding", "Content-Encoding says gzip, and the body is not gzip.")
-    fields = {name: value for name, value in request.GET.items() if isinstance(value, str)}
-    name = fields.pop("filename", "report.xml")
-    return fields, [(name, body)]
+def _take_raw(request: HttpRequest, body: IO[bytes]) -> tuple[dict[str, str], list[Part]]:
+    said = request.headers.get("Content-Encoding", "identity").strip().lower()
+    said = {"x-gzip": "gzip"}.get(said, said)
+    if said not in ("identity", "gzip", "zstd"):
+        raise IngestError("unsupported_encoding", f"Content-Encoding {said[:80]!r} is not supported.")
+    if said not in ("identity", find_encoding(_peek(body, HEAD))):
+        raise IngestError("bad_encoding", f"Content-Encoding says {said}, and the body is not {said}.")
+    fields = read_query(request)
+    return fields, [Part("file", clean_name(fields.pop("filename", "")), body)]
 
 
-def _take_multipart(request: HttpRequest, body: IO[bytes]) -> tuple[dict[str, str], list[tuple[str, IO[bytes]]]]:
-    content_type = request.META.get("CONTENT_TYPE", "")
-    if not content_type.lower().startswith("multipart/form-data"):
-        raise IngestError(
-            "unsupported_type",
-            f"POST takes multipart/form-data, and this is {content_type[:80] or 'no type'!r}.",
-        )
+def _take_form(request: HttpRequest, body: IO[bytes], opened: ExitStack) -> tuple[dict[str, str], list[Part]]:
     if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise IngestError("unsupported_encoding", "A multipart body as a whole cannot be compressed.")
-    handlers = [MemoryFileUploadHandler(request), TemporaryFileUploadHandler(request)]
-    try:
-        post, files = MultiPartParser(request.META, cast("Any", body), handlers, "utf-8").parse()
-    except (TooManyFilesSent, TooManyFieldsSent) as problem:
-        raise IngestError(
-            "too_many_parts",
-            f"One upload takes at most {settings.UPLOAD_MAX_FILES} files and "
-            f"{settings.DATA_UPLOAD_MAX_NUMBER_FIELDS} fields.",
-            limit=settings.UPLOAD_MAX_FILES,
-        ) from problem
-    except (MultiPartParserError, RequestDataTooBig) as problem:
-        raise IngestError("bad_multipart", f"The multipart body cannot be read: {problem}.") from problem
-    _check_end(content_type, body)
-    parts: list[tuple[str, IO[bytes]]] = []
-    for field in files:
-        for file in files.getlist(field):
-            received = cast("UploadedFile[Any]", file)
-            parts.append((received.name or "report.xml", cast("IO[bytes]", received.file)))
-    if not parts:
+    fields, parts = read_form(request, body, opened)
+    if all(map(is_companion, parts)):
         raise IngestError("empty_body", "The upload holds no file; send each report as a part named `file`.")
-    return {name: str(post[name]) for name in post if name != "csrfmiddlewaretoken"}, parts
+    return fields, parts
 
 
-def _check_end(content_type: str, body: IO[bytes]) -> None:
-    """Refuse a form without its closing boundary: Django's parser would leave out the part that is cut."""
-    boundary = str(parse_header_parameters(content_type)[1].get("boundary", ""))
-    size = body.seek(0, 2)
-    body.seek(max(0, size - len(boundary) - _LONGEST_TAIL))
-    if f"--{boundary}--".encode() not in body.read():
-        raise IngestError("bad_multipart", "The multipart body ends without its closing boundary.")
+def _open_archives(parts: Iterable[Part]) -> Iterator[Part]:
+    """Each file itself; in place of an archive the files in it."""
+    n = 0
+    for part in parts:
+        if archives.is_archive(part.stream):
+            most = settings.UPLOAD_MAX_ARCHIVE_FILES
+            entries = archives.open_archive(part.stream, name=part.name, most_files=most, n_before=n)
+            n += len(entries)
+            for name, stream in entries:
+                yield Part(part.field, clean_name(name, keep_folders=True), stream)
+        else:
+            yield part
 
 
-def _measure_files(parts: list[tuple[str, IO[bytes]]]) -> list[ReceivedFile]:
+def _measure_files(parts: Iterable[Part]) -> list[ReceivedFile]:
     files: list[ReceivedFile] = []
     left = settings.UPLOAD_MAX_PLAIN_BYTES
-    for name, stream in parts:
-        file = _measure(_clean_name(name), stream, left)
+    for part in parts:
+        file = _measure(part.name, part.stream, left)
         left -= file.n_bytes_plain
         files.append(file)
     return files
@@ -161,10 +139,12 @@ def _measure_files(parts: list[tuple[str, IO[bytes]]]) -> list[ReceivedFile]:
 
 def _measure(name: str, stream: IO[bytes], most: int) -> ReceivedFile:
     """Count and hash a file's plain bytes, inflating as we go; nothing inflated is kept."""
-    _refuse_impossible(name, stream)
-    is_gzip = _starts_with(stream, _GZIP_MAGIC)
-    sha, plain = hashlib.sha256(), 0
-    for piece in inflate(stream, name=name) if is_gzip else _read_pieces(stream):
+    encoding = find_encoding(_peek(stream, HEAD))
+    sha, plain, head = hashlib.sha256(), 0, b""
+    for piece in unpack(read_pieces(stream), encoding=encoding, name=name):
+        if len(head) < _LONGEST_START:
+            head += piece[:_LONGEST_START]
+            _refuse_impossible(name, head, is_packed=encoding != "identity")
         plain += len(piece)
         if plain > most:
             raise IngestError(
@@ -175,61 +155,34 @@ def _measure(name: str, stream: IO[bytes], most: int) -> ReceivedFile:
         sha.update(piece)
     wire = stream.seek(0, 2)
     stream.seek(0)
-    return ReceivedFile(name, stream, "gzip" if is_gzip else "identity", wire, plain, sha.digest())
+    return ReceivedFile(name, stream, encoding, wire, plain, sha.digest())
 
 
-def _read_pieces(stream: IO[bytes]) -> Iterator[bytes]:
-    stream.seek(0)
-    while piece := stream.read(_PIECE):
-        yield piece
-
-
-def inflate(stream: IO[bytes], *, name: str) -> Iterator[bytes]:
-    """The plain bytes of a gzip file, piece by bounded piece; several members are read one after another.
-
-    Raises IngestError bad_encoding when the stream ends early, is damaged, or is followed by something else.
-    """
-    inflater = zlib.decompressobj(wbits=31)
-    for piece in _read_pieces(stream):
-        pending = piece
-        while pending:
-            if inflater.eof:
-                inflater = zlib.decompressobj(wbits=31)
-            try:
-                plain = inflater.decompress(pending, _PIECE)
-            except zlib.error as problem:
-                raise IngestError("bad_encoding", f"The gzip stream of {name} is damaged: {problem}.") from problem
-            if plain:
-                yield plain
-            pending = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
-    if not inflater.eof:
-        raise IngestError("bad_encoding", f"The gzip stream of {name} ends early.")
-
-
-def _starts_with(stream: IO[bytes], magic: bytes) -> bool:
-    stream.seek(0)
-    head = stream.read(len(magic))
-    stream.seek(0)
-    return head == magic
-
-
-def _refuse_impossible(name: str, stream: IO[bytes]) -> None:
-    for magic, what in _IMPOSSIBLE:
-        if _starts_with(stream, magic):
+def _refuse_impossible(name: str, head: bytes, *, is_packed: bool) -> None:
+    for start, what in _IMPOSSIBLE:
+        if head.startswith(start):
             raise IngestError("unsupported_type", f"{name} is {what}.")
+    if is_packed and find_encoding(head) != "identity":
+        raise IngestError("unsupported_encoding", f"{name} is compressed twice.", "Compress it once.")
 
 
-def _clean_name(name: str) -> str:
-    """A file's name as text to show: last part of the path, nothing invisible, never used on disk."""
-    last = re.split(r"[/\\]", name)[-1]
-    visible = "".join(c if unicodedata.category(c)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for c in last)
-    return visible.strip()[:_LONGEST_NAME] or "report.xml"
+def _receive_companion(companion: Companion) -> ReceivedFile:
+    role, name, data = companion
+    return ReceivedFile(name, BytesIO(data), "identity", len(data), len(data), hashlib.sha256(data).digest(), role)
+
+
+def _peek(stream: IO[bytes], size: int) -> bytes:
+    stream.seek(0)
+    head = stream.read(size)
+    stream.seek(0)
+    return head
 
 
 def _digest_content(metadata: Metadata, files: list[ReceivedFile]) -> bytes:
     """What makes two deliveries the same: their fields and their files' names and plain bytes.
 
-    A file compressed anew is still the same file, and a second run of the same job differs in its fields.
+    A file compressed anew is still the same file, and a second run of the same job differs in its fields. What
+    .suitewatch.yml says does not count: the same results sent with another one are still the same results.
     """
     listed = [[file.name, file.digest.hex()] for file in files]
     text = json.dumps([metadata.to_json(), listed], sort_keys=True, ensure_ascii=True)

@@ -5,7 +5,11 @@ Promise: a code is never renamed or reused, and each has a hint that says what t
 (`tests/ingest/parsers/test_errors.py`).
 """
 
+import errno
 from typing import Any, Final
+
+# RLIMIT_FSIZE and quotas are disks without room, too.
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 HINTS: Final[dict[str, str]] = {
     # At the door.
@@ -15,8 +19,9 @@ HINTS: Final[dict[str, str]] = {
     "scope_missing": "Make a token with this scope on the project's settings page.",
     "token_in_url": "Send it in the Authorization header. This one stands in access logs now: revoke it.",
     "upload_not_found": "Check the address, and that the token is the one the upload was sent with.",
+    "run_not_found": "Give the provider and run id that the uploads of the run carried; at least one has to be there.",
     "https_required": "Use the https:// address of this server.",
-    "unsupported_type": "Send JUnit XML, plain or gzip, as multipart/form-data or as the raw body of a PUT.",
+    "unsupported_type": "Send test or coverage reports as multipart/form-data, or one as the raw body of a PUT.",
     "length_required": "Send Content-Length; with curl: --data-binary @file instead of a pipe.",
     "too_large": "Send fewer files in one upload, or gzip them.",
     "body_truncated": "The connection broke. Send it again; a repeated upload is stored once.",
@@ -24,11 +29,14 @@ HINTS: Final[dict[str, str]] = {
     "empty_body": "Attach at least one report as a part named `file`; check that the path in the CI step matches.",
     "too_many_parts": "Send the files in several uploads of the same run.",
     "bad_multipart": "Let the HTTP client build the body; do not set its Content-Type by hand.",
-    "bad_encoding": "Compress the file again with gzip, or send it plain.",
+    "bad_encoding": "Compress the file again, or send it plain; look for a step that ran out of disk or time.",
     "too_large_uncompressed": "Split the report, or let the runner leave out captured output.",
-    "unsupported_encoding": "Send the body plain or gzip.",
+    "unsupported_encoding": "Send each file plain, gzip or zstd, or several as one zip archive.",
     "bad_idempotency_key": "Use 8 to 200 visible ASCII characters, for example a UUID.",
     "idempotency_key_reused": "Use a new key for new content.",
+    "rate_limited": "Wait as long as Retry-After says. The uploader does so by itself.",
+    "queue_full": "Wait until the uploads before it are read, at least as long as Retry-After says.",
+    "quota_exceeded": "Wait as long as Retry-After says, or ask whoever runs this server for a larger quota.",
     "invalid_field": "Correct the named fields and send it again; nothing was stored.",
     "storage_full": "The server has no room left. Its operator has to prune or enlarge the disk.",
     "db_unavailable": "The database is not available. Try again in a few seconds.",
@@ -55,6 +63,14 @@ HINTS: Final[dict[str, str]] = {
     "too_many_cases": "Split the report into several files, for example one per shard.",
     "bad_json": "Nothing can be read behind this place. It is a fault of the program that wrote the file.",
     "coverage_too_large": "Split the report, or measure fewer files.",
+    # In .suitewatch.yml and CODEOWNERS: each a warning, never a reason to refuse an upload.
+    "configuration_too_large": "Make the file smaller. The upload was read without it.",
+    "configuration_unreadable": "Nothing of the file is used until this is mended. `suitewatch check` looks at it.",
+    "configuration_invalid": "This entry is left out. docs/configuration-file.md lists what can stand here.",
+    "yaml_forbidden": "Write the value out. Nothing of the file is used until this is mended.",
+    "unknown_key": "This entry is left out. docs/configuration-file.md lists the keys.",
+    "duplicate_key": "Take one of them out.",
+    "owners_invalid": "This part of the line is left out. Write: pattern, blank, owners.",
     # In the worker.
     "worker_crashed": "The worker died while it read this upload. Use Retry, or split the report.",
     "time_limit": "Split the report into smaller files, then upload again.",
@@ -67,7 +83,8 @@ HINTS: Final[dict[str, str]] = {
 class IngestError(Exception):
     """What is wrong with a delivery or a file, in words for the person who sent it.
 
-    `line` and `column` count from 1; `field`, `limit` and `actual` are set where they help.
+    `line` and `column` count from 1; `field`, `limit` and `actual` are set where they help; `retry_after` is the
+    number of seconds after which another try makes sense.
     """
 
     def __init__(
@@ -81,6 +98,7 @@ class IngestError(Exception):
         field: str | None = None,
         limit: int | None = None,
         actual: int | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -91,6 +109,7 @@ class IngestError(Exception):
         self.field = field
         self.limit = limit
         self.actual = actual
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
@@ -107,3 +126,8 @@ class IngestError(Exception):
         return {"code": self.code, "message": self.message, "hint": self.hint} | {
             name: value for name, value in known.items() if value is not None
         }
+
+
+def is_disk_full(problem: BaseException) -> bool:
+    """Whether an error says that a file could not grow: no fault of a sender, and it may pass."""
+    return isinstance(problem, OSError) and problem.errno in _FULL

@@ -14,11 +14,13 @@ from django.utils.dateparse import parse_datetime
 from ingest.errors import IngestError
 
 _LONGEST_TEXT: Final = 255
+# Job, variant and lane stand in one index row together, which holds 2,704 bytes.
+_MOST_BYTES: Final = 600
 _LONGEST_URL: Final = 2000
-_MOST_ATTEMPTS: Final = 1000
+_MOST: Final = {"attempt": 1000, "expected_jobs": 1000}
 _COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
 _PULL_REQUEST = re.compile(r"[0-9]{1,12}")
-_SHARD = re.compile(r"([1-9]\d{0,3})/([1-9]\d{0,3})")
+_SHARD = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})")
 _DATE_LIKE = re.compile(r"[+-]?\d{4,6}-\d\d?-\d\d?([T ].*)?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -27,6 +29,7 @@ TEXT_FIELDS: Final = (
     "provider",
     "run_id",
     "job",
+    "job_id",
     "variant",
     "suite",
     "level",
@@ -34,7 +37,7 @@ TEXT_FIELDS: Final = (
     "default_branch",
 )
 FIELDS: Final = frozenset(
-    {*TEXT_FIELDS, "commit", "pull_request", "attempt", "build_url", "committed_at", "ran_at", "shard"}
+    {*TEXT_FIELDS, "commit", "pull_request", "attempt", "build_url", "committed_at", "ran_at", "shard", "expected_jobs"}
 )
 
 
@@ -49,8 +52,10 @@ class Metadata:
     ran_at: datetime | None = None
     provider: str = ""
     run_id: str = ""
-    attempt: int = 1
+    attempt: int | None = None  # as it was said; where nobody says, `health.attempts` counts job ids
+    expected_jobs: int | None = None
     job: str = ""
+    job_id: str = ""
     variant: str = ""
     shard: str = ""
     build_url: str = ""
@@ -105,9 +110,9 @@ def _check(name: str, text: str, now: datetime, warnings: list[dict[str, Any]]) 
         raise ValueError("must not contain control characters")
     if name in ("committed_at", "ran_at"):
         return _check_time(name, text, now, warnings)
-    if name == "attempt":
-        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= _MOST_ATTEMPTS:
-            raise ValueError(f"must be a whole number from 1 to {_MOST_ATTEMPTS}")
+    if most := _MOST.get(name):
+        if not re.fullmatch(r"[0-9]{1,6}", text) or not 1 <= int(text) <= most:
+            raise ValueError(f"must be a whole number from 1 to {most}")
         return int(text)
     if name == "build_url":
         if not re.match(r"https?://[^\s/]", text) or len(text) > _LONGEST_URL:
@@ -125,6 +130,8 @@ def _check(name: str, text: str, now: datetime, warnings: list[dict[str, Any]]) 
         raise ValueError(forms[name])
     if len(text) > _LONGEST_TEXT:
         raise ValueError(f"must be at most {_LONGEST_TEXT} characters, and has {len(text)}")
+    if (n_bytes := len(text.encode())) > _MOST_BYTES:
+        raise ValueError(f"must be at most {_MOST_BYTES} bytes of UTF-8, and has {n_bytes}")
     return text.lower() if name == "commit" else text
 
 

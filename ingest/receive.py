@@ -18,6 +18,7 @@ from health.sql import Cursor, open_cursor
 from ingest.bell import ring
 from ingest.envelope import Envelope, ReceivedFile
 from ingest.errors import IngestError
+from ingest.quotas import take_share
 
 _CHUNK: Final = 2**18
 
@@ -31,29 +32,31 @@ class Receipt:
 
 
 def receive(envelope: Envelope, *, token: UploadToken) -> Receipt:
-    """Keep a delivery. Raises IngestError idempotency_key_reused when its key stands for another content."""
+    """Keep a delivery. Raises IngestError when its key stands for another content, or its project sent too much."""
     with transaction.atomic(), connection.wrap_database_errors:
         cursor = open_cursor()
-        upload_id = _insert_upload(cursor, envelope, token)
-        if upload_id is not None:
-            for position, file in enumerate(envelope.files):
-                _insert_file(cursor, upload_id, position, file)
+        upload = _insert_upload(cursor, envelope, token)
+        if upload is not None:
+            upload_id = upload.pk
+            _insert_files(cursor, upload_id, envelope.files)
             # robust: a bell that cannot ring must not turn a committed upload into an error.
             transaction.on_commit(lambda: ring(upload_id), robust=True)
-    if upload_id is not None:
-        return Receipt(Upload.objects.get(pk=upload_id), is_repeat=False)
+            # Last, because all uploads of a project wait for this row until the commit.
+            take_share(token, n_bytes=envelope.n_bytes_wire)
+    if upload is not None:
+        return Receipt(upload, is_repeat=False)
     return Receipt(_find_earlier(envelope, token), is_repeat=True)
 
 
-def _insert_upload(cursor: Cursor, envelope: Envelope, token: UploadToken) -> int | None:
-    """The new row's id, or None when the key is taken; waits for another transaction that is taking it."""
+def _insert_upload(cursor: Cursor, envelope: Envelope, token: UploadToken) -> Upload | None:
+    """The new row, or None when the key is taken; waits for another transaction that is taking it."""
     receipt: dict[str, Any] | None = {"files": [], "warnings": envelope.warnings} if envelope.warnings else None
     row = cursor.execute(
         """
         INSERT INTO health_upload (public_id, project_id, token_id, state, idempotency_key, content_digest, metadata,
             n_bytes_wire, n_bytes_plain, attempts, lease_epoch, worker, attempt, n_suite_errors, receipt)
         VALUES (gen_random_uuid(), %s, %s, 'received', %s, %s, %s, %s, %s, 0, 0, '', %s, 0, %s)
-        ON CONFLICT (project_id, idempotency_key) DO NOTHING RETURNING id
+        ON CONFLICT (project_id, idempotency_key) DO NOTHING RETURNING id, public_id
         """,
         (
             token.project_id,
@@ -63,30 +66,49 @@ def _insert_upload(cursor: Cursor, envelope: Envelope, token: UploadToken) -> in
             Jsonb(envelope.metadata.to_json()),
             envelope.n_bytes_wire,
             envelope.n_bytes_plain,
-            envelope.metadata.attempt,
+            envelope.metadata.attempt or 1,
             Jsonb(receipt) if receipt else None,
         ),
     ).fetchone()
-    return row[0] if row else None
+    if row is None:
+        return None
+    return Upload(pk=row[0], public_id=row[1], project_id=token.project_id, n_bytes_wire=envelope.n_bytes_wire)
 
 
-def _insert_file(cursor: Cursor, upload_id: int, position: int, file: ReceivedFile) -> None:
-    row = cursor.execute(
+def _insert_files(cursor: Cursor, upload_id: int, files: list[ReceivedFile]) -> None:
+    """All files in one statement and all chunks in one COPY: an archive may hold a thousand."""
+    rows = cursor.execute(
         """
-        INSERT INTO health_uploadfile (upload_id, position, name, n_bytes_wire, n_bytes_plain, digest)
-        VALUES (%s, %s, %s, %s, %s, %s) RETURNING id
+        INSERT INTO health_uploadfile (upload_id, position, name, role, encoding, n_bytes_wire, n_bytes_plain, digest)
+        SELECT %s, position - 1, name, role, encoding, wire, plain, digest
+        FROM unnest(%s::text[], %s::text[], %s::text[], %s::int8[], %s::int8[], %s::bytea[])
+            WITH ORDINALITY AS file (name, role, encoding, wire, plain, digest, position)
+        RETURNING position, id
         """,
-        (upload_id, position, file.name, file.n_bytes_wire, file.n_bytes_plain, file.digest),
-    ).fetchone()
-    file_id = row[0] if row else None
+        (
+            upload_id,
+            [file.name for file in files],
+            [file.role for file in files],
+            [_kept_as(file) for file in files],
+            [file.n_bytes_wire for file in files],
+            [file.n_bytes_plain for file in files],
+            [file.digest for file in files],
+        ),
+    ).fetchall()
+    ids: dict[int, int] = dict(rows)
     with cursor.copy("COPY health_payloadchunk (file_id, sequence, data) FROM STDIN (FORMAT binary)") as copy:
         copy.set_types(["int8", "int2", "bytea"])
-        for sequence, chunk in enumerate(_cut(_pack(file))):
-            copy.write_row((file_id, sequence, chunk))
+        for position, file in enumerate(files):
+            for sequence, chunk in enumerate(_cut(_pack(file))):
+                copy.write_row((ids[position], sequence, chunk))
+
+
+def _kept_as(file: ReceivedFile) -> str:
+    return "gzip" if file.encoding == "identity" else file.encoding
 
 
 def _pack(file: ReceivedFile) -> Iterator[bytes]:
-    """The file's bytes as gzip: as they came, or packed quickly. XML shrinks tenfold, and backups with it."""
+    """The file's bytes as they came, or packed quickly as gzip. XML shrinks tenfold, and backups with it."""
     packer = zlib.compressobj(level=1, wbits=31) if file.encoding == "identity" else None
     file.stream.seek(0)
     while piece := file.stream.read(_CHUNK):

@@ -1,10 +1,11 @@
-"""A parsed report becomes facts: run, series, tiles, failures, texts and all rollups, in one fenced transaction.
+"""What a delivery held becomes facts: run, series, tiles, failures, texts, coverage, rollups; one fenced transaction.
 
 Called by `ingest.pipeline`. Binary COPY and set-based SQL, no ORM.
 Promise: nothing is ever half visible; storing the same upload twice changes nothing, because the second one finds
 the lease gone (`tests/ingest/test_store.py`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,18 +15,23 @@ from django.db import transaction
 from psycopg.types.json import Jsonb
 
 from health.baselines import JobKey, fetch_place
+from health.coverage import follow_run, refresh_coverage
+from health.in_force import settle_configuration
 from health.lanes import find_series, name_branch
 from health.rebuild import rebuild_project
+from health.renames import propose_renames
 from health.revisions import bump_revision
-from health.rollups import refresh_job
+from health.rollups import refresh_job, settle_run
 from health.rules.durations import decode_units, encode_seconds
 from health.rules.fingerprints import take_fingerprint
 from health.rules.lanes import choose_lane, guess_default_branch
-from health.sql import BinaryRow, Cursor, fetch_together, format_array, open_cursor
+from health.sql import BinaryRow, Cursor, fetch_together, format_array, open_cursor, pack_large_row
 from health.tiles import NO_SUITE, Ords, Results, pack_tiles
 from ingest.cases import Naming, fetch_cached_cases, forget_names, resolve_ords, resolve_suite
+from ingest.coverage import CoverageFile, store_coverage
 from ingest.metadata import Metadata
 from ingest.parsers.types import ParsedReport
+from ingest.siblings import note_siblings
 
 _STALE_EPOCH_TRIES = 3
 _LONGEST_SAMPLE = 500
@@ -69,27 +75,54 @@ class _Project:
     epoch: int
     default_branch: str
     long_lived: list[str]
+    configuration: int | None
 
 
-def store_report(delivery: Delivery, report: ParsedReport, *, state: str, receipt: dict[str, Any]) -> None:
-    """Store a report and finish its upload as `state` with `receipt`.
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What the files of a delivery held: all test results joined, and each coverage report."""
+
+    report: ParsedReport | None = None
+    coverage: Sequence[CoverageFile] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Results with their names resolved: case numbers, the epoch they are valid in, the suite the delivery named."""
+
+    report: ParsedReport
+    ords: Ords
+    epoch: int
+    suite: int | None
+
+
+def store_contents(delivery: Delivery, contents: Contents, *, state: str, receipt: dict[str, Any]) -> None:
+    """Store what a delivery held and finish its upload as `state` with `receipt`.
 
     Raises LeaseLostError when the upload is no longer ours; database errors pass through and nothing is stored.
     """
-    metadata = delivery.metadata
-    naming = Naming(delivery.project_id, metadata.namespace, metadata.job, metadata.level)
     for _ in range(_STALE_EPOCH_TRIES):
-        suite = resolve_suite(metadata.suite, naming=naming) if metadata.suite else None
-        resolved = resolve_ords(report.keys, naming=naming)
-        told = _tell_volatile(receipt, resolved.n_volatile)
+        named, told = _resolve_names(delivery, contents.report, receipt)
         try:
             with transaction.atomic():
-                _store(delivery, report, resolved.ords, resolved.epoch, suite, state, told)
+                _store(delivery, named, contents.coverage, state, told)
         except _StaleEpochError:
             forget_names()
         else:
             return
     raise LeaseLostError(f"upload {delivery.upload_id}: case identities kept changing while it was stored")
+
+
+def _resolve_names(
+    delivery: Delivery, report: ParsedReport | None, receipt: dict[str, Any]
+) -> tuple[_Named | None, dict[str, Any]]:
+    if report is None:
+        return None, receipt
+    metadata = delivery.metadata
+    naming = Naming(delivery.project_id, metadata.namespace, metadata.job, metadata.level)
+    suite = resolve_suite(metadata.suite, naming=naming) if metadata.suite else None
+    resolved = resolve_ords(report.keys, naming=naming)
+    return _Named(report, resolved.ords, resolved.epoch, suite), _tell_volatile(receipt, resolved.n_volatile)
 
 
 def _tell_volatile(receipt: dict[str, Any], n_volatile: int) -> dict[str, Any]:
@@ -108,33 +141,59 @@ def _tell_volatile(receipt: dict[str, Any], n_volatile: int) -> dict[str, Any]:
 
 def _store(
     delivery: Delivery,
-    report: ParsedReport,
-    ords: Ords,
-    epoch: int,
-    suite: int | None,
+    named: _Named | None,
+    coverage: Sequence[CoverageFile],
     state: str,
     receipt: dict[str, Any],
 ) -> None:
     cursor = open_cursor()
     project = _lock(cursor, delivery)
-    if project.epoch != epoch:
+    if named and named.epoch != project.epoch:
         raise _StaleEpochError
     settled = _settle_default_branch(cursor, delivery, project)
-    key, is_first = _find_job(cursor, delivery, settled)
-    outcomes = np.frombuffer(bytes(report.outcomes), np.uint8)
-    durations = encode_seconds(report.seconds)
-    _copy_tiles(cursor, delivery, key, suite, ords, outcomes, durations)
-    _copy_failures(cursor, delivery, key, ords, report)
-    with cursor.connection.pipeline():
-        _insert_texts(cursor, delivery, report)
-        _finish_upload(cursor, delivery, key, report, state, receipt)
-    cases = fetch_cached_cases(cursor, project_id=delivery.project_id, epoch=epoch)
-    results = _spread(ords, outcomes, durations, suite, cases.n) if is_first else None
-    refresh_job(cursor, delivery.project_id, key=key, cases=cases, results=results)
+    run, lane = _find_run(cursor, delivery, settled)
+    series = _store_results(cursor, delivery, named, run, lane) if named else None
+    if coverage:
+        store_coverage(cursor, delivery.project_id, upload=delivery.upload_id, run=run, coverage=coverage)
+    configuration = _finish_upload(cursor, delivery, run, series, named, state, receipt)
+    if named and series is not None:
+        _refresh(cursor, delivery, named, JobKey(run, series))
+    else:
+        settle_run(cursor, delivery.project_id, run=run)
+    if coverage:
+        refresh_coverage(cursor, delivery.project_id, run=run)
+    else:
+        follow_run(cursor, delivery.project_id, run=run)
+    if project.configuration is not None or (configuration is not None and lane == settled.default_branch):
+        settle_configuration(cursor, delivery.project_id)
     bump_revision(cursor, delivery.project_id)
     if settled.default_branch != project.default_branch:
         # Runs that came before could not know their lane or baseline.
         rebuild_project(delivery.project_id)
+
+
+def _store_results(cursor: Cursor, delivery: Delivery, named: _Named, run: int, lane: str) -> int:
+    """Write tiles, failures and texts; returns the series they belong to."""
+    metadata = delivery.metadata
+    series = find_series(cursor, delivery.project_id, job=metadata.job, variant=metadata.variant, lane=lane)
+    key = JobKey(run, series)
+    _copy_tiles(cursor, delivery, key, named)
+    _copy_failures(cursor, delivery, key, named.ords, named.report)
+    _insert_texts(cursor, delivery, named.report)
+    return series
+
+
+def _refresh(cursor: Cursor, delivery: Delivery, named: _Named, key: JobKey) -> None:
+    cases = fetch_cached_cases(cursor, project_id=delivery.project_id, epoch=named.epoch)
+    is_first = fetch_place(cursor, delivery.project_id, key) is None
+    results = _spread(named, cases.n) if is_first and not cases.aliases.touch(named.ords) else None
+    exchanges = refresh_job(cursor, delivery.project_id, key=key, cases=cases, results=results)
+    propose_renames(cursor, delivery.project_id, exchanges=exchanges)
+    if not is_first:
+        outcomes = np.frombuffer(bytes(named.report.outcomes), np.uint8)
+        note_siblings(
+            cursor, delivery.project_id, upload_id=delivery.upload_id, key=key, ords=named.ords, outcomes=outcomes
+        )
 
 
 def _lock(cursor: Cursor, delivery: Delivery) -> _Project:
@@ -143,7 +202,7 @@ def _lock(cursor: Cursor, delivery: Delivery) -> _Project:
         cursor,
         (
             """
-            SELECT identity_epoch, default_branch, long_lived_branches FROM health_project
+            SELECT identity_epoch, default_branch, long_lived_branches, configuration FROM health_project
             WHERE id = %s FOR NO KEY UPDATE
             """,
             (delivery.project_id,),
@@ -166,11 +225,11 @@ def _settle_default_branch(cursor: Cursor, delivery: Delivery, project: _Project
     if not guess:
         return project
     cursor.execute("UPDATE health_project SET default_branch = %s WHERE id = %s", (guess, delivery.project_id))
-    return _Project(project.epoch, guess, project.long_lived)
+    return _Project(project.epoch, guess, project.long_lived, project.configuration)
 
 
-def _find_job(cursor: Cursor, delivery: Delivery, project: _Project) -> tuple[JobKey, bool]:
-    """The job this delivery belongs to, and whether it is the first to arrive for it. Makes series and run."""
+def _find_run(cursor: Cursor, delivery: Delivery, project: _Project) -> tuple[int, str]:
+    """The number of the run this delivery belongs to, made if new, and the lane its branch is on."""
     metadata = delivery.metadata
     lane = choose_lane(
         metadata.branch,
@@ -180,27 +239,27 @@ def _find_job(cursor: Cursor, delivery: Delivery, project: _Project) -> tuple[Jo
     )
     branch = name_branch(metadata.branch, lane=lane, pull_request=metadata.pull_request)
     ran_at = metadata.ran_at or delivery.received_at
-    series = find_series(cursor, delivery.project_id, job=metadata.job, variant=metadata.variant, lane=lane)
     cursor.execute(
         """
         INSERT INTO health_run (project_id, number, provider, external_id, commit, branch, lane, pull_request,
-            build_url, committed_at, ran_at, ordered_at, is_complete, n_attempts, n_declared, n_passed, n_failed,
-            n_errored, n_skipped, n_xfailed, n_flaky, n_suite_errors, n_new, n_still, n_fixed, n_gone, duration)
+            build_url, committed_at, ran_at, ordered_at, is_complete, closed, n_attempts, n_declared, n_passed,
+            n_failed, n_errored, n_skipped, n_xfailed, n_flaky, n_suite_errors, n_new, n_still, n_fixed, n_gone,
+            duration)
         SELECT %(project)s, (SELECT coalesce(max(number) + 1, 1) FROM health_run WHERE project_id = %(project)s),
             %(provider)s, %(external_id)s, %(commit)s, %(branch)s, %(lane)s, %(pull_request)s, %(build_url)s,
-            %(committed_at)s, %(ran_at)s, coalesce(%(committed_at)s, %(ran_at)s), true, 1,
+            %(committed_at)s, %(ran_at)s, coalesce(%(committed_at)s, %(ran_at)s), true, '', 1,
             0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
         ON CONFLICT (project_id, provider, external_id) DO UPDATE SET
             commit = coalesce(nullif(health_run.commit, ''), excluded.commit),
             build_url = coalesce(nullif(health_run.build_url, ''), excluded.build_url),
             committed_at = coalesce(health_run.committed_at, excluded.committed_at)
-        RETURNING number, EXISTS (
-            SELECT FROM health_job j WHERE j.project_id = health_run.project_id AND j.run = health_run.number)
+        RETURNING number
         """,
         {
             "project": delivery.project_id,
             "provider": metadata.provider,
-            "external_id": metadata.run_id or f"upload {delivery.upload_id}",
+            # No run id that is sent begins with a blank, so nobody's run is another upload's.
+            "external_id": metadata.run_id or f" upload {delivery.upload_id}",
             "commit": metadata.commit,
             "branch": branch,
             "lane": lane,
@@ -213,19 +272,12 @@ def _find_job(cursor: Cursor, delivery: Delivery, project: _Project) -> tuple[Jo
     row = cursor.fetchone()
     if row is None:
         raise LookupError("a statement that always answers gave no row")
-    key, has_jobs = JobKey(row[0], series), row[1]
-    return key, not has_jobs or fetch_place(cursor, delivery.project_id, key) is None
+    return row[0], lane
 
 
-def _copy_tiles(
-    cursor: Cursor,
-    delivery: Delivery,
-    key: JobKey,
-    suite: int | None,
-    ords: Ords,
-    outcomes: "np.typing.NDArray[np.uint8]",
-    durations: "np.typing.NDArray[np.uint16]",
-) -> None:
+def _copy_tiles(cursor: Cursor, delivery: Delivery, key: JobKey, named: _Named) -> None:
+    outcomes = np.frombuffer(bytes(named.report.outcomes), np.uint8)
+    durations = encode_seconds(named.report.seconds)
     with cursor.copy(
         """
         COPY health_tile (project_id, series, block, run, upload, attempt, suite, encoding, n, offsets, outcomes,
@@ -249,8 +301,8 @@ def _copy_tiles(
             ]
         )
         head = (delivery.project_id, key.series)
-        middle = (key.run, delivery.upload_id, delivery.metadata.attempt, suite)
-        for tile in pack_tiles(ords, outcomes, durations):
+        middle = (key.run, delivery.upload_id, delivery.metadata.attempt or 1, named.suite)
+        for tile in pack_tiles(named.ords, outcomes, durations):
             body = (tile.encoding, tile.n, tile.offsets, tile.outcomes, tile.durations)
             copy.write_row((*head, tile.block, *middle, *body))
 
@@ -299,44 +351,45 @@ def _insert_texts(cursor: Cursor, delivery: Delivery, report: ParsedReport) -> N
         """,
         (delivery.project_id, format_array(samples), list(kinds), list(messages)),
     )
-    cursor.execute(
-        "INSERT INTO health_failuretext (project_id, upload, blob) VALUES (%b, %b, %b)",
-        (delivery.project_id, delivery.upload_id, report.texts),
-    )
+    with cursor.copy("COPY health_failuretext (project_id, upload, blob) FROM STDIN (FORMAT binary)") as copy:
+        for piece in pack_large_row(delivery.project_id, delivery.upload_id, value=report.texts):
+            copy.write(piece)
 
 
 def _finish_upload(
-    cursor: Cursor, delivery: Delivery, key: JobKey, report: ParsedReport, state: str, receipt: dict[str, Any]
-) -> None:
-    cursor.execute(
+    cursor: Cursor,
+    delivery: Delivery,
+    run: int,
+    series: int | None,
+    named: _Named | None,
+    state: str,
+    receipt: dict[str, Any],
+) -> int | None:
+    """Close the upload; returns the number of the configuration that came with it."""
+    row = cursor.execute(
         """
-        UPDATE health_upload SET (state, finished_at, lease_until, run, series, attempt, ran_at, n_suite_errors,
-            receipt, error) = (%s, clock_timestamp(), NULL, %s, %s, %s, %s, %s, %s, NULL)
-        WHERE id = %s
+        UPDATE health_upload SET (state, finished_at, lease_until, progress, run, series, attempt, ran_at,
+            n_suite_errors, receipt, error) = (%s, clock_timestamp(), NULL, NULL, %s, %s, %s, %s, %s, %s, NULL)
+        WHERE id = %s RETURNING configuration
         """,
         (
             state,
-            key.run,
-            key.series,
-            delivery.metadata.attempt,
+            run,
+            series,
+            delivery.metadata.attempt or 1,
             delivery.metadata.ran_at or delivery.received_at,
-            len(report.suite_errors),
+            len(named.report.suite_errors) if named else 0,
             Jsonb(receipt),
             delivery.upload_id,
         ),
-    )
+    ).fetchone()
+    return row[0] if row else None
 
 
-def _spread(
-    ords: Ords,
-    outcomes: "np.typing.NDArray[np.uint8]",
-    durations: "np.typing.NDArray[np.uint16]",
-    suite: int | None,
-    n_cases: int,
-) -> Results:
+def _spread(named: _Named, n_cases: int) -> Results:
     """The merged results of a job that has only this delivery: what reading its tiles back would give."""
     spread = Results(np.zeros(n_cases, np.uint8), np.zeros(n_cases, np.int64), np.full(n_cases, NO_SUITE, np.int32))
-    spread.outcomes[ords] = outcomes
-    spread.units[ords] = decode_units(durations)
-    spread.suites[ords] = NO_SUITE if suite is None else suite
+    spread.outcomes[named.ords] = np.frombuffer(bytes(named.report.outcomes), np.uint8)
+    spread.units[named.ords] = decode_units(encode_seconds(named.report.seconds))
+    spread.suites[named.ords] = NO_SUITE if named.suite is None else named.suite
     return spread

@@ -1,4 +1,4 @@
-"""Find what the bell did not reach: waiting uploads, expired leases, and those that crashed too often.
+"""Find what the bell did not reach: waiting uploads, expired leases, those that crashed too often, runs overdue.
 
 Called by beat every SWEEP_SECONDS through `ingest.tasks`. Two sweeps at once are harmless: the claim decides.
 """
@@ -10,9 +10,13 @@ from django.conf import settings
 from django.db import transaction
 from psycopg.types.json import Jsonb
 
+from health.allowances import forget_old
+from health.closings import close_overdue_runs
+from health.in_force import find_due_projects
+from health.rebuild import rebuild_if_due
 from health.revisions import bump_revision
 from health.sql import open_cursor
-from ingest.bell import ring
+from ingest.bell import ring, ring_rebuild
 from ingest.claims import is_passing_trouble
 from ingest.errors import IngestError
 from ingest.pipeline import process_next
@@ -29,6 +33,7 @@ def sweep() -> int:
     """
     try:
         _bury_crashed()
+        forget_old()
         due = _find_due()
     except Exception as problem:
         if not is_passing_trouble(problem):
@@ -38,7 +43,34 @@ def sweep() -> int:
     for upload_id in due:
         if not ring(upload_id):
             process_next()
+    _close_overdue()
+    _follow_rules()
     return len(due)
+
+
+def _close_overdue() -> None:
+    """Runs that wait for what does not come; after the uploads, and never in their way."""
+    try:
+        closed = close_overdue_runs()
+    except Exception as problem:
+        if not is_passing_trouble(problem):
+            raise
+        log.warning("no run can be closed: %s", problem)
+        return
+    if closed:
+        log.info("%d runs were closed", closed)
+
+
+def _follow_rules() -> None:
+    """Projects whose rules changed and whose rebuild was cut off: a worker's crash must not leave old suites."""
+    try:
+        for project_id in find_due_projects(open_cursor()):
+            if not ring_rebuild(project_id):
+                rebuild_if_due(project_id)
+    except Exception as problem:
+        if not is_passing_trouble(problem):
+            raise
+        log.warning("no project can be rebuilt: %s", problem)
 
 
 def _find_due() -> list[int]:

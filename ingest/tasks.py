@@ -15,6 +15,14 @@ def process_upload(upload_id: int) -> None:  # noqa: ARG001 - names what rang, f
 
 
 @shared_task
+def follow_rules(project_id: int) -> None:
+    """Give a project's cases and figures the suites its rules say, unless they follow them already."""
+    from health.rebuild import rebuild_if_due
+
+    rebuild_if_due(project_id)
+
+
+@shared_task
 def sweep_uploads() -> None:
     """Ring for what was left behind, and give up what crashed too often."""
     from ingest.sweep import sweep

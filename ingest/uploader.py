@@ -5,7 +5,8 @@
 """Send test reports from CI to Suitewatch: one file, standard library only, Python 3.8 or newer.
 
 Called as `suitewatch upload FILES…` or `python suitewatch.py upload FILES…`; `load_demo` uses the pieces.
-`import` sends old reports with the dates they tell.
+`import` sends old reports with the dates they tell; `finish` says that a run's reports were all sent; `check` looks at
+`.suitewatch.yml` before it is pushed.
 Promise: the exit code tells your mistake from the server's trouble, a delivery sent twice is stored once, and
 what a CI system says is read by one table (`CI_SYSTEMS`), each row and trap of it a test
 (tests/ingest/test_uploader_ci.py).
@@ -18,10 +19,12 @@ import contextlib
 import email.message
 import email.utils
 import fnmatch
+import functools
 import glob
 import gzip
 import hashlib
 import http.client
+import importlib
 import ipaddress
 import json
 import os
@@ -42,11 +45,13 @@ from typing import IO, Any, NamedTuple
 
 __version__ = "0.1.0"
 
+PROBLEMS = 1
 SENT, WRONG_USE, NO_FILE, REFUSED, NOT_UNDERSTOOD, SERVER_TROUBLE = 0, 2, 3, 4, 5, 6
 
 EXIT_CODES = """\
 exit codes:
   0  sent; or the server had trouble, which is said but does not break your build
+  1  check: something in the file cannot be used
   2  wrong use: an option, the address or the token is missing or wrong
   3  no file matched (--allow-empty makes it 0)
   4  refused: token, address, size or a field; trying again would not help
@@ -66,7 +71,9 @@ OPTIONS = (
     ("attempt", "attempt", "1 for the first try of that run, 2 for its first re-run"),
     ("job", "job", "name of the job"),
     ("variant", "variant", "what sets equal jobs apart: words, or GitHub's toJSON(matrix)"),
+    ("job_id", "job-id", "CI's id of this execution of the job, where it does not count attempts itself"),
     ("shard", "shard", "which part of a divided job, for example 2/5"),
+    ("expected_jobs", "expected-jobs", "how many jobs of this run send reports; it is incomplete until they have"),
     ("build_url", "build-url", "link back to the job"),
     ("suite", "suite", "name of the suite, when the reports do not say it well"),
     ("level", "level", "unit, contract, integration, e2e, performance or your own word"),
@@ -76,8 +83,8 @@ OPTIONS = (
 
 # What the CI systems call our fields. Of several variables the first that is set wins; a pattern needs all its parts.
 # Four names are the table's own: `known_by` tells the system; `push_branch` is the branch unless there is a pull
-# request, since it would name the target then; `attempt0` and `shard0` count from 0. Ids of jobs are left out: taken
-# for a job's name, each run of it would start a history of its own.
+# request, since it would name the target then; `attempt0` and `shard0` count from 0. `job_id` is told only where a
+# retried job gets a new one in the same run, and no number of the attempt.
 GITHUB = {
     "known_by": "GITHUB_ACTIONS",
     "commit": "GITHUB_SHA",
@@ -134,6 +141,7 @@ CI_SYSTEMS = {
         "default_branch": "CI_DEFAULT_BRANCH",
         "run_id": "CI_PIPELINE_ID",
         "job": "CI_JOB_NAME",
+        "job_id": "CI_JOB_ID",
         "build_url": "CI_JOB_URL CI_PIPELINE_URL",
     },
     "circleci": {
@@ -262,6 +270,8 @@ FINAL_STATES = ("stored", "partial", "failed", "dead", "cancelled")
 MOST_FILES, MOST_PACKED, MOST_PLAIN = 100, 24 << 20, 192 << 20
 CHUNK = 1 << 20
 ANSWER_LIMIT = 4 << 20
+# The largest .suitewatch.yml or CODEOWNERS that servers read, unless they are told otherwise.
+MOST_CONFIGURATION = 64 << 10
 KINDS = ("passed", "failed", "errored", "skipped", "flaky")
 MOST_REMARKS, MOST_IGNORED, MOST_ROWS = 5, 10, 50
 
@@ -269,9 +279,10 @@ MOST_REMARKS, MOST_IGNORED, MOST_ROWS = 5, 10, 50
 class UploadError(Exception):
     """Why something did not get through: a sentence, and the exit code that says whose trouble it is."""
 
-    def __init__(self, exit_code: int, message: str, *, final: bool = False) -> None:
+    def __init__(self, exit_code: int, message: str, *, final: bool = False, code: str = "") -> None:
         super().__init__(message)
         self.exit_code = exit_code
+        self.code = code  # the server's word for it
         self.final = final  # the next delivery would meet the same
 
 
@@ -557,6 +568,12 @@ def read_gitlab_job(said: dict[str, str], environ: Mapping[str, str], _stated: M
         said.update(job=legs.group(1), variant=legs.group(2))
 
 
+def forget_gitlab_id(said: dict[str, str], _environ: Mapping[str, str], stated: Mapping[str, str]) -> None:
+    """Several jobs that are given one name by hand are no attempts of each other, though each has its own id."""
+    if stated.get("job", said["job"]) != said["job"]:
+        said["job_id"] = ""
+
+
 def read_gitlab_time(said: dict[str, str], environ: Mapping[str, str], _stated: Mapping[str, str]) -> None:
     """Small images have no git to ask; but in a merged-result pipeline the time is that of the merge."""
     if said["commit"] == pick(environ, "CI_COMMIT_SHA"):
@@ -623,12 +640,73 @@ TRAPS = {
     "woodpecker": (count_restart,),
     "bitbucket": (clean_bitbucket,),
     "github": (read_event_file, read_github_ref),
-    "gitlab": (read_gitlab_job, read_gitlab_time),
+    "gitlab": (read_gitlab_job, read_gitlab_time, forget_gitlab_id),
     "azure": (tell_azure_matrix,),
     "drone": (count_restart,),
     "teamcity": (forget_default_word,),
     "jenkins": (name_jenkins_job, read_jenkins_branch),
 }
+
+
+# ---- configuration -----------------------------------------------------------------------------------------
+
+CONFIGURATION_PLACES = (".suitewatch.yml", ".suitewatch.yaml")
+OWNERS_PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
+
+
+def find_root() -> str:
+    """The repository's folder: the nearest one upwards with a .git in it, else with our file; else where we are."""
+    folders = [os.getcwd()]
+    while os.path.dirname(folders[-1]) != folders[-1]:
+        folders.append(os.path.dirname(folders[-1]))
+    for marks in ((".git",), CONFIGURATION_PLACES):
+        for folder in folders:
+            if any(os.path.exists(os.path.join(folder, mark)) for mark in marks):
+                return folder
+    return folders[0]
+
+
+def find_configuration(given: str | None = None) -> dict[str, str]:
+    """The files that travel with reports, by the name of their form part; a given one stands for ours."""
+    root = find_root()
+    found = {}
+    for part, places in (("configuration", CONFIGURATION_PLACES), ("owners", OWNERS_PLACES)):
+        paths = [os.path.join(root, *place.split("/")) for place in places]
+        path = next((path for path in paths if os.path.isfile(path)), "")
+        if path:
+            found[part] = os.path.relpath(path)
+    if given:
+        found["configuration"] = given
+    return found
+
+
+def find_local_reader() -> Any:
+    """The server's own reader, where this file is part of the installed package; downloaded alone it has none.
+
+    Not an import statement: this file has to run alone.
+    """
+    if __name__ != "ingest.uploader":
+        return None
+    try:
+        return importlib.import_module("ingest.configuration")
+    except ImportError:
+        return None
+
+
+def check_locally(reader: Any, data: bytes, *, is_owners: bool) -> dict[str, Any]:
+    """What the server would answer, found here."""
+    text, remarks = reader.decode_text(data, file=reader.OWNERS if is_owners else reader.CONFIGURATION)
+    read = reader.read_configuration(*(("", text) if is_owners else (text,)))
+    warnings = [remark.to_json() for remark in [*remarks, *read.warnings]]
+    return {"ok": not warnings, "warnings": warnings, "content": read.content}
+
+
+def describe_remark(remark: Mapping[str, Any], *, path: str = "") -> str:
+    """`file:line: field: message`, and what to do."""
+    place = ":".join(str(part) for part in (path or remark.get("file"), remark.get("line")) if part)
+    words = [remark.get("message"), remark.get("hint")]
+    said = " ".join(printable(word) for word in words if word)
+    return ": ".join(printable(part) for part in (place, remark.get("field")) if part) + ": " + said
 
 
 # ---- deliveries --------------------------------------------------------------------------------------------
@@ -664,14 +742,18 @@ def pack(path: str, *, folder: str) -> Report:
 
 
 class Delivery(NamedTuple):
-    """What goes out in one POST: the fields, and up to 100 reports."""
+    """What goes out in one POST: the fields, up to 100 reports, and what travels with them."""
 
     fields: Mapping[str, str]
     reports: Sequence[Report]
+    companions: Sequence[tuple[str, Report]] = ()  # .suitewatch.yml and CODEOWNERS, by the name of their form part
 
     @property
     def key(self) -> str:
-        """Equal for equal deliveries: every field, every name, every byte counts; the token does not."""
+        """Equal for equal deliveries: every field, every name, every byte counts; the token does not.
+
+        Nor does the configuration: the same results sent with another one are still the same results.
+        """
         contents = [dict(self.fields), [(report.name, report.sha256) for report in self.reports]]
         return "sw1-" + hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
 
@@ -685,8 +767,8 @@ class Delivery(NamedTuple):
         opening = b"--%s\r\nContent-Disposition: form-data; " % self.boundary.encode()
         for field in sorted(self.fields):
             yield opening + b'name="%s"\r\n\r\n%s\r\n' % (field.encode(), self.fields[field].encode())
-        for report in self.reports:
-            yield opening + b'name="file"; filename="%s"\r\n' % quote_name(report.name)
+        for part, report in [*(("file", report) for report in self.reports), *self.companions]:
+            yield opening + b'name="%s"; filename="%s"\r\n' % (part.encode(), quote_name(report.name))
             yield b"Content-Type: application/gzip\r\n\r\n"
             yield report
             yield b"\r\n"
@@ -711,19 +793,22 @@ def quote_name(name: str) -> bytes:
     return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in quoted).encode()
 
 
-def split_up(fields: Mapping[str, str], *, reports: Sequence[Report]) -> list[Delivery]:
-    """As few deliveries as the limits allow; several are held together by one run id."""
+def split_up(
+    fields: Mapping[str, str], *, reports: Sequence[Report], companions: Sequence[tuple[str, Report]] = ()
+) -> list[Delivery]:
+    """As few deliveries as the limits allow; several are held together by one run id. Companions go with each."""
+    most = MOST_FILES - len(companions)
     groups: list[list[Report]] = [[]]
     packed = plain = 0
     for report in reports:
         packed, plain = packed + report.packed_bytes, plain + report.plain_bytes
-        if groups[-1] and (len(groups[-1]) == MOST_FILES or packed > MOST_PACKED or plain > MOST_PLAIN):
+        if groups[-1] and (len(groups[-1]) == most or packed > MOST_PACKED or plain > MOST_PLAIN):
             groups.append([])
             packed, plain = report.packed_bytes, report.plain_bytes
         groups[-1].append(report)
     if len(groups) > 1 and "run_id" not in fields:
         fields = dict(fields, run_id="delivery-" + Delivery(fields, reports).key[-16:])
-    return [Delivery(fields, group) for group in groups]
+    return [Delivery(fields, group, companions) for group in groups]
 
 
 # ---- old reports -------------------------------------------------------------------------------------------
@@ -892,6 +977,12 @@ class Reply(NamedTuple):
         moment = email.utils.parsedate_tz(asked)
         return min(max(0.0, email.utils.mktime_tz(moment) - time.time()), LONGEST_PAUSE) if moment else 0.0
 
+    @property
+    def code(self) -> str:
+        """The server's word for what is wrong."""
+        error = self.json().get("error")
+        return str(error.get("code")) if isinstance(error, dict) else ""
+
     def json(self) -> dict[str, Any]:
         try:
             document = json.loads(self.body)
@@ -915,6 +1006,7 @@ class Courier:
     ) -> None:
         self.url = without_credentials(url).rstrip("/")
         self.endpoint = self.url + "/api/v1/uploads"
+        self.finish_endpoint = self.url + "/api/v1/runs/finish"
         self.timeout = timeout
         self._token = token
         self._note, self._sleep, self._clock = note, sleep, clock
@@ -931,18 +1023,46 @@ class Courier:
         }
 
     def send(self, delivery: Delivery) -> dict[str, Any]:
-        """The door's answer, tried for two minutes at most; else UploadError, with the reason."""
-        give_up_at = self._clock() + PATIENCE
+        """The door's answer to a delivery."""
         headers = self.headers(delivery, token=self._token)
+        return self._insist(self.endpoint, headers, body=delivery.stream, key="upload")
+
+    def finish(self, name: Mapping[str, str], *, seconds: float) -> dict[str, Any]:
+        """Say that the run of this name is over, again and again until all of it is read or the time is up."""
+        form = urllib.parse.urlencode(name).encode()
+        headers = {
+            "Authorization": "Bearer " + self._token,
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Content-Length": str(len(form)),
+        }
+        until, pause = self._clock() + seconds, 0.5
+        while True:
+            answer = self._insist(self.finish_endpoint, headers, body=lambda: [form], key="waiting")
+            if not answer["waiting"] or self._clock() + pause > until:
+                return answer
+            self._sleep(pause)
+            pause = min(pause * 1.5, 5.0)
+
+    def check(self, data: bytes, *, is_owners: bool) -> dict[str, Any]:
+        """What the server would understand of a configuration file; it keeps nothing of it."""
+        name = "CODEOWNERS" if is_owners else ".suitewatch.yml"
+        headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(data))}
+        return self._insist(f"{self.url}/api/v1/check?filename={name}", headers, body=lambda: [data], key="ok")
+
+    def _insist(
+        self, url: str, headers: dict[str, str], *, body: Callable[[], Iterable[bytes]], key: str
+    ) -> dict[str, Any]:
+        """The answer that holds `key`, tried for two minutes at most; else UploadError, with the reason."""
+        give_up_at = self._clock() + PATIENCE
         pauses = iter(PAUSES)
         while True:
             timeout = min(self.timeout, max(1.0, give_up_at - self._clock()))
-            reply = self._ask(self.endpoint, headers, body=delivery.stream(), timeout=timeout)
-            if reply.status in (200, 202) and reply.json().get("upload"):
+            reply = self._ask(url, headers, body=body(), timeout=timeout)
+            if reply.status in (200, 202) and reply.json().get(key) is not None:
                 return reply.json()
             if not reply.passes:
                 final = reply.status not in (400, 413, 415, 422)
-                raise UploadError(REFUSED, self.explain(reply), final=final)
+                raise UploadError(REFUSED, self.explain(reply), final=final, code=reply.code)
             pause = next(pauses, None)
             spread = random.uniform(0.7, 1.3)  # noqa: S311 - keeps many jobs from knocking at once
             wait = max((pause or 0) * spread, reply.retry_after)
@@ -1052,6 +1172,13 @@ def describe_error(error: Mapping[str, Any] | None) -> str:
     return " ".join(printable(word) for word in words if word)
 
 
+def describe_run(run: Mapping[str, Any]) -> str:
+    """Whether a run is whole, and else what it lacks; never more than the server says."""
+    if run.get("is_complete"):
+        return f"Run {run.get('number')} is complete."
+    return f"Run {run.get('number')} is incomplete: {printable(run.get('told') or 'what is missing is unknown')}."
+
+
 def describe_figures(file: Mapping[str, Any]) -> str:
     figures = ", ".join(f"{file[kind]:,} {kind}" for kind in KINDS if file.get(kind))
     return f"{count(file['tests'], 'test')}: {figures}" if file.get("tests") else "no tests"
@@ -1120,15 +1247,23 @@ def describe_as_markdown(summary: Mapping[str, Any]) -> str:
         if delivery.get("error"):
             lines += [f"**Not sent:** {what}. {escape_markdown(delivery['error'])}", ""]
         files += (delivery.get("receipt") or {}).get("files") or []
-    if not summary["deliveries"]:
+    if not summary["deliveries"] and "waiting" not in summary:
         lines += ["Nothing was sent.", ""]
     lines += draw_table(files)
+    for run in list_runs(summary):
+        lines += [escape_markdown(describe_run(run)), ""]
     for delivery in summary["deliveries"]:
         address = (delivery.get("run") or {}).get("url") or delivery.get("url") or ""
         if re.match("https?://", str(address)):
             target = urllib.parse.quote(str(address), safe="%/:?#@!$&'*+,;=~")
             lines += [f"[{count(len(delivery['files']), 'file')} in Suitewatch]({target})", ""]
     return "\n".join(lines) + "\n"
+
+
+def list_runs(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The runs the server spoke of, each as it was told last."""
+    told = [*(delivery.get("run") for delivery in summary["deliveries"]), summary.get("run")]
+    return list({run["number"]: run for run in told if run and "is_complete" in run}.values())
 
 
 def draw_table(files: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -1199,6 +1334,45 @@ class Errand:
         return url, token
 
     def run(self) -> int:
+        return self.finish() if self.options.command == "finish" else self.send_files()
+
+    def finish(self) -> int:
+        """Say that the reports of this run were all sent."""
+        fields = gather_metadata(vars(self.options), environ=self.environ, git=lambda _commit: {})
+        name = {field: value for field, value in fields.items() if field in ("provider", "run_id")}
+        if "run_id" not in name:
+            raise UploadError(WRONG_USE, "Which run? Nothing here says it, and --run-id is not given.")
+        if self.options.dry_run:
+            self.voice.tell(f"Would send: POST {self.courier.finish_endpoint}")
+            for field, value in sorted(name.items()):
+                self.voice.tell(f"  {field} = {value}")
+            return SENT
+        try:
+            answer = self.courier.finish(name, seconds=self.options.wait or 0)
+        except UploadError as trouble:
+            if self.options.allow_empty and trouble.code == "run_not_found":
+                self.voice.warn(str(trouble))
+                return SENT
+            raise
+        self.summary.update(fields=name, run=answer.get("run"), waiting=answer["waiting"])
+        return self.tell_finished(answer)
+
+    def tell_finished(self, answer: Mapping[str, Any]) -> int:
+        run, n_unread = answer.get("run") or {}, answer["waiting"]
+        unread = f"{count(n_unread, 'upload')} of it still to be read."
+        if not n_unread:
+            self.voice.tell(describe_run(run))
+        elif self.options.wait:
+            self.voice.warn(f"The run is finished, with {unread} That took longer than {self.options.wait:.0f} s.")
+        else:
+            self.voice.tell(f"The run is finished, with {unread}")
+        if run.get("url"):
+            self.voice.tell(printable(run["url"]))
+        if not self.options.wait or run.get("is_complete"):
+            return SENT
+        return SERVER_TROUBLE if n_unread else NOT_UNDERSTOOD
+
+    def send_files(self) -> int:
         is_import = self.options.command == "import"
         paths = self.find(find_old_files if is_import else find_files)
         if not paths:
@@ -1262,7 +1436,7 @@ class Errand:
             if parcel.heading:
                 fields["run_id"] = name_old_run(reports)
                 self.voice.tell(printable(parcel.heading))
-            deliveries = split_up(fields, reports=reports)
+            deliveries = split_up(fields, reports=reports, companions=self.pack_companions(folder))
             self.summary.setdefault("fields", dict(deliveries[0].fields))
             self.summary["files"] += [
                 {"name": report.name, "bytes": report.plain_bytes, "sha256": report.sha256} for report in reports
@@ -1273,6 +1447,32 @@ class Errand:
                 self.show(delivery)
             return [], True
 
+    def pack_companions(self, folder: str) -> list[tuple[str, Report]]:
+        """What travels with the reports. Old ones bring none: what is here today is not of their commits."""
+        options = self.options
+        if options.no_config or (options.command == "import" and not options.config):
+            return []
+        packed = []
+        for part, path in find_configuration(options.config).items():
+            try:
+                report = pack(path, folder=folder)
+            except OSError as error:
+                if path == options.config:
+                    raise UploadError(WRONG_USE, f"--config cannot be read: {error}.") from error
+                self.voice.warn(f"{printable(display_name(path))} is not sent: {error}.")
+                continue
+            if report.plain_bytes > MOST_CONFIGURATION:
+                size = size_in_words(report.plain_bytes)
+                self.voice.warn(f"{printable(report.name)} has {size}: a server reads it only when it allows so much.")
+            packed.append((part, report))
+        if packed and "configuration" not in self.summary:
+            self.summary["configuration"] = [
+                {"part": part, "name": report.name, "bytes": report.plain_bytes, "sha256": report.sha256}
+                for part, report in packed
+            ]
+            self.voice.tell(f"With {printable(' and '.join(report.name for _, report in packed))}.")
+        return packed
+
     def show(self, delivery: Delivery) -> None:
         self.voice.tell(f"Would send: POST {self.courier.endpoint if self.courier.url else '(no address given)'}")
         for name, value in self.courier.headers(delivery, token="***").items():  # noqa: S106 - a mask
@@ -1282,6 +1482,8 @@ class Errand:
         for report in delivery.reports:
             sizes = f"{size_in_words(report.plain_bytes)}, {size_in_words(report.packed_bytes)} packed"
             self.voice.tell(f"  file {printable(report.name)} ({sizes}, sha256 {report.sha256})")
+        for part, report in delivery.companions:
+            self.voice.tell(f"  {part} {printable(report.name)} ({size_in_words(report.plain_bytes)})")
 
     def deliver(self, deliveries: Sequence[Delivery]) -> tuple[list[int], bool]:
         """Send one after another, until there is trouble that the next one would meet as well."""
@@ -1323,7 +1525,9 @@ class Errand:
         files = [file for entry in sent for file in (entry.get("receipt") or {}).get("files") or []]
         if len(files) > 1:
             self.voice.tell(f"In all {describe_figures(add_up(files))}")
-        for url in sorted({str((entry.get("run") or {}).get("url") or "") for entry in sent} - {""})[:MOST_ROWS]:
+        for url, run in sorted({str(run["url"]): run for run in known_runs(sent)}.items())[:MOST_ROWS]:
+            if run.get("is_complete") is False:
+                self.voice.tell(describe_run(run))
             self.voice.tell(printable(url))
         return [code for code in exit_codes if code]
 
@@ -1339,10 +1543,64 @@ class Errand:
             speak = self.voice.tell if file.get("state") == "stored" else self.voice.warn
             for line in describe_file(file):
                 speak(line)
+        for warning in (status.get("receipt") or {}).get("warnings") or []:
+            if warning not in (entry.get("warnings") or []):  # those the door said already
+                self.voice.warn(describe_error(warning))
+        for remark in ((status.get("receipt") or {}).get("configuration") or {}).get("warnings") or []:
+            self.voice.warn(describe_remark(remark))
         if state == "stored":
             return SENT
         self.voice.warn(f"The upload ended as {state}. {describe_error(error) if error else ''}".strip())
         return NOT_UNDERSTOOD if state in ("partial", "failed") else SERVER_TROUBLE
+
+
+def run_check(
+    options: argparse.Namespace, *, environ: Mapping[str, str], voice: Voice, **timing: Callable[..., Any]
+) -> int:
+    """Look at configuration files as an upload would be read: here if the reader is here, else at the server."""
+    paths = options.files or list(find_configuration(options.config).values())
+    if not paths:
+        voice.warn(f"No .suitewatch.yml and no CODEOWNERS here. Looked in {printable(find_root())}.")
+        return NO_FILE
+    reader, courier = find_local_reader(), None
+    if reader is None:
+        url = tidy(options.url) or tidy(environ.get("SUITEWATCH_URL"))
+        if not is_address(url):
+            raise UploadError(WRONG_USE, "Who checks? Set SUITEWATCH_URL or give --url, or install the package.")
+        courier = Courier(url, token="", timeout=options.timeout, note=voice.warn, **timing)
+    answers = []
+    for path in paths:
+        try:
+            with open(path, "rb") as source:
+                data = source.read(ANSWER_LIMIT)
+        except OSError as error:
+            raise UploadError(WRONG_USE, f"The file could not be read: {error}.") from error
+        is_owners = os.path.basename(path).upper() == "CODEOWNERS"
+        look = courier.check if courier else functools.partial(check_locally, reader)
+        answers.append(dict(look(data, is_owners=is_owners), file=readable(path)))
+    if options.json:
+        print(json.dumps({"files": answers}, indent=2))
+    else:
+        tell_answers(answers, voice=voice)
+    return SENT if all(answer["ok"] for answer in answers) else PROBLEMS
+
+
+def tell_answers(answers: Iterable[Mapping[str, Any]], *, voice: Voice) -> None:
+    for answer in answers:
+        path = answer["file"]
+        for remark in answer["warnings"]:
+            voice.tell(describe_remark(remark, path=path))
+        if answer["ok"]:
+            understood = ", ".join(sorted(name.replace("_", " ") for name in answer.get("content") or {}))
+            voice.tell(printable(f"{path}: nothing to mend. It speaks of {understood or 'nothing'}."))
+
+
+def known_runs(entries: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The runs that deliveries became part of, as far as they are known."""
+    for entry in entries:
+        run = entry.get("run") or {}
+        if run.get("url"):
+            yield run
 
 
 def is_address(url: str) -> bool:
@@ -1381,12 +1639,18 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     add = parser.add_argument
     seconds: dict[str, Any] = {"type": read_seconds, "metavar": "SECONDS"}
-    add("command", choices=["upload", "import"], help="upload what just ran, or import what ran long ago")
+    add(
+        "command",
+        choices=["upload", "import", "finish", "check"],
+        help="upload what just ran, import what ran long ago, say that all reports of a run were sent (finish), or "
+        "check .suitewatch.yml before it is pushed",
+    )
     add(
         "files",
-        nargs="+",
+        nargs="*",
         metavar="FILES",
-        help="reports, or globs in quotes: 'build/**/TEST-*.xml'; import: folders too",
+        help="reports, or globs in quotes: 'build/**/TEST-*.xml'; import: folders too; "
+        "check: the files to look at, else the repository's",
     )
     add("--exclude", action="append", default=[], metavar="GLOB", help="leave these out (repeatable)")
     add("--url", help="address of your Suitewatch (SUITEWATCH_URL)")
@@ -1394,6 +1658,11 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     group = parser.add_argument_group("what the reports belong to (each also as SUITEWATCH_<NAME>)")
     for field, flag, words in OPTIONS:
         group.add_argument(f"--{flag}", dest=field, metavar="TEXT", help=words)
+    group = parser.add_argument_group("what travels with them")
+    group.add_argument("--config", metavar="FILE", help="instead of the repository's .suitewatch.yml")
+    group.add_argument("--no-config", action="store_true", help="send neither .suitewatch.yml nor CODEOWNERS")
+    group = parser.add_argument_group("check only")
+    group.add_argument("--json", action="store_true", help="print what was found as JSON")
     group = parser.add_argument_group("import only")
     group.add_argument(
         "--run-per",
@@ -1417,7 +1686,12 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("-q", "--quiet", action="count", default=0, help="only warnings")
     add("--version", action="version", version=f"suitewatch {__version__}")
     # A bare --wait must not swallow the file behind it, as an optional value of argparse would.
-    return parser.parse_intermixed_args(["--wait=120" if word == "--wait" else word for word in argv])
+    options = parser.parse_intermixed_args(["--wait=120" if word == "--wait" else word for word in argv])
+    if not options.files and options.command in ("upload", "import"):
+        parser.error("the following arguments are required: FILES")
+    if options.files and options.command == "finish":
+        parser.error("finish takes no FILES: what is to be read has to be uploaded before")
+    return options
 
 
 def read_seconds(text: str) -> float:
@@ -1451,6 +1725,8 @@ def main(
     voice = Voice(options.verbose - 2 * options.quiet, ci=recognize_ci(environ))
     summary: dict[str, Any] = {}
     try:
+        if options.command == "check":
+            return run_check(options, environ=environ, voice=voice, **timing)
         with voice.fold():
             errand = Errand(options, environ=environ, voice=voice, **timing)
             summary = errand.summary
@@ -1460,6 +1736,8 @@ def main(
         exit_code = trouble.exit_code
     except KeyboardInterrupt:
         exit_code = 130
+    if options.command == "check":
+        return exit_code  # what could not be looked at is not good
     if exit_code == SERVER_TROUBLE and not options.fail_on_error:
         voice.warn("The trouble is the server's, not your build's: exit code 0 (--fail-on-error makes it 6).")
         exit_code = SENT

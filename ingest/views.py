@@ -14,18 +14,33 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
-from health.models import Project, Upload
+from health.models import Project, Upload, UploadToken
 from ingest.auth import authenticate
-from ingest.envelope import open_envelope
+from ingest.envelope import Envelope, check_idempotency_key, open_envelope
 from ingest.errors import HINTS, IngestError
-from ingest.receive import receive
+from ingest.limits import list_limits
+from ingest.quotas import refuse_early
+from ingest.receive import Receipt, receive
+from ingest.refusals import note_refusal
+from ingest.runs import describe_run
 
 log = logging.getLogger(__name__)
 
+# A code that is not here never answers a request: it stands in receipts.
 _STATUS: Final[dict[str, int]] = {
+    "token_in_url": 400,
+    "body_truncated": 400,
+    "empty_body": 400,
+    "too_many_parts": 400,
+    "bad_multipart": 400,
+    "bad_encoding": 400,
+    "bad_idempotency_key": 400,
+    "invalid_field": 400,
+    "bad_request": 400,
     "token_missing": 401,
     "token_malformed": 401,
     "token_invalid": 401,
@@ -34,6 +49,7 @@ _STATUS: Final[dict[str, int]] = {
     "stale_form": 403,
     "https_required": 403,
     "upload_not_found": 404,
+    "run_not_found": 404,
     "not_found": 404,
     "method_not_allowed": 405,
     "upload_timeout": 408,
@@ -43,6 +59,9 @@ _STATUS: Final[dict[str, int]] = {
     "unsupported_type": 415,
     "unsupported_encoding": 415,
     "idempotency_key_reused": 422,
+    "rate_limited": 429,
+    "queue_full": 429,
+    "quota_exceeded": 429,
     "internal": 500,
     "db_unavailable": 503,
     "db_busy": 503,
@@ -74,7 +93,9 @@ def _answer(request: HttpRequest, error: IngestError) -> HttpResponse:
     if response.status_code == 401:
         response["WWW-Authenticate"] = "Bearer"
     if error.code == "unsupported_encoding":
-        response["Accept-Encoding"] = "gzip"
+        response["Accept-Encoding"] = "gzip, zstd"
+    if error.retry_after is not None:
+        response["Retry-After"] = str(error.retry_after)
     return response
 
 
@@ -83,11 +104,13 @@ def _answer(request: HttpRequest, error: IngestError) -> HttpResponse:
 @answer_errors
 def uploads(request: HttpRequest) -> HttpResponse:
     """Take a delivery: 202 once it is kept, 200 when it was kept before."""
-    _refuse_plain_http(request)
+    refuse_plain_http(request)
     token = authenticate(request, scope="upload")
-    _give_connection_back()
-    with open_envelope(request) as envelope:
-        receipt = receive(envelope, token=token)
+    try:
+        envelope, receipt = _take_in(request, token)
+    except IngestError as refusal:
+        note_refusal(token, refusal)
+        raise
     upload = receipt.upload
     log.info("upload %d of %s received: %d bytes", upload.pk, token.project.slug, upload.n_bytes_wire)
     body = {
@@ -100,6 +123,15 @@ def uploads(request: HttpRequest) -> HttpResponse:
     return JsonResponse(body, status=200 if receipt.is_repeat else 202)
 
 
+def _take_in(request: HttpRequest, token: UploadToken) -> tuple[Envelope, Receipt]:
+    key = check_idempotency_key(request)
+    declared = str(request.META.get("CONTENT_LENGTH") or 0)
+    refuse_early(token, n_bytes=int(declared) if declared.isdigit() else 0, idempotency_key=key)
+    give_connection_back()
+    with open_envelope(request) as envelope:
+        return envelope, receive(envelope, token=token)
+
+
 @require_GET
 @answer_errors
 def upload_status(request: HttpRequest, public_id: UUID) -> HttpResponse:
@@ -109,10 +141,7 @@ def upload_status(request: HttpRequest, public_id: UUID) -> HttpResponse:
     if upload is None:
         raise IngestError("upload_not_found", "This project has no such upload.")
     project = token.project
-    run = upload.run and {
-        "number": upload.run,
-        "url": f"{settings.BASE_URL}/p/{project.slug}/runs/{upload.run}/",
-    }
+    run = describe_run(project, upload.run) if upload.run else None
     response = JsonResponse(
         {
             "upload": str(upload.public_id),
@@ -131,7 +160,7 @@ def upload_status(request: HttpRequest, public_id: UUID) -> HttpResponse:
     return response
 
 
-def _give_connection_back() -> None:
+def give_connection_back() -> None:
     """A slow body must not keep a connection of the pool that others wait for."""
     if not connection.in_atomic_block:  # as it is in tests
         connection.close()
@@ -141,7 +170,7 @@ def _page_url(project: Project, upload: Upload) -> str:
     return f"{settings.BASE_URL}/p/{project.slug}/uploads/{upload.public_id}/"
 
 
-def _refuse_plain_http(request: HttpRequest) -> None:
+def refuse_plain_http(request: HttpRequest) -> None:
     """Over https a token sent in the clear is refused, never redirected: the redirect would come too late."""
     if settings.SECURE_SSL_REDIRECT and not request.is_secure():
         raise IngestError("https_required", "Uploads to this instance go over https.")
@@ -149,9 +178,20 @@ def _refuse_plain_http(request: HttpRequest) -> None:
 
 @require_GET
 def errors(request: HttpRequest) -> HttpResponse:
-    """The closed list of codes, with what to do and the status each answers with at the door."""
-    listed = [{"code": code, "hint": hint, "status": _STATUS.get(code, 400)} for code, hint in HINTS.items()]
+    """The closed list of codes, with what to do and the status each answers with at the door.
+
+    JSON, unless a browser asks: each error's `docs` leads here.
+    """
+    listed = [{"code": code, "hint": hint, "status": _STATUS.get(code)} for code, hint in HINTS.items()]
+    if request.get_preferred_type(["application/json", "text/html"]) == "text/html":
+        return render(request, "ingest/errors.html", {"errors": listed})
     return JsonResponse({"errors": listed})
+
+
+@require_GET
+def limits(request: HttpRequest) -> HttpResponse:
+    """What this server takes, and how much of it."""
+    return JsonResponse({"limits": list_limits()})
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,7 @@ Driven by `ingest.parsers.xml`; its columns are completed by `ingest.parsers.ass
 Promise: the figures of the sample manifest (`tests/ingest/parsers/test_samples.py`), at a third of expat's bare speed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Final, NamedTuple, NoReturn
 from xml.parsers.expat import XMLParserType
 
@@ -108,7 +108,8 @@ class JunitHandler:
         self.failures.trim()
         if self._depth + self._count_open_cases() > self.limits.max_depth:
             self._refuse_depth()
-        n_most = max(map(len, (self.keys, self.failures.details, self.suites.suites, self.suite_errors)))
+        columns: tuple[Sized, ...] = (self.keys, self.failures.details, self.suites.suites, self.suite_errors)
+        n_most = max(map(len, columns))
         if n_most > self.limits.max_cases:
             raise IngestError(
                 "too_many_cases",

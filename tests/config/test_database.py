@@ -1,9 +1,15 @@
 """DATABASE_URL becomes Django's settings."""
 
+import os
+import socket
+
+import psycopg
 import pytest
 
 from config.database import POOL_WAIT_SECONDS, database_settings
+from config.embedded.postgres import PORT
 from config.env import EnvError
+from tests.faults.proxy import Wire
 
 URL = "postgresql://ann:p%40ss@db.example:5433/facts?sslmode=require"
 
@@ -42,6 +48,23 @@ def test_each_process_has_limits_and_its_name():
         assert "client_connection_check_interval=2s" in options["options"]
         assert options["connect_timeout"] == 3
     assert worker["application_name"] == "suitewatch-worker"
+
+
+def test_a_server_that_falls_silent_is_given_up_by_the_kernel(servers):
+    """What a dropped packet does cannot be played in a test: that the limit is set on a real socket can be seen."""
+    if servers.own is None:
+        pytest.skip("with a DATABASE_URL of its own, the wire to it is not ours")
+    own = servers.own.postgres
+    options = database_settings(URL, process="web", pool_size=1)["OPTIONS"]
+    limits = {name: options[name] for name in ("connect_timeout", "tcp_user_timeout", "keepalives_idle")}
+    with Wire(str(own.sockets / f".s.PGSQL.{PORT}"), reset_after=9) as wire:
+        place = {**psycopg.conninfo.conninfo_to_dict(own.url()), "host": "127.0.0.1", "port": wire.port}
+        with (
+            psycopg.connect(**place, **limits) as connection,
+            socket.socket(fileno=os.dup(connection.fileno())) as wired,
+        ):
+            assert wired.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000
+            assert wired.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
 
 
 def test_what_the_address_says_about_options_wins():

@@ -49,3 +49,19 @@ def test_the_request_is_named_in_both():
         assert json.loads(JsonFormatter().format(record("x")))["request_id"] == "abc"
     finally:
         request_id.reset(token)
+
+
+def test_links_that_sign_in_and_tokens_are_no_text_for_a_log():
+    link = "Forbidden (CSRF token missing.): /login/link/MQ/c9x-0123456789abcdef/?next=/"
+    token = "sw_up_" + "a" * 43 + "_000000"
+    for form in (TextFormatter(), JsonFormatter()):
+        line = form.format(record("%s", f"{link} {token}", error=raised()))
+        assert "c9x" not in line
+        assert "aaa" not in line
+    assert "/login/link/…" in TextFormatter().format(record("%s", link))
+
+
+def test_a_secret_in_a_traceback_is_hidden_too():
+    error = ValueError("/login/link/MQ/c9x-0123/")
+    for form in (TextFormatter(), JsonFormatter()):
+        assert "c9x" not in form.format(record("failed", error=error))

@@ -57,7 +57,7 @@ def fake_python(clone, *, script) -> str:
 
 def test_help_is_the_default_and_names_each_target(clone):
     shown = make(clone).stdout
-    for target in ("up", "test", "lint", "bench", "lock", "setup", "demo-data"):
+    for target in ("up", "test", "faults", "lint", "bench", "lock", "setup", "demo-data"):
         assert f"  {target} " in shown
     assert make(clone, "help").stdout == shown
 

@@ -1,18 +1,28 @@
 """Claims and leases: one holder at a time, waits that grow, and an end to trying."""
 
+import os
+import tempfile
 import threading
-from collections.abc import Callable
-from datetime import timedelta
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import IO, Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from health.models import Upload
-from ingest.claims import claim_next, finish_failed, retry_later
+from ingest import claims
+from ingest.cases import forget_names
+from ingest.claims import Progress, claim_next, finish_failed, keep_lease, retry_later
+from ingest.pipeline import process_next
 from ingest.store import Delivery
-from tests.builders import a_project, a_received_upload
+from tests.builders import a_project, a_received_upload, a_token
+from tests.ingest.test_door import post
+from tests.stack import wait_for
 
 ERROR = {"code": "db_unavailable", "message": "gone", "hint": "wait"}
 
@@ -77,7 +87,9 @@ def test_whoever_lost_the_lease_cannot_end_the_upload(end: Callable[[Delivery], 
     end(lost)
     upload.refresh_from_db()
     assert (upload.state, upload.attempts, upload.lease_epoch) == ("processing", 2, held.lease_epoch)
-    assert (upload.error, upload.receipt) == (None, None)
+    assert upload.error is None
+    assert [held_before["code"] for held_before in upload.receipt["tries"]] == ["worker_crashed"]
+    assert upload.receipt["files"] == []
 
 
 @pytest.mark.django_db
@@ -115,3 +127,147 @@ def test_workers_at_the_same_time_never_hold_one_upload_twice() -> None:
     while (delivery := claim_next()) is not None:
         claimed.append(delivery.upload_id)
     assert sorted(claimed) == sorted(waiting)
+
+
+@contextmanager
+def a_spool(n_bytes: int) -> Iterator[IO[bytes]]:
+    """A file of so many bytes, as the worker keeps it while a parser reads it."""
+    with tempfile.TemporaryFile() as spool:
+        spool.write(bytes(n_bytes))
+        spool.flush()
+        spool.seek(0)
+        yield spool
+
+
+def test_progress_is_where_any_reader_of_the_file_stands() -> None:
+    progress = Progress()
+    progress.expect(400)
+    assert (progress.look(), progress.percent(progress.look())) == (None, 0)
+    with a_spool(100) as spool, progress.follow(spool, n_bytes=100):
+        with os.fdopen(os.dup(spool.fileno()), "rb", buffering=0) as reader:
+            reader.read(60)
+        assert progress.percent(progress.look()) == 15
+    assert (progress.look(), progress.percent(progress.look())) == (None, 25)
+    with a_spool(300) as spool, progress.follow(spool, n_bytes=300):
+        os.lseek(spool.fileno(), 0, os.SEEK_END)
+        assert progress.percent(progress.look()) == 100
+
+
+def test_a_file_that_was_closed_meanwhile_is_no_error() -> None:
+    progress = Progress()
+    with a_spool(5) as spool, progress.follow(spool, n_bytes=5):
+        spool.close()
+        assert progress.look() is None
+
+
+def test_more_bytes_than_were_announced_are_no_more_than_all() -> None:
+    progress = Progress()
+    assert progress.percent(None) == 0
+    progress.expect(10)
+    with a_spool(500) as spool, progress.follow(spool, n_bytes=500):
+        os.lseek(spool.fileno(), 0, os.SEEK_END)
+        assert progress.percent(progress.look()) == 100
+
+
+def lease_of(delivery: Delivery) -> datetime:
+    found: datetime = Upload.objects.values_list("lease_until", flat=True).get(pk=delivery.upload_id)
+    return found
+
+
+def percent_of(delivery: Delivery) -> int | None:
+    return Upload.objects.values_list("progress", flat=True).get(pk=delivery.upload_id)
+
+
+@pytest.fixture
+def quick_lease(settings: Any) -> None:
+    """A lease of a few tenths of a second, looked at as much more often."""
+    settings.LEASE_SECONDS = 0.4
+
+
+def claim_new() -> Delivery:
+    a_received_upload(a_project())
+    delivery = claim_next()
+    assert delivery is not None
+    return delivery
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("quick_lease")
+def test_how_far_the_reading_is_stands_in_the_row_and_never_goes_back() -> None:
+    delivery = claim_new()
+    with keep_lease(delivery) as progress, a_spool(1000) as spool:
+        progress.expect(1000)
+        with progress.follow(spool, n_bytes=1000):
+            spool.seek(430)
+            wait_for(lambda: percent_of(delivery) == 43, what="the share of bytes read")
+            spool.seek(0)  # a second look
+            began = lease_of(delivery)
+            wait_for(lambda: lease_of(delivery) > began, what="a longer lease")
+            assert percent_of(delivery) == 43
+    finish_failed(delivery, error=ERROR, receipt={"files": []})
+    assert percent_of(delivery) is None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("quick_lease")
+def test_a_parser_that_stands_still_loses_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "_STANDSTILL_SECONDS", 0.3)
+    delivery = claim_new()
+    with keep_lease(delivery) as progress, a_spool(10) as spool:
+        progress.expect(10)
+        with progress.follow(spool, n_bytes=10):
+            wait_for(lambda: lease_of(delivery) < timezone.now(), what="the end of the lease")
+            taken_over = claim_next()
+            assert taken_over is not None
+            until = lease_of(taken_over)
+            spool.seek(7)
+            time.sleep(0.3)
+            assert (lease_of(taken_over), percent_of(taken_over)) == (until, None)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("quick_lease")
+def test_work_that_is_no_reading_is_no_standstill(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "_STANDSTILL_SECONDS", 0.05)
+    delivery = claim_new()
+    with keep_lease(delivery):
+        for _ in range(2):
+            began = lease_of(delivery)
+            wait_for(lambda began=began: lease_of(delivery) > began, what="a longer lease")  # type: ignore[misc]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("quick_lease")
+def test_the_lease_waits_for_nobody_who_stores(caplog: pytest.LogCaptureFixture) -> None:
+    delivery = claim_new()
+    with keep_lease(delivery), transaction.atomic():
+        Upload.objects.select_for_update().get(pk=delivery.upload_id)
+        time.sleep(0.4)
+        began = time.monotonic()
+    assert time.monotonic() - began < 1
+    assert caplog.text == ""
+
+
+@pytest.mark.django_db
+def test_what_is_read_within_a_second_asks_the_database_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    delivery = claim_new()
+    monkeypatch.setattr(claims, "open_cursor", lambda: pytest.fail("a statement was sent"))
+    with keep_lease(delivery) as progress:
+        progress.expect(10)
+
+
+@pytest.mark.django_db
+def test_a_big_file_is_followed_from_its_start_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(claims, "_tell", lambda delivery, percent, *, extend: told.append(percent) or True)
+    monkeypatch.setattr(claims, "_LOOK_SECONDS", 0.005)
+    forget_names()
+    case = "<testcase classname='c' name='case{}' time='0.1'><system-out>{}</system-out></testcase>"
+    cases = "".join(case.format(number, "x" * 10_000) for number in range(1_600))
+    report = f"<testsuite name='s'>{cases}</testsuite>".encode()
+    assert post(a_token(a_project()), ("big.xml", report)).status_code == 202
+    assert process_next()
+    upload = Upload.objects.get()
+    assert (upload.state, upload.progress) == ("stored", None)
+    assert told == sorted(told)
+    assert len({percent for percent in told if 0 < percent < 100}) >= 3

@@ -4,9 +4,13 @@ import gzip
 import json
 import xml.etree.ElementTree as ET
 from datetime import datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+
+from ingest.parsers.coverage import read_coverage
+from ingest.parsers.coverage.types import CoverageLimits
 
 ROOT = Path(__file__).resolve().parents[2]
 HISTORY = ROOT.parent / "shared" / "samples" / "history"
@@ -80,8 +84,34 @@ def test_each_hit_line_is_the_recorded_one(slug, run):
         return
     recorded = read_plain(recording_of(slug, run) / "coverage.lcov.gz").decode().splitlines()
     kept = read_plain(ROOT / "demo" / slug / run["coverage"]).decode().splitlines()
-    hits = ("SF:", "DA:", "LF:", "LH:")
+    hits = ("SF:", "DA:", "LF:", "LH:", "BRF:", "BRH:")
     assert [line for line in kept if line != "end_of_record"] == [line for line in recorded if line.startswith(hits)]
+
+
+@EACH_RUN
+def test_the_coverage_is_read_as_the_index_says(slug, run):
+    assert ("coverage" in run) == ("expected_coverage" in run)
+    if "coverage" in run:
+        path = ROOT / "demo" / slug / run["coverage"]
+        plain = read_plain(path)
+        report = read_coverage(lambda: BytesIO(plain), filename="report", limits=CoverageLimits())
+        found = {name: getattr(report, name) for name in run["expected_coverage"]}
+        assert {**found, "files": len(report.files)} == run["expected_coverage"]
+        assert not report.warnings
+
+
+@pytest.mark.skipif(not HISTORY.is_dir(), reason="the recordings lie beside the repository, not in it")
+def test_the_coverage_is_that_of_the_manifest_at_every_commit():
+    manifest = json.loads((HISTORY.parent / "MANIFEST.json").read_text(encoding="utf-8"))["history"]
+    recorded = {
+        (entry["commit"], name): value
+        for entries in manifest.values()
+        for entry in entries
+        for name, value in entry.get("coverage.lcov.gz", {}).items()
+    }
+    kept = {(run["commit"], name): value for _, run in RUNS for name, value in run.get("expected_coverage", {}).items()}
+    assert len(kept) == 60 * 5
+    assert kept == recorded
 
 
 @pytest.mark.skipif(not HISTORY.is_dir(), reason="the recordings lie beside the repository, not in it")
@@ -108,7 +138,9 @@ def test_no_source_line_and_no_folder_of_the_machine_remains(slug, run):
         assert all(len((failure.text or "").splitlines()) == 1 for failure in failures)
     if "coverage" in run:
         records = read_plain(ROOT / "demo" / slug / run["coverage"]).decode().splitlines()
-        assert {record.partition(":")[0] for record in records} == {"SF", "DA", "LF", "LH", "end_of_record"}
+        assert {record.partition(":")[0] for record in records} == {
+            *("SF", "DA", "LF", "LH", "BRF", "BRH", "end_of_record")
+        }
 
 
 @pytest.mark.parametrize("slug", PROJECTS)

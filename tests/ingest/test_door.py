@@ -16,6 +16,7 @@ from django.utils import timezone
 from health.models import PayloadChunk, Project, Upload, UploadFile, UploadToken
 from ingest import views
 from ingest.errors import HINTS
+from ingest.forms import clean_name
 from tests.builders import a_project, a_token
 
 pytestmark = pytest.mark.django_db
@@ -273,7 +274,7 @@ def test_a_gzip_bomb_is_stopped_at_the_limit(token: str, settings: Any) -> None:
 def test_an_unknown_encoding_is_refused(token: str, encoding: str) -> None:
     response = put(token, REPORT, headers={"content-encoding": encoding})
     assert error(response, 415)["code"] == "unsupported_encoding"
-    assert response["Accept-Encoding"] == "gzip"
+    assert response["Accept-Encoding"] == "gzip, zstd"
 
 
 def test_what_can_never_be_a_report_is_told_at_the_door(token: str, tmp_path: Any) -> None:
@@ -331,9 +332,7 @@ def test_an_unknown_field_is_said_not_swallowed(token: str) -> None:
     ],
 )
 def test_a_file_name_is_only_text(token: str, name: str, kept: str) -> None:
-    from ingest.envelope import _clean_name
-
-    assert _clean_name(name) == kept
+    assert clean_name(name) == kept
 
 
 def test_names_of_files_survive_the_form(token: str) -> None:

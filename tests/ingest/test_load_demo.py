@@ -9,9 +9,12 @@ from django.core.management import CommandError, call_command
 
 from health.models import Membership, Project, UploadToken
 from ingest.management.commands import load_demo
+from ingest.management.commands.load_demo import DEMO
 from ingest.uploader import REFUSED, SERVER_TROUBLE, UploadError
 
 COUNTS = {"tests": 2, "passed": 1, "failed": 0, "errored": 0, "skipped": 1}
+LINES = {"files": 1, "lines_valid": 3, "lines_covered": 2, "branches_valid": 0, "branches_covered": 0}
+FILES = [{"kind": "results", **COUNTS}, {"kind": "coverage", **LINES}]
 
 
 class FakeCourier:
@@ -35,7 +38,7 @@ class FakeCourier:
 
     def follow(self, status_url, *, seconds):
         run_id = status_url.rsplit("/", 1)[1]
-        return self.endings.get(run_id) or {"state": "stored", "receipt": {"files": [COUNTS]}}
+        return self.endings.get(run_id) or {"state": "stored", "receipt": {"files": FILES}}
 
 
 couriers: list[FakeCourier] = []
@@ -46,10 +49,12 @@ def demo(tmp_path, monkeypatch):
     """One demo project with three runs, and a courier that keeps what it was given."""
     folder = tmp_path / "demo" / "sample"
     folder.mkdir(parents=True)
-    (folder / "a.xml.gz").write_bytes(b"\x1f\x8b packed")
+    for name in ("a.xml.gz", "a.lcov.gz"):
+        (folder / name).write_bytes(b"\x1f\x8b packed")
     run = {
         "files": ["a.xml.gz"], "commit": "c" * 40, "branch": "main", "committed_at": "2025-01-02T03:04:05+01:00",
         "ran_at": "2025-01-02T03:05:05+01:00", "job": "tests", "variant": "python 3.11", "expected": COUNTS,
+        "coverage": "a.lcov.gz", "expected_coverage": LINES,
     }  # fmt: skip
     project = {"name": "org/sample", "slug": "sample", "default_branch": "main"}
     index = {"project": project, "runs": [{**run, "run_id": f"run-{number}"} for number in range(3)]}
@@ -80,7 +85,7 @@ def test_each_run_is_sent_with_its_true_date(demo, capsys):
         "provider": "demo",
         "default_branch": "main",
     }
-    assert [report.name for report in courier.sent[0].reports] == ["a.xml.gz"]
+    assert [report.name for report in courier.sent[0].reports] == ["a.xml.gz", "a.lcov.gz"]
     assert capsys.readouterr().out.startswith("org/sample: 3 of 3 runs stored in ")
 
 
@@ -136,7 +141,9 @@ def test_an_interrupted_loading_goes_on(demo):
     [
         ({"state": "failed", "error": {"message": "Not XML."}}, "ended as failed. Not XML."),
         ({"state": "dead", "error": None}, "ended as dead."),
-        ({"state": "stored", "receipt": {"files": [{**COUNTS, "passed": 0}]}}, "the receipt counts"),
+        ({"state": "stored", "receipt": {"files": [{**FILES[0], "passed": 0}, FILES[1]]}}, "the receipt counts"),
+        ({"state": "stored", "receipt": {"files": [FILES[0], {**FILES[1], "files": 2}]}}, "the receipt counts"),
+        ({"state": "stored", "receipt": {"files": FILES[:1]}}, "the receipt counts"),
     ],
 )
 def test_a_run_that_did_not_arrive_whole_is_named(demo, capsys, ending, sentence):
@@ -155,6 +162,16 @@ def test_a_single_refused_run_does_not_hold_up_the_others(demo, capsys):
     assert "2 of 3 runs stored" in capsys.readouterr().out
 
 
+def coverage_of(stack):
+    """What the demo's runs cover, as it is stored: files, lines and branches by project and run."""
+    rows = stack.query("""
+        SELECT p.slug, r.external_id, c.n_files, c.lines_valid, c.lines_covered, c.branches_valid, c.branches_covered
+        FROM health_runcoverage c JOIN health_run r ON r.project_id = c.project_id AND r.number = c.run
+        JOIN health_project p ON p.id = c.project_id WHERE p.slug IN ('click', 'more-itertools') AND c.level = ''
+    """)
+    return {tuple(row[:2]): tuple(row[2:]) for row in rows}
+
+
 def test_the_real_demo_arrives_whole_and_once(live_stack):
     assert "40 of 40 runs stored" in live_stack.manage("load_demo", "--url", live_stack.url)
     facts = """
@@ -165,6 +182,12 @@ def test_the_real_demo_arrives_whole_and_once(live_stack):
     before = live_stack.query(facts)
     assert [row[:4] for row in before] == [("click", True, 40, 40), ("more-itertools", True, 30, 30)]
     assert [str(row[4].date()) for row in before] == ["2025-03-18", "2025-03-10"]
+    assert coverage_of(live_stack) == {
+        (slug, run["run_id"]): tuple(run["expected_coverage"].values())
+        for slug in ("click", "more-itertools")
+        for run in json.loads((DEMO / slug / "runs.json").read_text(encoding="utf-8"))["runs"]
+        if "expected_coverage" in run
+    }
     again = live_stack.manage("load_demo", "--url", live_stack.url)
     assert "pallets/click: all 40 runs are there already.\n" in again
     assert live_stack.query(facts) == before

@@ -179,7 +179,7 @@ def test_trouble_with_the_database_is_not_counted(project: Project, monkeypatch:
     def fail(*_: Any, **__: Any) -> Any:
         raise OperationalError("gone") from psycopg.OperationalError("server closed the connection")
 
-    monkeypatch.setattr(pipeline, "store_report", fail)
+    monkeypatch.setattr(pipeline, "store_contents", fail)
     process_next()
     upload.refresh_from_db()
     assert (upload.state, upload.attempts, upload.error["code"]) == ("retry", 0, "db_unavailable")

@@ -9,7 +9,8 @@ from health.models import Case, Failure, Job, Project, Run, RunSuite, Series, Su
 from health.sql import open_cursor
 from ingest.cases import forget_names
 from ingest.claims import claim_next
-from ingest.store import LeaseLostError, store_report
+from ingest.metadata import check_metadata
+from ingest.store import Contents, LeaseLostError, store_contents
 from tests.builders import FIRST_MOMENT, a_project, a_received_upload, a_report, an_upload
 
 pytestmark = pytest.mark.django_db
@@ -217,9 +218,9 @@ def test_storing_twice_is_refused_by_the_fence() -> None:
     delivery = claim_next()
     assert delivery is not None
     report = a_report({"a": "pass"})
-    store_report(delivery, report, state="stored", receipt={})
+    store_contents(delivery, Contents(report), state="stored", receipt={})
     with pytest.raises(LeaseLostError):
-        store_report(delivery, report, state="stored", receipt={})
+        store_contents(delivery, Contents(report), state="stored", receipt={})
     assert Job.objects.get(project=project).n_declared == 1
 
 
@@ -304,3 +305,12 @@ def test_a_masked_name_never_takes_the_place_of_one_that_stands_there_to_the_let
     an_upload(project, {"t::<uuid>": "fail", "t::123e4567-e89b-12d3-a456-426614174000": "pass"})
     run = Run.objects.get(project=project)
     assert (run.n_declared, run.n_failed, run.n_passed) == (2, 1, 1)
+
+
+def test_no_run_id_names_the_run_of_an_upload_without_one() -> None:
+    project = a_project()
+    first = an_upload(project, {"t::a": "pass"}, run_id="")
+    for text in (f"upload {first.pk}", f" upload {first.pk}"):
+        sent, _ = check_metadata({"run_id": text}, now=FIRST_MOMENT)
+        an_upload(project, {"t::a": "pass"}, run_id=sent.run_id)
+    assert Run.objects.filter(project=project).count() == 2

@@ -214,6 +214,7 @@ def test_each_field_of_the_api_has_a_flag_and_a_variable():
             "job",
         ),
         *("variant", "shard", "build_url", "suite", "level", "namespace", "default_branch"),
+        *("job_id", "expected_jobs"),
     }
 
 

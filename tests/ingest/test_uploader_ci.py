@@ -97,6 +97,7 @@ ROWS = {
             "committed_at": "2026-03-01T12:00:00+01:00",
             "run_id": "71",
             "job": "unit",
+            "job_id": "991",
             "build_url": "https://gitlab.example/acme/shop/-/jobs/991",
         },
     ),
@@ -304,6 +305,10 @@ TRAPS = {
     "gitlab: legs of a matrix are variants, although they are numbered": (
         {**GITLAB, "CI_JOB_NAME": "unit: [linux, 3.12]", "CI_NODE_INDEX": "2", "CI_NODE_TOTAL": "5"},
         {"job": "unit", "variant": "linux, 3.12", "shard": None},
+    ),
+    "gitlab: a retried part keeps its part and gets a new id": (
+        {**GITLAB, "CI_JOB_NAME": "unit 2/5", "CI_NODE_INDEX": "2", "CI_NODE_TOTAL": "5", "CI_JOB_ID": "1002"},
+        {"job": "unit", "shard": "2/5", "job_id": "1002", "attempt": None},
     ),
     "gitlab: a job somebody calls 1/2 is a job": ({**GITLAB, "CI_JOB_NAME": "unit 1/2"}, {"job": "unit 1/2"}),
     "gitlab: without a job's address the pipeline's": (
@@ -634,6 +639,12 @@ def test_a_missing_or_a_huge_event_file_is_left_alone(event, tmp_path, monkeypat
     content = {"pull_request": {"number": 7, "head": {"sha": HEAD}}}
     monkeypatch.setattr(uploader, "EVENT_LIMIT", 20)
     assert read({**GITHUB, **PULL, "GITHUB_EVENT_PATH": event(content)})["commit"] == MERGE
+
+
+def test_gitlab_jobs_of_one_name_given_by_hand_are_no_retries_of_each_other():
+    assert "job_id" not in read(GITLAB, job="all tests")
+    assert read(GITLAB, job="unit")["job_id"] == "991"
+    assert read(GITLAB, job="all tests", job_id="5")["job_id"] == "5"
 
 
 # --- GitHub's matrix --------------------------------------------------------------------------------------------

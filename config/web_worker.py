@@ -1,0 +1,228 @@
+"""gunicorn's threaded worker, made so that no client can hold what other clients need.
+
+Named in `config.gunicorn`. What is scarce is not a thread but the right to work: SUITEWATCH_WEB_THREADS requests are
+worked on at once, and whoever waits for a client (for a head, for a body, for an answer to be taken) lets others work
+meanwhile. Threads that wait are many and cheap, and each wait has an end; the main loop never waits for one client.
+Promise: forty stalled clients of any kind leave others their answers (`tests/journeys/test_stalled_sockets.py`).
+"""
+
+import errno
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any, Final
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+HEAD_SECONDS: Final = 10.0
+# Of a form. The door allows itself more, and then has limits of its own.
+BODY_SECONDS: Final = 10.0
+ANSWER_SECONDS: Final = 30.0
+# How long a client may still read its answer, and send what we no longer want, after we are done.
+LINGER_SECONDS: Final = 2.0
+_LOOK_SECONDS: Final = 0.25
+# A thread that waits was measured at some 40 kB.
+_WAITING_PER_WORKING: Final = 8
+_PIECE: Final = 64 * 1024
+_NOTHING_TO_ACCEPT: Final = (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK)
+_NO_MORE_FILES: Final = (errno.EMFILE, errno.ENFILE)
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Any]
+
+
+class PatientConnection(TConn):  # type: ignore[misc] # gunicorn has no types
+    """A connection that knows when its present wait has to end."""
+
+    def __init__(self, worker: "PatientWorker", *args: Any) -> None:
+        super().__init__(worker.cfg, *args)
+        self._worker = worker
+        self._deadline: float | None = None
+        self._direction = socket.SHUT_RDWR
+
+    def wait_until(self, deadline: float, *, reading_only: bool = False) -> None:
+        """Begin a wait for the client. One that only reads leaves the way for an answer open."""
+        self._direction = socket.SHUT_RD if reading_only else socket.SHUT_RDWR
+        self._deadline = deadline
+
+    def end_wait(self) -> None:
+        """The client came; what follows is our own work."""
+        self._deadline = None
+
+    def give_up_if_late(self, now: float) -> None:
+        """Wake the thread that has waited long enough: to it, the client has gone."""
+        if self._deadline is not None and now > self._deadline:
+            self.end_wait()
+            with suppress(OSError):  # it really went
+                self.sock.shutdown(self._direction)
+
+    def close(self, graceful: bool = False) -> None:
+        """gunicorn's graceful close would listen for up to two seconds, in the main loop."""
+        if graceful:
+            self._worker.linger(self)
+        else:
+            super().close()
+
+
+class PatientWorker(ThreadWorker):  # type: ignore[misc] # as above
+    """Many threads that may wait, few that may work."""
+
+    wsgi: Application
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._gate = threading.BoundedSemaphore(self.cfg.threads)
+        self._in_threads: set[PatientConnection] = set()
+        self._lingering: dict[PatientConnection, float] = {}
+        self._next_look = 0.0
+        self._of_thread = threading.local()
+
+    def get_thread_pool(self) -> futures.ThreadPoolExecutor:
+        """Threads to wait in: several for each that may work."""
+        return futures.ThreadPoolExecutor(max_workers=self.cfg.threads * _WAITING_PER_WORKING)
+
+    def load_wsgi(self) -> None:
+        """Put the gate in front of the application."""
+        super().load_wsgi()
+        self.wsgi = self._admit(self.wsgi)
+
+    # --- In the main loop --------------------------------------------------------------------------------------
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take a connection, and no thread for it until it says something."""
+        try:
+            client, address = listener.accept()
+        except OSError as problem:
+            if problem.errno in _NO_MORE_FILES:
+                time.sleep(_LOOK_SECONDS)  # others have to end first
+            elif problem.errno not in _NOTHING_TO_ACCEPT:
+                raise
+            return
+        self.nr_conns += 1
+        connection = PatientConnection(self, client, address, listener.getsockname())
+        connection.set_timeout()
+        self.pending_conns.append(connection)
+        self.poller.register(client, selectors.EVENT_READ, partial(self.on_pending_socket_readable, connection))
+
+    def enqueue_req(self, conn: PatientConnection) -> None:
+        """Give a connection to a thread."""
+        self._in_threads.add(conn)
+        super().enqueue_req(conn)
+
+    def finish_request(self, conn: PatientConnection, fs: "futures.Future[Any]") -> None:
+        """Take it back."""
+        self._in_threads.discard(conn)
+        super().finish_request(conn, fs)
+
+    def murder_pending(self) -> None:
+        """Called by gunicorn each time round its loop: end what has waited for too long."""
+        super().murder_pending()
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + _LOOK_SECONDS
+        for connection in self._in_threads:
+            connection.give_up_if_late(now)
+        for connection in [connection for connection, until in self._lingering.items() if now > until]:
+            self._end_linger(connection)
+
+    def linger(self, connection: PatientConnection) -> None:
+        """Say goodbye, and let the client read its answer: closing with unread bytes would take it away."""
+        try:
+            connection.sock.shutdown(socket.SHUT_WR)
+        except OSError:  # the client was faster
+            connection.close()
+            return
+        connection.sock.setblocking(False)
+        self.nr_conns += 1
+        self._lingering[connection] = time.monotonic() + LINGER_SECONDS
+        self.poller.register(connection.sock, selectors.EVENT_READ, partial(self._drain, connection))
+
+    def _drain(self, connection: PatientConnection, client: socket.socket) -> None:
+        try:
+            gone = not client.recv(_PIECE)
+        except BlockingIOError:
+            return
+        except OSError:
+            gone = True
+        if gone:
+            self._end_linger(connection)
+
+    def _end_linger(self, connection: PatientConnection) -> None:
+        del self._lingering[connection]
+        self.nr_conns -= 1
+        self.poller.unregister(connection.sock)
+        connection.close()
+
+    # --- In a thread -------------------------------------------------------------------------------------------
+
+    def handle(self, conn: PatientConnection) -> Any:
+        """Wait for a request's head, then answer it."""
+        conn.wait_until(time.monotonic() + HEAD_SECONDS)
+        try:
+            return super().handle(conn)
+        finally:
+            conn.end_wait()
+
+    def handle_request(self, req: Any, conn: PatientConnection) -> Any:
+        """Answer a request: gunicorn calls the application and sends what it gives."""
+        self._of_thread.connection = conn
+        return super().handle_request(req, conn)
+
+    def _admit(self, application: Application) -> Application:
+        def admitted(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+            connection: PatientConnection = self._of_thread.connection
+            connection.end_wait()
+            with self._gate:
+                body = PatientBody(environ["wsgi.input"], connection, self._gate)
+                environ |= {"wsgi.input": body, "suitewatch.allow_body_seconds": body.allow_seconds}
+                answer = _finish(application(environ, start_response))
+            connection.wait_until(time.monotonic() + ANSWER_SECONDS)
+            return answer
+
+        return admitted
+
+
+class PatientBody:
+    """A request's body; whoever waits for it lets others work."""
+
+    def __init__(self, body: Any, connection: PatientConnection, gate: threading.BoundedSemaphore) -> None:
+        self._body, self._connection, self._gate = body, connection, gate
+        self.allow_seconds(BODY_SECONDS)
+
+    def allow_seconds(self, seconds: float) -> None:
+        """All of it has to come within so many seconds from now."""
+        self._deadline = time.monotonic() + seconds
+
+    def read(self, *args: Any) -> bytes:
+        """As gunicorn's own."""
+        with self._waiting():
+            return self._body.read(*args)  # type: ignore[no-any-return]
+
+    def readline(self, *args: Any) -> bytes:
+        """As gunicorn's own."""
+        with self._waiting():
+            return self._body.readline(*args)  # type: ignore[no-any-return]
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        self._connection.wait_until(self._deadline, reading_only=True)
+        self._gate.release()
+        try:
+            yield
+        finally:
+            self._gate.acquire()
+            self._connection.end_wait()
+
+
+def _finish(answer: Any) -> Any:
+    """An answer that is all there, finished before it is sent: a slow reader would keep its database connection."""
+    if getattr(answer, "streaming", True):
+        return answer
+    pieces = list(answer)
+    answer.close()
+    return pieces

@@ -1,0 +1,107 @@
+"""Packed bytes become plain ones: gzip and zstd, piece by bounded piece, all members and frames of a file.
+
+Called by `ingest.envelope`, which measures, and by `ingest.pipeline` and `manage.py inspect`, which read. Pure.
+Promise: whatever the bytes are, memory stays flat, the work is bounded by the file's size, and the end is the plain
+bytes or one IngestError (`tests/ingest/test_inflate.py`).
+"""
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, Any, Final
+
+import zstandard
+
+from ingest.errors import IngestError
+
+PIECE: Final = 256 * 1024
+# Enough of a file to know its packing by.
+HEAD: Final = 4
+_GZIP_START: Final = b"\x1f\x8b"
+_ZSTD_START: Final = b"\x28\xb5\x2f\xfd"
+# A frame that holds no data; pzstd begins its files with one.
+_ZSTD_SKIPPABLE_STARTS: Final = tuple(bytes([first]) + b"\x2a\x4d\x18" for first in range(0x50, 0x60))
+# bgzip makes a member of each 64 KiB: 200 MiB are 3,200. A million empty ones are nothing but work.
+MOST_MEMBERS: Final = 10_000
+# What every decoder has to offer (RFC 8878); `zstd --ultra` and `--long` may ask for 128 MiB.
+MOST_WINDOW_BYTES: Final = 8 * 2**20
+# Four bytes can stand for 128 KiB, and zstandard gives all output of a call at once: so many give 4 MiB at most.
+_ZSTD_STEP: Final = 128
+
+
+def find_encoding(head: bytes) -> str:
+    """How a file is packed, by its first bytes: identity, gzip or zstd."""
+    if head.startswith(_GZIP_START):
+        return "gzip"
+    return "zstd" if head.startswith((_ZSTD_START, *_ZSTD_SKIPPABLE_STARTS)) else "identity"
+
+
+def read_pieces(stream: IO[bytes]) -> Iterator[bytes]:
+    """A file from its start, in pieces."""
+    stream.seek(0)
+    while piece := stream.read(PIECE):
+        yield piece
+
+
+def unpack(pieces: Iterable[bytes], *, encoding: str, name: str) -> Iterator[bytes]:
+    """The plain bytes of a file that comes in pieces; several members or frames are read one after another.
+
+    Raises IngestError bad_encoding when it ends early, is damaged, or is followed by something else.
+    """
+    if encoding == "identity":
+        yield from pieces
+        return
+    try:
+        yield from _decode(pieces, encoding, name)
+    except zlib.error as problem:
+        raise IngestError("bad_encoding", f"The gzip stream of {name} is damaged: {problem}.") from problem
+    except zstandard.ZstdError as problem:
+        raise _explain_zstd(problem, name) from problem
+
+
+def _decode(pieces: Iterable[bytes], encoding: str, name: str) -> Iterator[bytes]:
+    make, step, most = _DECODERS[encoding]
+    decoder, n_members = make(), 1
+    for piece in pieces:
+        for start in range(0, len(piece), step):
+            pending = piece[start : start + step]
+            while pending:
+                if decoder.eof:
+                    decoder, n_members = make(), n_members + 1
+                    _refuse_too_many(n_members, encoding, name)
+                if plain := decoder.decompress(pending, *most):
+                    yield plain
+                pending = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
+    if not decoder.eof:
+        raise IngestError("bad_encoding", f"The {encoding} stream of {name} ends early.")
+
+
+def _refuse_too_many(n_members: int, encoding: str, name: str) -> None:
+    if n_members > MOST_MEMBERS:
+        text = f"{name} is made of more than {MOST_MEMBERS:,} {encoding} members."
+        raise IngestError("bad_encoding", text, limit=MOST_MEMBERS)
+
+
+def _explain_zstd(problem: zstandard.ZstdError, name: str) -> IngestError:
+    if "too much memory" in str(problem):
+        return IngestError(
+            "unsupported_encoding",
+            f"{name} needs a zstd window of more than {MOST_WINDOW_BYTES:,} bytes.",
+            "Compress it without --long and --ultra.",
+            limit=MOST_WINDOW_BYTES,
+        )
+    return IngestError("bad_encoding", f"The zstd stream of {name} is damaged: {problem}.")
+
+
+def _make_gzip_decoder() -> Any:
+    return zlib.decompressobj(wbits=31)
+
+
+def _make_zstd_decoder() -> Any:
+    return zstandard.ZstdDecompressor(max_window_size=MOST_WINDOW_BYTES).decompressobj(write_size=PIECE)
+
+
+# For each packing: a decoder for one member, how much it is fed at a time, and the most it may give for that.
+_DECODERS: Final[dict[str, tuple[Callable[[], Any], int, tuple[int, ...]]]] = {
+    "gzip": (_make_gzip_decoder, PIECE, (PIECE,)),
+    "zstd": (_make_zstd_decoder, _ZSTD_STEP, ()),
+}
