@@ -11,7 +11,7 @@ BROWSER_FLAGS = --yes --no-install-recommends
 JOBS = 2
 
 .DEFAULT_GOAL = help
-.PHONY: help up test lint bench demo-data lock setup venv app dev browser
+.PHONY: help up test faults lint bench demo-data lock setup venv app dev browser
 .SILENT:
 
 help:  ## Show what you can do here
@@ -23,6 +23,9 @@ up: app  ## Run Suitewatch with the demo; PORT=8001 chooses another port
 
 test: dev browser  ## Run every test, in a real browser too; ARGS="-k words" chooses some
 	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+
+faults: dev  ## Run every fault test: killed, frozen and cut-off processes; takes some minutes
+	$(VENV)/bin/python -m pytest --faults=all -m fault tests/journeys $(ARGS)
 
 lint: dev  ## Check style, types and who imports whom
 	$(VENV)/bin/ruff check .

@@ -1,7 +1,8 @@
 """What every test may ask for: a database, servers, a clock that stands still, the real stack, a browser.
 
 Fixtures live by subject: `tests/servers.py` (PostgreSQL, Valkey), `tests/stack.py` (web, worker, beat as
-processes), `tests/browser.py` (a page in a real browser), `tests/faults/lab.py` (the stack with traps in it).
+processes), `tests/browser.py` (a page in a real browser), `tests/faults/lab.py` (the stack with traps in it). Which
+fault tests a run includes is decided in `tests/faults/selection.py`.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from django.test import override_settings
 
 from config.celery import app
 
-pytest_plugins = ["tests.servers", "tests.stack", "tests.browser", "tests.faults.lab"]
+pytest_plugins = ["tests.servers", "tests.stack", "tests.browser", "tests.faults.lab", "tests.faults.selection"]
 
 
 @pytest.fixture(scope="session", autouse=True)

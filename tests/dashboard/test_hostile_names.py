@@ -9,6 +9,7 @@ from django.test import Client
 
 from health.models import Membership, Project, Upload, UploadFile, UploadToken
 from tests.builders import a_project, a_received_upload, a_user, an_upload
+from tests.coverage_scenes import lines, measured
 
 pytestmark = pytest.mark.django_db
 
@@ -100,8 +101,22 @@ PAGES_OF_FACTS = [
     "/p/click/runs/1/",
     "/p/click/runs/2/",
     "/p/click/cases/0/",
+    "/p/click/runs/4/",
+    "/p/click/coverage/",
+    "/p/click/coverage/?directory=src",
+    "/p/click/coverage/files/1/",
+    "/p/click/coverage/files/3/",
     "/p/click/uploads/",
 ]
+
+
+def measure(project: Project, name: str) -> None:
+    """Three levels: files and directories, a test that ran a line, and a file that the newest run leaves out."""
+    files = {f"src/{name}/a.py": lines(3, 1), "src/b.py": lines(2, 2), f"src/{name}/gone.py": lines(2, 1)}
+    contexts = {name: ("src/b.py", (1,)), f"{name}|run": (f"src/{name}/a.py", (1,))}
+    measured(project, files, hour=30, level=name, contexts=contexts)
+    measured(project, dict(list(files.items())[:2]), hour=60, level=name, contexts=contexts)
+    measured(project, files, hour=61, level="unit", branch=name, pull_request="7")
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
@@ -113,6 +128,7 @@ def test_a_hostile_report_is_text_on_every_page_of_facts(ann: Client, payload: s
         an_upload(
             project, cases, job=job, variant=payload, suite=payload, level=payload, text=f"{payload}\nE   {payload}"
         )
+    measure(project, payload)
     fill(payload, project=project)
     Project.objects.filter(pk=project.pk).update(default_branch="main")
     plain = a_project("plain", owner=User.objects.get(username="ann"))
@@ -120,6 +136,7 @@ def test_a_hostile_report_is_text_on_every_page_of_facts(ann: Client, payload: s
         an_upload(
             plain, {"a::b[ x ]": word, "tests::calm": "pass"}, job=job, variant="v", suite="s", level="l", text="t"
         )
+    measure(plain, "plain")
     fill("plain words", project=plain)
     Project.objects.filter(pk=plain.pk).update(default_branch="main")
     for path in PAGES_OF_FACTS:

@@ -1,6 +1,7 @@
 """The bench of the fault tests: the real stack with traps in its worker, one project per test, and exact counts.
 
-Every test ends with nothing left unfinished and nothing left in the temporary folders; the fixture sees to it.
+Every test ends with nothing left unfinished, nothing left in the temporary folders and no law broken that
+`manage.py fsck` knows; when all are done, `fsck --deep` looks at everything once more. The fixtures see to it.
 """
 
 import http.client
@@ -9,6 +10,7 @@ import os
 import signal
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,10 @@ import psycopg
 import pytest
 
 from config import processes
+from health.fsck import find_violations
 from tests.faults.reports import Report
 from tests.faults.traps import FOLDER, Traps
+from tests.faults.worker_limits import LIMITS
 from tests.stack import LiveStack, free_port, wait_for
 
 UNFINISHED = "state IN ('received', 'processing', 'retry')"
@@ -28,7 +32,7 @@ from tests.builders import a_project, a_token, a_user
 owner, client = a_user("faults"), Client()
 client.force_login(owner)
 print("session", client.cookies["sw_session"].value)
-for number in range(60):
+for number in range(100):
     project = a_project(f"fault-{number}", owner=owner)
     print("project", project.pk, project.slug, a_token(project))
 """
@@ -91,6 +95,9 @@ class Lab:
             "SUITEWATCH_WEB_PROCESSES": "1",
             "SUITEWATCH_WEB_THREADS": "12",
             "SUITEWATCH_DATABASE_POOL_SIZE": "4",
+            # A test may send more at once than a project may.
+            "SUITEWATCH_UPLOAD_BURST": "5000",
+            "SUITEWATCH_UPLOAD_MAX_WAITING": "5000",
         }
         web = processes.web_service(strict, host="127.0.0.1", port=self.strict_port)
         web = _point(web, "config.wsgi:application", "tests.faults.web:application")
@@ -99,8 +106,12 @@ class Lab:
         stack.start("strict")
 
     def close(self) -> None:
-        """End what the stack itself does not know."""
-        self.stack.stop("strict")
+        """Look at everything once more, thoroughly; then end what the stack itself does not know."""
+        self.stack.ensure_running()
+        try:
+            self.stack.manage("fsck", "--deep")
+        finally:
+            self.stack.stop("strict")
 
     def a_sender(self) -> Sender:
         """A project nobody else uses."""
@@ -122,10 +133,11 @@ class Lab:
         body: bytes = b"",
         headers: dict[str, str] | None = None,
         strict: bool = False,
+        port: int = 0,
         seconds: float = 30,
     ) -> Answer:
-        """One request to the stack's web server, or to the strict one."""
-        port = self.strict_port if strict else self.stack.port
+        """One request to the stack's web server, to the strict one, or to the one at `port`."""
+        port = port or (self.strict_port if strict else self.stack.port)
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
         try:
             connection.request(method, path, body=body or None, headers=headers or {})
@@ -196,7 +208,10 @@ class Lab:
     def hurry(self, sender: Sender) -> None:
         """Let what waits for another try be tried now."""
         self.stack.query(
-            "UPDATE health_upload SET next_attempt_at = now() WHERE project_id = %s AND state = 'retry' RETURNING id",
+            """
+            UPDATE health_upload SET next_attempt_at = now()
+            WHERE project_id = %s AND state = 'retry' AND next_attempt_at > now() RETURNING id
+            """,
             sender.project,
         )
 
@@ -206,6 +221,25 @@ class Lab:
             "UPDATE health_upload SET lease_until = now() WHERE project_id = %s AND state = 'processing' RETURNING id",
             sender.project,
         )
+
+    @contextmanager
+    def short_limits(self, *, soft: float, hard: float) -> Iterator[None]:
+        """A worker whose tasks may take only so many seconds."""
+        usual = self.stack.services["worker"]
+        self.stack.services["worker"] = replace(usual, environment={**usual.environment, LIMITS: f"{soft} {hard}"})
+        self.stack.restart("worker")
+        try:
+            yield
+        finally:
+            self.stack.services["worker"] = usual
+            self.stack.restart("worker")
+
+    def find_violations(self) -> list[str]:
+        """What `manage.py fsck` would say of all projects."""
+        with psycopg.connect(self.stack.database_url) as connection, connection.cursor() as cursor:
+            projects = [row[0] for row in cursor.execute("SELECT id FROM health_project").fetchall()]
+            found = find_violations(cursor, project_ids=projects, patience_seconds=30)
+            return [f"{violation.law}: {violation.message}" for violation in found]
 
     def count_unfinished(self, sender: Sender | None = None) -> int:
         """Uploads that still wait or are being worked on: of a project, or of all."""
@@ -294,5 +328,6 @@ def lab(lab_of_session: Lab, live_stack: LiveStack) -> Iterator[Lab]:
     lab_of_session.end_frozen()
     lab_of_session.traps.clear()
     live_stack.ensure_running()
-    wait_for(lambda: not lab_of_session.count_unfinished(), seconds=30, what="every upload at its end")
+    wait_for(lambda: not lab_of_session.count_unfinished(), seconds=60, what="every upload at its end")
     assert wait_for(lambda: lab_of_session.leftovers() == [], seconds=5, what=f"{lab_of_session.leftovers()} to go")
+    assert lab_of_session.find_violations() == []

@@ -12,6 +12,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Self
 
+from tests.faults.poison import swallow
+
 FOLDER = "SUITEWATCH_TESTS_TRAPS"
 SIGNALS = (signal.SIGKILL, signal.SIGSTOP)
 
@@ -75,7 +77,7 @@ def spring_around(module: Any, name: str, *, before: str = "", after: str = "") 
 
 
 class TrappedStream:
-    """A file that passes the point "parsing" when its second megabyte is read."""
+    """A file that is poisoned if it says so, and passes the point "parsing" when its second megabyte is read."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -86,7 +88,10 @@ class TrappedStream:
         self._reads += 1
         if self._reads == 2:
             spring("parsing")
-        return self._stream.read(size)  # type: ignore[no-any-return]
+        piece: bytes = self._stream.read(size)
+        if self._reads == 1:
+            swallow(piece)
+        return piece
 
     def __enter__(self) -> Self:
         return self

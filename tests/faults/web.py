@@ -10,5 +10,5 @@ from tests.faults.traps import spring_around
 
 __all__ = ["application"]
 
-spring_around(receive, "_insert_file", after="inserted")
+spring_around(receive, "_insert_files", after="inserted")
 spring_around(views, "receive", after="accepted")

@@ -289,7 +289,7 @@ def test_a_documented_step_files_a_red_run_where_it_belongs(
 
 def test_each_section_with_a_step_is_run() -> None:
     headings = set(re.findall(r"^## (.+)$", PAGE, re.MULTILINE))
-    assert headings == {*SECTIONS, "Anything else, with curl", "What is read"}
+    assert headings == {*SECTIONS, "Anything else, with curl", "The last job", "What is read"}
 
 
 ALSO_AFTER_FAILURES = {
@@ -341,6 +341,50 @@ def test_an_outage_of_suitewatch_fails_no_step(workspace: Path) -> None:
             fill_in(script.shell, **given), {name: fill_in(value, **given) for name, value in script.variables.items()}
         )
         assert run_script(script, {"SUITEWATCH_TOKEN": "sw_up_x"}, folder=workspace).returncode == 0, heading
+
+
+# --- the last job -----------------------------------------------------------------------------------------------
+
+LAST_JOBS = {"github": GITHUB, "gitlab": GITLAB, "buildkite": BUILDKITE}
+
+
+def read_last_job(at: int) -> Script:
+    """The shell part of one of the blocks, and what it sets; each has to run after red jobs too."""
+    block = find_blocks("The last job")[at]
+    assert re.search("always|continue_on_failure: true", block)
+    job = yaml.safe_load(block)
+    job = job[1] if isinstance(job, list) else job["finish"]
+    step = job["steps"][0] if "steps" in job else job
+    lines = step.get("run") or step.get("command") or "\n".join(step["script"])
+    return Script(lines, step.get("env") or step.get("variables") or {})
+
+
+@pytest.mark.parametrize("system", LAST_JOBS)
+def test_the_documented_last_job_makes_the_run_whole(
+    live_stack: LiveStack, project: Project, workspace: Path, system: str
+) -> None:
+    environ = {
+        **LAST_JOBS[system],
+        "SUITEWATCH_TOKEN": project.token,
+        "SUITEWATCH_URL": live_stack.url,
+        "SUITEWATCH_EXPECTED_JOBS": "3",
+    }
+    upload = Script("curl -fsSO $SUITEWATCH_URL/suitewatch.py && python3 suitewatch.py upload --wait junit.xml", {})
+    sent = run_script(upload, environ, folder=workspace)
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    assert "Run 1 is incomplete: it waits for" in sent.stdout
+    asked = "SELECT is_complete, closed, n_failed FROM health_run WHERE project_id = %s"
+    assert live_stack.query(asked, project.pk) == [(False, "", 1)]
+    script = read_last_job(list(LAST_JOBS).index(system))
+    given = {"address": live_stack.url, "token": project.token}
+    script = Script(
+        fill_in(script.shell, **given),
+        {name: fill_in(str(value), **given) for name, value in script.variables.items()},
+    )
+    done = run_script(script, environ, folder=workspace)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Run 1 is complete." in done.stdout
+    assert live_stack.query(asked, project.pk) == [(True, "finish", 1)]
 
 
 # --- the steps the onboarding page shows ------------------------------------------------------------------------

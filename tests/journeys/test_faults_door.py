@@ -182,7 +182,9 @@ def read_status(lab: Lab, sender: Sender, answer: Answer) -> dict[str, Any]:
 # --- Many at once ------------------------------------------------------------------------------------------------
 
 
-def test_the_same_upload_fifty_times_at_once(lab: Lab) -> None:
+@pytest.mark.fault
+@pytest.mark.fault_smoke
+def test_f25_the_same_upload_fifty_times_at_once(lab: Lab) -> None:
     sender = lab.a_sender()
     body = SMALL.packed
     gate = threading.Barrier(50)
@@ -199,7 +201,9 @@ def test_the_same_upload_fifty_times_at_once(lab: Lab) -> None:
     lab.assert_exact(sender, [SMALL], n_names=SMALL.n)
 
 
-def test_slow_clients_leave_the_database_to_others(lab: Lab) -> None:
+@pytest.mark.fault
+@pytest.mark.fault_smoke
+def test_f32_slow_clients_leave_the_database_to_others(lab: Lab) -> None:
     """Six connections that send nothing are more than the pool has; there are threads left for a good upload."""
     sender = lab.a_sender()
     with ExitStack() as cleanup:
@@ -213,7 +217,9 @@ def test_slow_clients_leave_the_database_to_others(lab: Lab) -> None:
     lab.assert_exact(sender, [SMALL], n_names=SMALL.n)
 
 
-def test_clients_that_vanish_while_sending(lab: Lab) -> None:
+@pytest.mark.fault
+@pytest.mark.fault_smoke
+def test_f32_clients_that_vanish_while_sending(lab: Lab) -> None:
     sender = lab.a_sender()
     large = make_report(30_000)
     for _ in range(20):
@@ -224,11 +230,39 @@ def test_clients_that_vanish_while_sending(lab: Lab) -> None:
     assert_a_good_one_is_stored(lab, sender)
 
 
+@pytest.mark.fault
+@pytest.mark.fault_smoke
+def test_f26_a_used_key_with_another_body_is_refused(lab: Lab) -> None:
+    sender = lab.a_sender()
+    key = {"Authorization": f"Bearer {sender.token}", "Idempotency-Key": "one-key-for-all"}
+    first = lab.ask("PUT", "/api/v1/uploads?run_id=1", body=SMALL.packed, headers=key)
+    other = lab.ask("PUT", "/api/v1/uploads?run_id=1", body=make_report(20).packed, headers=key)
+    assert (first.status, other.status, other.code) == (202, 422, "idempotency_key_reused")
+    assert first.json["upload"] in other.json["error"]["message"]
+    lab.wait_until_stored(sender, 1)
+    lab.assert_exact(sender, [SMALL], n_names=SMALL.n)
+
+
+@pytest.mark.fault
+@pytest.mark.fault_smoke
+def test_f27_the_same_bytes_of_two_shards_are_two_uploads(lab: Lab) -> None:
+    sender = lab.a_sender()
+    answers = [lab.send(sender, SMALL.packed, run_id="1", job="tests", shard=f"{part}/2") for part in (1, 2)]
+    assert [answer.status for answer in answers] == [202, 202]
+    lab.wait_until_stored(sender, 2)
+    again = lab.send(sender, SMALL.packed, run_id="1", job="tests", shard="2/2")
+    assert (again.status, again.json["upload"]) == (200, answers[1].json["upload"])
+    jobs = lab.stack.query("SELECT n_declared, is_complete FROM health_job WHERE project_id = %s", sender.project)
+    assert jobs == [(SMALL.n, True)]
+
+
 # --- Dying web servers -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault
+@pytest.mark.fault_smoke
 @pytest.mark.parametrize(("point", "status"), [("inserted", 202), ("accepted", 200)])
-def test_a_web_server_killed_before_its_answer(lab: Lab, point: str, status: int) -> None:
+def test_f05_a_web_server_killed_before_its_answer(lab: Lab, point: str, status: int) -> None:
     sender = lab.a_sender()
     lab.traps.arm(point, signal.SIGKILL)
     with pytest.raises(ConnectionError):
@@ -247,7 +281,9 @@ def try_again(lab: Lab, sender: Sender) -> Answer | None:
         return None
 
 
-def test_a_web_server_told_to_stop_answers_whom_it_has(lab: Lab) -> None:
+@pytest.mark.fault
+@pytest.mark.fault_smoke
+def test_f44_a_web_server_told_to_stop_answers_whom_it_has(lab: Lab) -> None:
     sender = lab.a_sender()
     with connect(lab.stack.port) as connection:
         push(connection, make_head(sender.token, length=len(SMALL.body)) + SMALL.body[:5000])
