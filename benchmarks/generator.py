@@ -117,7 +117,8 @@ def write_long_texts(path: Path, n: int, *, n_bytes: int, share: int = 10) -> No
 
 def _write_log(drawn: Random, length: int) -> str:
     """What a service wrote while a test waited for it: much the same lines, with times and numbers."""
-    line, lines, size = "", [], 0
+    line, size = "", 0
+    lines: list[str] = []
     while size < length:
         if len(lines) % 20 == 0:
             words = [drawn.choice(group) for group in (_AREAS, _THINGS, _ACTIONS, _THINGS)]

@@ -1,6 +1,6 @@
 """The query string as a frozen value, and back: which part of a project a page shows.
 
-Used by the views of trends, runs and uploads; pure.
+Used by the views of trends, runs, coverage and uploads; pure.
 Promise: any query string gives filters a query can take, and writing them back gives the same page
 (`tests/dashboard/test_filters.py`).
 """
@@ -11,12 +11,14 @@ from typing import Final
 from urllib.parse import urlencode
 
 _LONGEST: Final = 255
+_LONGEST_PATH: Final = 1_024
 
 # The first of each is what a page shows when the address says nothing.
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "by": ("all", "suite", "level", "variant", "job", "branch"),
     "measure": ("passed", "executed", "declared", "failed", "time"),
     "span": ("year", "quarter", "all"),
+    "sort": ("uncovered", "share", "path"),
 }
 
 
@@ -33,12 +35,16 @@ class Filters:
     measure: str = CHOICES["measure"][0]
     span: str = CHOICES["span"][0]
     state: str = ""
+    reason: str = ""
     before: str = ""
+    directory: str = ""
+    sort: str = CHOICES["sort"][0]
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Filters":
         """Take what is understood; an unknown word is no error, it chooses nothing."""
         values = {field.name: _clean(query.get(field.name, "")) for field in fields(cls)}
+        values["directory"] = _clean_path(query.get("directory", ""))
         for name, words in CHOICES.items():
             if values[name] not in words:
                 values[name] = words[0]
@@ -67,3 +73,8 @@ _USUAL: Final[dict[str, str]] = asdict(Filters())
 def _clean(value: str) -> str:
     # PostgreSQL takes no NUL, and no name is longer than what an upload may send.
     return "" if "\x00" in value else value[:_LONGEST].strip()
+
+
+def _clean_path(value: str) -> str:
+    """Byte for byte: a directory may begin or end with a blank."""
+    return "" if "\x00" in value else value[:_LONGEST_PATH]

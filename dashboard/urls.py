@@ -2,7 +2,21 @@
 
 from django.urls import path
 
-from dashboard.views import case, login, onboarding, overview, projects, run, runs, settings, trends, upload, uploads
+from dashboard.views import (
+    case,
+    coverage,
+    login,
+    onboarding,
+    overview,
+    projects,
+    renames,
+    run,
+    runs,
+    settings,
+    trends,
+    upload,
+    uploads,
+)
 
 app_name = "dashboard"
 
@@ -30,7 +44,14 @@ urlpatterns = [
     path("p/<slug:slug>/runs/", runs.page, name="runs"),
     path("p/<slug:slug>/runs/<int:number>/", run.page, name="run"),
     path("p/<slug:slug>/cases/<int:number>/", case.page, name="case"),
+    path("p/<slug:slug>/renames/", renames.page, name="renames"),
+    path("p/<slug:slug>/renames/merge/", renames.merge, name="renames-merge"),
+    path("p/<slug:slug>/renames/undo/", renames.undo, name="renames-undo"),
+    path("p/<slug:slug>/renames/dismiss/", renames.dismiss, name="renames-dismiss"),
+    path("p/<slug:slug>/coverage/", coverage.page, name="coverage"),
+    path("p/<slug:slug>/coverage/files/<int:number>/", coverage.file, name="coverage-file"),
     path("p/<slug:slug>/uploads/", uploads.page, name="uploads"),
+    path("p/<slug:slug>/uploads/retry/", uploads.read_all, name="uploads-retry"),
     path("p/<slug:slug>/uploads/<uuid:public_id>/", upload.page, name="upload"),
     path("p/<slug:slug>/uploads/<uuid:public_id>/again/", upload.read_again, name="upload-again"),
 ]

@@ -69,6 +69,14 @@ def _move_runs(cursor: Cursor, project_id: int, *, branch: str, pull_request: st
             )
     cursor.execute(
         """
+        UPDATE health_runcoverage c SET lane = %(to)s, branch = %(name)s FROM health_run r
+        WHERE c.project_id = %(project)s AND r.project_id = c.project_id AND r.number = c.run AND r.branch = %(branch)s
+          AND r.pull_request = %(pull_request)s AND r.lane = %(lane)s
+        """,
+        {**values, "name": name_branch(branch, lane=to, pull_request=pull_request)},
+    )
+    cursor.execute(
+        """
         UPDATE health_run SET lane = %(to)s, branch = %(name)s
         WHERE project_id = %(project)s AND branch = %(branch)s AND pull_request = %(pull_request)s AND lane = %(lane)s
         """,

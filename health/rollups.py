@@ -12,7 +12,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from health.aliases import NO_ALIASES, Aliases, fetch_aliases
+from health.attempts import rank_attempts
 from health.baselines import JobKey, Place, fetch_place, find_baseline, find_dependents
+from health.completeness import DELIVERIES, HAS_ALL_JOBS, JOB_IS_WHOLE, N_JOBS_EXPECTED, settle_closing
 from health.rules import outcomes as codes
 from health.rules.transitions import compare_outcomes
 from health.sql import Cursor, format_array
@@ -20,6 +23,15 @@ from health.tiles import NO_SUITE, Results, fetch_results
 
 _COUNTS: Final = "n_declared, n_passed, n_failed, n_errored, n_skipped, n_xfailed, n_flaky"
 _TRANSITIONS: Final = "n_new, n_still, n_fixed, n_gone"
+
+_SUMS: Final = ", ".join(f"coalesce(sum(j.{name}), 0)" for name in f"{_COUNTS}, {_TRANSITIONS}".split(", "))
+_FIRST_DELIVERY: Final = (
+    "(SELECT min(u.ran_at) FROM health_upload u WHERE u.project_id = r.project_id AND u.run = r.number)"
+)
+# A run of coverage alone has deliveries and no jobs; one whose payloads were pruned has jobs.
+_HAS_DELIVERY: Final = """(
+    EXISTS (SELECT 1 FROM health_job j WHERE j.project_id = r.project_id AND j.run = r.number)
+    OR EXISTS (SELECT 1 FROM health_upload u WHERE u.project_id = r.project_id AND u.run = r.number))"""
 
 # Which outcomes each count adds up; in the order of _COUNTS, which every table shares.
 _COUNTED: Final[tuple[frozenset[int], ...]] = (
@@ -37,9 +49,10 @@ SuiteOf = npt.NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class Cases:
-    """The suite of every case of a project, by case number: what a rollup needs to know of cases."""
+    """What a rollup needs to know of a project's cases: the suite of each, by number, and which are one by a rename."""
 
     suites: SuiteOf
+    aliases: Aliases = NO_ALIASES
 
     @property
     def n(self) -> int:
@@ -47,49 +60,123 @@ class Cases:
         return len(self.suites)
 
 
-def fetch_cases(cursor: Cursor, project_id: int, *, known: Cases | None = None) -> Cases:
-    """Read the suite of every case of a project; with `known`, only of the cases numbered since."""
+def fetch_cases(
+    cursor: Cursor, project_id: int, *, known: Cases | None = None, aliases: Aliases | None = None
+) -> Cases:
+    """Read the suite of every case; with what is `known` of the same identity epoch, only of those numbered since."""
     first = known.n if known else 0
+    if aliases is None:
+        aliases = known.aliases if known else fetch_aliases(cursor, project_id)
     rows = cursor.execute(
         "SELECT ord, suite FROM health_case WHERE project_id = %s AND ord >= %s",
         (project_id, first),
         binary=True,
     ).fetchall()
     if not rows:
-        return known or Cases(np.zeros(0, np.int32))
+        return known or Cases(np.zeros(0, np.int32), aliases)
     pairs = np.array(rows, np.int32)
     suites = np.full(pairs[:, 0].max() + 1, NO_SUITE, np.int32)
     if known:
         suites[:first] = known.suites
     suites[pairs[:, 0]] = pairs[:, 1]
-    return Cases(suites)
+    return Cases(suites, aliases)
 
 
-def refresh_job(cursor: Cursor, project_id: int, *, key: JobKey, cases: Cases, results: Results | None = None) -> None:
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A job in which cases of its baseline are gone while others appeared: what `health.renames` looks into."""
+
+    place: Place
+    now: Results
+    before: Results
+
+
+def refresh_job(
+    cursor: Cursor, project_id: int, *, key: JobKey, cases: Cases, results: Results | None = None
+) -> list[Exchange]:
     """Recompute one job from its uploads and tiles, then whatever stands on it: neighbours, run, days.
 
-    `results` saves reading the tiles back when the caller knows the job has no others.
+    `results` saves reading the tiles back when the caller knows the job has no others. Returns where cases seem to
+    have been exchanged: in this job, or in one that is now compared with it.
     """
+    if results is None:
+        rank_attempts(cursor, project_id, key)
+    sisters = _list_jobs(cursor, project_id, key.run) if settle_closing(cursor, project_id, key.run) else ()
+    exchanges = _refresh(cursor, project_id, key=key, cases=cases, results=results)
+    for other in sisters:
+        if other != key:
+            exchanges += _refresh(cursor, project_id, key=other, cases=cases, results=None)
+    return exchanges
+
+
+def settle_run(cursor: Cursor, project_id: int, *, run: int) -> None:
+    """Apply what was said of a run's end to it and its jobs, and the commit's time if that is new; sum it up anyhow."""
+    is_closed = settle_closing(cursor, project_id, run)
+    if is_closed or _has_new_order(cursor, project_id, run):
+        cases = fetch_cases(cursor, project_id)
+        for key in _list_jobs(cursor, project_id, run):
+            _refresh(cursor, project_id, key=key, cases=cases, results=None)
+    sum_run(cursor, project_id, run)
+
+
+def _has_new_order(cursor: Cursor, project_id: int, run: int) -> bool:
+    """Whether a job stands elsewhere than its commit's time says, which a delivery without results may have brought."""
+    row = cursor.execute(
+        """
+        SELECT 1 FROM health_job j JOIN health_run r ON r.project_id = j.project_id AND r.number = j.run
+        WHERE j.project_id = %s AND j.run = %s AND j.ordered_at <> coalesce(r.committed_at, j.ran_at) LIMIT 1
+        """,
+        (project_id, run),
+    ).fetchone()
+    return row is not None
+
+
+def _list_jobs(cursor: Cursor, project_id: int, run: int) -> list[JobKey]:
+    """The jobs of a run that can be counted anew: their tiles are kept, or they never had any."""
+    rows = cursor.execute(
+        """
+        SELECT j.run, j.series FROM health_job j
+        WHERE j.project_id = %s AND j.run = %s AND (j.n_declared = 0 OR EXISTS (
+            SELECT 1 FROM health_tile t
+            WHERE t.project_id = j.project_id AND t.series = j.series AND t.run = j.run))
+        ORDER BY j.series
+        """,
+        (project_id, run),
+    ).fetchall()
+    return [JobKey(*row) for row in rows]
+
+
+def _refresh(cursor: Cursor, project_id: int, *, key: JobKey, cases: Cases, results: Results | None) -> list[Exchange]:
     before = fetch_place(cursor, project_id, key) if results is None else None
     touched = set(find_dependents(cursor, project_id, before)) if before else set()
     if results is None:
-        results = fetch_results(cursor, project_id, run=key.run, series=key.series, n_cases=cases.n)
+        results = _fetch_results(cursor, project_id, key, cases)
+    exchanges: list[Exchange | None] = []
     place = _write_job(cursor, project_id, key, cases, results)
     if place is None:  # its last upload is gone
         _delete_job(cursor, project_id, key)
     else:
-        _write_transitions(cursor, project_id, place, cases, results)
+        exchanges.append(_write_transitions(cursor, project_id, place, cases, results))
         touched |= set(find_dependents(cursor, project_id, place))
     touched |= _reorder_sisters(cursor, project_id, key)
     runs = {key.run}
     for other in sorted(touched - {key}, key=lambda k: (k.run, k.series)):
-        if _refresh_transitions(cursor, project_id, other, cases):
-            runs.add(other.run)
+        neighbour = fetch_place(cursor, project_id, other)
+        if neighbour is None:
+            continue
+        runs.add(other.run)
+        results = _fetch_results(cursor, project_id, other, cases)
+        exchanges.append(_write_transitions(cursor, project_id, neighbour, cases, results))
     with cursor.connection.pipeline():
         for run in sorted(runs):
             sum_run(cursor, project_id, run)
         for day in {stood.day for stood in (before, place) if stood}:
             _replace_day(cursor, project_id, key.series, day)
+    return [exchange for exchange in exchanges if exchange]
+
+
+def _fetch_results(cursor: Cursor, project_id: int, key: JobKey, cases: Cases) -> Results:
+    return fetch_results(cursor, project_id, run=key.run, series=key.series, n_cases=cases.n, aliases=cases.aliases)
 
 
 def _reorder_sisters(cursor: Cursor, project_id: int, key: JobKey) -> set[JobKey]:
@@ -124,23 +211,17 @@ def _reorder_sisters(cursor: Cursor, project_id: int, key: JobKey) -> set[JobKey
 def _write_job(cursor: Cursor, project_id: int, key: JobKey, cases: Cases, results: Results) -> Place | None:
     """Write the job's row and its suites' counts; None when no upload is left in it."""
     head = cursor.execute(
-        """
-        WITH delivery AS (
-            SELECT u.project_id, u.run, u.state, u.attempt, u.ran_at, u.n_suite_errors,
-                split_part(u.metadata ->> 'shard', '/', 1) AS shard,
-                split_part(u.metadata ->> 'shard', '/', 2)::int AS n_shards,
-                u.attempt = max(u.attempt) OVER (PARTITION BY u.metadata ->> 'shard') AS is_newest
-            FROM health_upload u WHERE u.project_id = %s AND u.run = %s AND u.series = %s)
+        f"""
+        WITH delivery AS ({DELIVERIES} WHERE u.project_id = %s AND u.run = %s AND u.series = %s)
         SELECT r.branch, r.pull_request, coalesce(r.committed_at, min(d.ran_at)), min(d.ran_at),
             (min(d.ran_at) AT TIME ZONE p.time_zone)::date,
-            bool_and(d.state <> 'partial' OR NOT d.is_newest)
-                AND count(DISTINCT d.shard) >= coalesce(max(d.n_shards), 0),
+            {JOB_IS_WHOLE},
             max(d.attempt), coalesce(sum(d.n_suite_errors) FILTER (WHERE d.is_newest), 0)::int
         FROM delivery d
         JOIN health_run r ON r.project_id = d.project_id AND r.number = d.run
         JOIN health_project p ON p.id = d.project_id
-        GROUP BY r.branch, r.pull_request, r.committed_at, p.time_zone
-        """,
+        GROUP BY r.branch, r.pull_request, r.committed_at, r.closed, p.time_zone
+        """,  # noqa: S608 - constants
         (project_id, key.run, key.series),
     ).fetchone()
     if head is None:
@@ -207,27 +288,22 @@ def _delete_job(cursor: Cursor, project_id: int, key: JobKey) -> None:
 # --- baselines and transitions ---------------------------------------------------------------------------------
 
 
-def _refresh_transitions(cursor: Cursor, project_id: int, key: JobKey, cases: Cases) -> bool:
-    """Recompute a neighbour's baseline and transitions; False when the job does not exist."""
-    place = fetch_place(cursor, project_id, key)
-    if place is None:
-        return False
-    results = fetch_results(cursor, project_id, run=key.run, series=key.series, n_cases=cases.n)
-    _write_transitions(cursor, project_id, place, cases, results)
-    return True
-
-
-def _write_transitions(cursor: Cursor, project_id: int, place: Place, cases: Cases, results: Results) -> None:
+def _write_transitions(
+    cursor: Cursor, project_id: int, place: Place, cases: Cases, results: Results
+) -> Exchange | None:
     baseline = find_baseline(cursor, project_id, place)
     counts = (0, 0, 0, 0)
+    exchange = None
     if baseline is not None:
-        before = fetch_results(cursor, project_id, run=baseline.run, series=baseline.series, n_cases=cases.n)
+        before = _fetch_results(cursor, project_id, baseline, cases)
         if not before.outcomes.any() and _had_cases(cursor, project_id, baseline):
-            return  # its tiles are no longer kept: what was counted when they were is all we know
+            return None  # its tiles are no longer kept: what was counted when they were is all we know
         suites = effective_suites(cases, results)
         counts = compare_outcomes(
             results.outcomes, before.outcomes, suites=suites, is_complete=place.is_complete
         ).count()
+        if place.is_complete and baseline.series == place.key.series and _has_exchange(results, before):
+            exchange = Exchange(place, results, before)
     cursor.execute(
         f"""
         UPDATE health_job SET (baseline_run, baseline_series, {_TRANSITIONS}) = (%s, %s, %s, %s, %s, %s)
@@ -236,6 +312,12 @@ def _write_transitions(cursor: Cursor, project_id: int, place: Place, cases: Cas
         (baseline and baseline.run, baseline and baseline.series, *counts)
         + (project_id, place.key.run, place.key.series),
     )
+    return exchange
+
+
+def _has_exchange(now: Results, before: Results) -> bool:
+    here, there = now.outcomes != codes.ABSENT, before.outcomes != codes.ABSENT
+    return bool((here & ~there).any() and (there & ~here).any())
 
 
 def _had_cases(cursor: Cursor, project_id: int, key: JobKey) -> bool:
@@ -250,27 +332,24 @@ def _had_cases(cursor: Cursor, project_id: int, key: JobKey) -> bool:
 
 
 def sum_run(cursor: Cursor, project_id: int, run: int) -> None:
-    """Set a run's counts to the sums over its jobs; a run without jobs is removed."""
+    """Set a run's counts to the sums over its jobs; a run that no delivery belongs to is removed."""
     cursor.execute(
         f"""
         UPDATE health_run r
-        SET (ran_at, ordered_at, is_complete, n_attempts, n_suite_errors, {_COUNTS}, {_TRANSITIONS}, duration) = (
-            SELECT min(j.ran_at), coalesce(r.committed_at, min(j.ran_at)), bool_and(j.is_complete),
-                max(j.n_attempts), sum(j.n_suite_errors),
-                sum(j.n_declared), sum(j.n_passed), sum(j.n_failed), sum(j.n_errored), sum(j.n_skipped),
-                sum(j.n_xfailed), sum(j.n_flaky), sum(j.n_new), sum(j.n_still), sum(j.n_fixed), sum(j.n_gone),
-                sum(j.duration)
+        SET (ran_at, ordered_at, is_complete, n_jobs_expected, n_attempts, n_suite_errors, {_COUNTS}, {_TRANSITIONS},
+             duration) = (
+            SELECT coalesce(min(j.ran_at), {_FIRST_DELIVERY}),
+                coalesce(r.committed_at, min(j.ran_at), {_FIRST_DELIVERY}),
+                coalesce(bool_and(j.is_complete), true) AND {HAS_ALL_JOBS}, {N_JOBS_EXPECTED},
+                coalesce(max(j.n_attempts), 1),
+                coalesce(sum(j.n_suite_errors), 0), {_SUMS}, coalesce(sum(j.duration), 0)
             FROM health_job j WHERE j.project_id = r.project_id AND j.run = r.number)
-        WHERE r.project_id = %s AND r.number = %s
-          AND EXISTS (SELECT 1 FROM health_job j WHERE j.project_id = r.project_id AND j.run = r.number)
+        WHERE r.project_id = %s AND r.number = %s AND {_HAS_DELIVERY}
         """,  # noqa: S608 - the columns are constants
         (project_id, run),
     )
     cursor.execute(
-        """
-        DELETE FROM health_run r WHERE project_id = %s AND number = %s
-          AND NOT EXISTS (SELECT 1 FROM health_job j WHERE j.project_id = r.project_id AND j.run = r.number)
-        """,
+        f"DELETE FROM health_run r WHERE project_id = %s AND number = %s AND NOT {_HAS_DELIVERY}",  # noqa: S608
         (project_id, run),
     )
 

@@ -6,13 +6,14 @@ Promise: `merge_tiles` is the one place that says which delivery of a job is bel
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from health.aliases import NO_ALIASES, Aliases
 from health.rules import outcomes as codes
 from health.rules.durations import decode_units
 from health.sql import Cursor
@@ -113,6 +114,13 @@ def unpack_tile(
     return slots + block * BLOCK_SIZE, outcome_codes, words
 
 
+def list_ords(block: int, encoding: int, offsets: bytes | None, outcomes: bytes) -> Ords:
+    """The case numbers of one tile, without what became of them."""
+    if encoding == SPARSE and offsets is not None:
+        return np.frombuffer(offsets, "<u2").astype(np.int32) + block * BLOCK_SIZE
+    return np.flatnonzero(np.frombuffer(outcomes, np.uint8)).astype(np.int32) + block * BLOCK_SIZE
+
+
 _COLUMNS = "series, run, upload, attempt, suite, block, encoding, offsets, outcomes, durations"
 
 
@@ -156,23 +164,54 @@ def _read_row(row: tuple[object, ...]) -> StoredTile:
     return StoredTile(series, run, upload, attempt, suite, ords, outcome_codes, words)  # type: ignore[arg-type]
 
 
-def merge_tiles(tiles: Iterable[StoredTile], *, n_cases: int) -> Results:
-    """Merge the tiles of ONE job into what the job says of every case.
+def merge_tiles(tiles: Iterable[StoredTile], *, n_cases: int, aliases: Aliases = NO_ALIASES) -> Results:
+    """Merge the tiles of ONE job into what the job says of every case, a former name's results under the newest.
 
     Attempts are merged from the first to the last. Within an attempt, deliveries that speak of the same case are
     read so that the order of arrival cannot matter: the worst outcome holds, among equals the longest time.
     A later attempt replaces an earlier one where it ran the case; a case that was broken before and passes then
-    passed on retry. A skip in a later attempt is no evidence and replaces nothing that ran.
+    passed on retry. A skip in a later attempt is no evidence and replaces nothing that ran. Nor does a pass clear a
+    case that more deliveries spoke of before: it repeats one of the siblings, and nobody knows which.
     """
-    total = _nothing(n_cases)
-    for _, group in groupby(sorted(tiles, key=lambda t: (t.attempt, t.upload)), key=lambda t: t.attempt):
-        attempt = _merge_attempt(list(group), n_cases)
-        total = attempt if not total.outcomes.any() else _follow(total, attempt)
+    if aliases:
+        tiles = [renamed for tile in tiles for renamed in _rename(tile, aliases)]
+    in_order = groupby(sorted(tiles, key=lambda t: (t.attempt, t.upload)), key=lambda t: t.attempt)
+    attempts = [list(group) for _, group in in_order]
+    total = _merge_attempt(attempts[0] if attempts else [], n_cases)
+    if len(attempts) < 2:
+        return total
+    n_spoke = _count_deliveries(attempts[0], n_cases)
+    for attempt in attempts[1:]:
+        n_speak = _count_deliveries(attempt, n_cases)
+        total = _follow(total, _merge_attempt(attempt, n_cases), is_outnumbered=n_speak < n_spoke)
+        n_spoke = np.maximum(n_spoke, n_speak)
     return total
+
+
+def _count_deliveries(tiles: list[StoredTile], n_cases: int) -> npt.NDArray[np.int32]:
+    """How many deliveries of an attempt speak of each case."""
+    counts = np.zeros(n_cases, np.int32)
+    for tile in tiles:
+        counts[tile.ords] += 1
+    return counts
 
 
 def _nothing(n_cases: int) -> Results:
     return Results(np.zeros(n_cases, np.uint8), np.zeros(n_cases, np.int64), np.full(n_cases, NO_SUITE, np.int32))
+
+
+def _rename(tile: StoredTile, aliases: Aliases) -> list[StoredTile]:
+    """The tile under the newest names. One that holds two names of a case becomes two: each case once in a tile."""
+    if not aliases.touch(tile.ords):
+        return [tile]
+    pieces = []
+    ords, outcomes, durations = aliases.translate(tile.ords), tile.outcomes, tile.durations
+    while len(ords):
+        _, first = np.unique(ords, return_index=True)
+        pieces.append(replace(tile, ords=ords[first], outcomes=outcomes[first], durations=durations[first]))
+        rest = np.delete(np.arange(len(ords)), first)
+        ords, outcomes, durations = ords[rest], outcomes[rest], durations[rest]
+    return pieces
 
 
 def _merge_attempt(tiles: list[StoredTile], n_cases: int) -> Results:
@@ -190,10 +229,11 @@ def _merge_attempt(tiles: list[StoredTile], n_cases: int) -> Results:
     return merged
 
 
-def _follow(earlier: Results, later: Results) -> Results:
+def _follow(earlier: Results, later: Results, *, is_outnumbered: npt.NDArray[np.bool_]) -> Results:
     reran = later.outcomes != codes.ABSENT
     reran &= (later.outcomes != codes.SKIP) | (earlier.outcomes == codes.ABSENT) | (earlier.outcomes == codes.SKIP)
     was_broken = np.isin(earlier.outcomes, [codes.FAIL, codes.ERROR, codes.PASS_ON_RETRY])
+    reran &= ~(is_outnumbered & was_broken & (later.outcomes == codes.PASS))
     passed_then = np.where(was_broken & (later.outcomes == codes.PASS), np.uint8(codes.PASS_ON_RETRY), later.outcomes)
     return Results(
         np.where(reran, passed_then, earlier.outcomes),
@@ -202,7 +242,9 @@ def _follow(earlier: Results, later: Results) -> Results:
     )
 
 
-def fetch_results(cursor: Cursor, project_id: int, *, run: int, series: int, n_cases: int) -> Results:
+def fetch_results(
+    cursor: Cursor, project_id: int, *, run: int, series: int, n_cases: int, aliases: Aliases = NO_ALIASES
+) -> Results:
     """What one job says of every case: its tiles, fetched and merged."""
     tiles = fetch_job_tiles(cursor, project_id, run=run, series=series, n_cases=n_cases)
-    return merge_tiles(tiles, n_cases=n_cases)
+    return merge_tiles(tiles, n_cases=n_cases, aliases=aliases)

@@ -11,6 +11,7 @@ from django.urls import URLPattern, reverse
 from dashboard.urls import urlpatterns
 from health.models import Membership, Project, Upload, UploadToken
 from tests.builders import a_project, a_user, an_upload
+from tests.coverage_scenes import lines, measured
 
 
 @dataclass(frozen=True)
@@ -55,4 +56,5 @@ def a_world(**metadata: Any) -> World:
     an_upload(foreign, {"tests.a::one": "pass"})
     token, _ = UploadToken.issue(project, name="ci")
     upload = an_upload(project, {"tests.a::one": "pass", "tests.a::two": "fail"}, **metadata)
+    measured(project, {"src/a.py": lines(3, 1)}, hour=2)
     return World(project, token, upload)

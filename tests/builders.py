@@ -5,6 +5,7 @@ Keyword-only; whatever is not named has a sensible default. Time stands still un
 
 import itertools
 import zlib
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,12 +14,16 @@ from django.utils import timezone
 
 from health.models import Membership, Project, Upload, UploadToken
 from health.rules import outcomes as codes
+from health.rules.bitmaps import LineSet
 from health.rules.identity import PART
 from ingest.cases import forget_names
 from ingest.claims import claim_next
+from ingest.configuration.keep import keep_configuration
+from ingest.coverage import CoverageFile
 from ingest.metadata import Metadata
+from ingest.parsers.coverage.types import FileCoverage, ParsedCoverage
 from ingest.parsers.types import Detail, ElementCounts, ParsedReport, SuiteError
-from ingest.store import store_report
+from ingest.store import Contents, store_contents
 
 FIRST_MOMENT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 _counter = itertools.count(1)
@@ -106,17 +111,35 @@ def a_received_upload(project: Project, *, received_at: datetime | None = None, 
     )
 
 
+def a_coverage(files: dict[str, str], *, level: str = "", is_partial: bool = False) -> CoverageFile:
+    """Coverage by path; a text of `1` (ran), `0` (did not) and `.` (no code) stands for the lines from 1."""
+    report = ParsedCoverage("cobertura")
+    for path, marks in files.items():
+        valid = LineSet.of(line for line, mark in enumerate(marks, 1) if mark in "01")
+        covered = LineSet.of(line for line, mark in enumerate(marks, 1) if mark == "1")
+        report.files.append(FileCoverage(path, valid, covered, len(valid), len(covered)))
+        report.lines_valid += len(valid)
+        report.lines_covered += len(covered)
+    return CoverageFile(report, level, is_partial)
+
+
 def an_upload(
     project: Project,
-    cases: dict[str, str],
+    cases: dict[str, str] | None,
     *,
+    coverage: Sequence[CoverageFile] = (),
     state: str = "stored",
     seconds: float = 0.01,
     text: str = "",
     suite_errors: int = 0,
+    configuration: str | None = None,
+    owners: str = "",
     **metadata: Any,
 ) -> Upload:
     """Store a report as one upload through the real claim and store. Metadata as in the upload API.
+
+    `cases` may be None where only `coverage` comes (`a_coverage`). `configuration` and `owners` are the texts of
+    `.suitewatch.yml` and CODEOWNERS that came with it.
 
     Without `ran_at` each upload of a project runs one hour after the one before; without `run_id` it is a run of its
     own.
@@ -131,8 +154,13 @@ def an_upload(
     delivery = claim_next()
     assert delivery is not None
     assert delivery.upload_id == upload.pk
-    report = a_report(cases, seconds=seconds, text=text, suite_errors=suite_errors)
-    files = [{"name": "junit.xml", "format": "junit", "state": state, "tests": len(cases), "accepted": len(cases)}]
-    store_report(delivery, report, state=state, receipt={"files": files, "warnings": []})
+    if configuration is not None or owners:
+        texts = {"data": (configuration or "").encode(), "owners_data": owners.encode()}
+        keep_configuration(project_id=project.pk, upload_id=upload.pk, **texts)
+    report, n = None, len(cases or ())
+    if cases is not None:
+        report = a_report(cases, seconds=seconds, text=text, suite_errors=suite_errors)
+    files = [{"name": "junit.xml", "format": "junit", "state": state, "kind": "results", "tests": n, "accepted": n}]
+    store_contents(delivery, Contents(report, coverage), state=state, receipt={"files": files, "warnings": []})
     upload.refresh_from_db()
     return upload

@@ -161,6 +161,15 @@ def write_seconds(seconds: float) -> str:
     return f"{hours:,} h {minutes_left} min" if hours else f"{minutes} min {rest} s"
 
 
+def find_floor(values: Sequence[Value]) -> float:
+    """Where an axis of shares begins: a round number below the lowest, so that small falls can be seen."""
+    lowest = min((value for value in values if value is not None), default=0.0)
+    for floor_at in (99.0, 98.0, 95.0, 90.0, 80.0, 50.0):
+        if lowest >= floor_at:
+            return floor_at
+    return 0.0
+
+
 def _find_range(pane: Pane) -> tuple[float, float]:
     known = [value for value in pane.values if value is not None]
     low = pane.floor if pane.floor is not None else min(known, default=0)
@@ -306,7 +315,8 @@ def _draw(pane: Pane, axis: str, x: Sequence[str], high: float) -> list[dict[str
     return [
         {
             "type": "scatter",
-            "mode": "lines" if len(x) > 1 else "markers",
+            # A line of one point would be none.
+            "mode": "lines" if sum(value is not None for value in pane.values) > 1 else "markers",
             "x": list(x),
             "y": list(pane.values),
             "yaxis": axis,

@@ -5,14 +5,26 @@ Called by `dashboard.views.trends`; pure (`tests/dashboard/test_trends_charts.py
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from dashboard.charts.figure import Figure, Pane, escape_label, show_unseen, stack_panes, write_seconds, write_share
+from dashboard.charts.figure import (
+    Figure,
+    Pane,
+    escape_label,
+    find_floor,
+    show_unseen,
+    stack_panes,
+    write_seconds,
+    write_share,
+)
 
 if TYPE_CHECKING:
     from datetime import date
 
+    from dashboard.queries.coverage import LevelTrend
+    from dashboard.queries.covered import Covered
     from dashboard.queries.trends import DayPoint, Group
 
 _MOST_ROWS: Final = 60
@@ -91,20 +103,23 @@ _MEASURES: Final[dict[str, _Measure]] = {
 
 
 @lru_cache(maxsize=64)
-def draw_all(group: "Group", *, is_weekly: bool) -> Figure:
-    """Every measure of one group, under each other."""
-    days = [point.day.isoformat() for point in group.points]
+def draw_all(group: "Group", *, is_weekly: bool, coverage: "tuple[LevelTrend, ...]" = ()) -> Figure:
+    """Every measure of one group, under each other, and the line coverage of each level where there is any."""
+    measured = [_take_coverage(trend, is_weekly=is_weekly) for trend in coverage]
+    dates = sorted({point.day for point in group.points}.union(*measured))
+    points = _spread(group.points, dates)
     panes = [
-        _make_pane(measure, group.points, title=measure.title, note=_note(measure, group.points, is_weekly))
+        _make_pane(measure, points, title=measure.title, note=_note(measure, group.points, is_weekly), last=group.last)
         for measure in _MEASURES.values()
     ]
-    last = group.last
+    panes += [_make_coverage_pane(trend, days, dates) for trend, days in zip(coverage, measured, strict=True) if days]
+    days, last = [date.isoformat() for date in dates], group.last
     return Figure(
         id="trends",
-        title=f"{len(days)} {'week' if is_weekly else 'day'}{'' if len(days) == 1 else 's'} with runs",
+        title=f"{len(group.points)} {'week' if is_weekly else 'day'}{'' if len(group.points) == 1 else 's'} with runs",
         subtitle="oldest left",
         label=(
-            f"Five lines over {len(days)} points. At the end {_MEASURES['passed'].write(last)} as expected,"
+            f"{len(panes)} lines over {len(days)} points. At the end {_MEASURES['passed'].write(last)} as expected,"
             f" {_MEASURES['executed'].write(last)} executed; tests declared: {_write_declared(last)}."
         ),
         plot=stack_panes(panes, x=days),
@@ -116,8 +131,12 @@ def draw_all(group: "Group", *, is_weekly: bool) -> Figure:
             "Broken",
             "Declared",
             "Test time",
+            *(f"Lines that ran{f', {show_unseen(trend.level)}' if trend.level else ''}" for trend in coverage),
         ),
-        rows=tuple(_write_row(point) for point in reversed(group.points[-_MOST_ROWS:])),
+        rows=tuple(
+            (*_write_row(point), *(_write_covered(days.get(point.day)) for days in measured))
+            for point in reversed(group.points[-_MOST_ROWS:])
+        ),
     )
 
 
@@ -126,7 +145,7 @@ def draw_groups(groups: "tuple[Group, ...]", *, measure: str, is_weekly: bool, b
     """One measure, a pane a group, all over the same days and, for shares, the same height."""
     chosen = _MEASURES[measure]
     days = sorted({point.day for group in groups for point in group.points})
-    low = _find_floor([chosen.take(p) for group in groups for p in group.points]) if chosen.suffix else None
+    low = find_floor([chosen.take(p) for group in groups for p in group.points]) if chosen.suffix else None
     panes = [
         _make_pane(chosen, _spread(group.points, days), title=group.name, note="", low=low, last=group.last)
         for group in groups
@@ -142,6 +161,39 @@ def draw_groups(groups: "tuple[Group, ...]", *, measure: str, is_weekly: bool, b
     )
 
 
+def _take_coverage(trend: "LevelTrend", *, is_weekly: bool) -> "dict[date, Covered]":
+    """A level's coverage by the days of the axis; of a week the last."""
+    return {
+        point.day - timedelta(days=point.day.weekday() if is_weekly else 0): point.covered
+        for point in trend.points
+        if point.covered.lines_valid
+    }
+
+
+def _make_coverage_pane(trend: "LevelTrend", days: "dict[date, Covered]", dates: "Sequence[date]") -> Pane:
+    values = tuple(_share(days[at].lines_covered, days[at].lines_valid) if at in days else None for at in dates)
+    low = find_floor(values)
+    newest = max(days)
+    level = f" by the {trend.level} tests" if trend.level else ""
+    return Pane(
+        title="Line coverage",
+        note=f"of lines{level}{f'; the axis starts at {low:.0f} %' if low else ''}",
+        values=values,
+        shape="line",
+        end=f"<b>{write_share(days[newest].lines_covered, days[newest].lines_valid)}</b> {newest:%-d %b}",
+        hover="%{y:.1f} % of lines ran",
+        floor=low,
+        ceiling=100.0,
+        tick_suffix=" %",
+    )
+
+
+def _write_covered(covered: "Covered | None") -> str:
+    if covered is None:
+        return ""
+    return f"{covered.lines_covered:,} of {covered.lines_valid:,}"
+
+
 def _make_pane(
     measure: _Measure,
     points: "Sequence[DayPoint | None]",
@@ -155,12 +207,12 @@ def _make_pane(
     newest = last or next(point for point in reversed(points) if point is not None)
     n_broken = sum(value is not None and value > 0 for value in values)
     end = (
-        f"<b>{n_broken}</b> of {len(values)} red"
+        f"<b>{n_broken}</b> of {sum(value is not None for value in values)} red"
         if measure.shape == "bars"
         else f"<b>{measure.write(newest)}</b> {newest.day:%-d %b}"
     )
     if low is None:
-        low = _find_floor(values) if measure.suffix else 0.0 if measure.shape != "step" else None
+        low = find_floor(values) if measure.suffix else 0.0 if measure.shape != "step" else None
     return Pane(
         title=title,
         note=note,
@@ -175,20 +227,11 @@ def _make_pane(
     )
 
 
-def _find_floor(values: "Sequence[float | None]") -> float:
-    """Where an axis of shares begins: a round number below the lowest, so that small falls can be seen."""
-    lowest = min((value for value in values if value is not None), default=0.0)
-    for floor_at in (99.0, 98.0, 95.0, 90.0, 80.0, 50.0):
-        if lowest >= floor_at:
-            return floor_at
-    return 0.0
-
-
 def _note(measure: _Measure, points: "Sequence[DayPoint]", is_weekly: bool) -> str:
     note = measure.note.replace("a day", "a week") if is_weekly else measure.note
     if not measure.suffix:
         return note
-    low = _find_floor([measure.take(point) for point in points])
+    low = find_floor([measure.take(point) for point in points])
     return f"{note}; the axis starts at {low:.0f} %" if low else note
 
 

@@ -1,16 +1,16 @@
 """What did not arrive, or not whole: incomplete and empty runs, silent jobs, refused deliveries, long silence.
 
-Used by `attention`. Promise: one statement (`tests/dashboard/test_attention.py`).
+Used by `attention`. Promise: two statements (`tests/dashboard/test_attention.py`).
 """
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Final
 
 from django.urls import reverse
 
 from dashboard.queries.concerns import Concern, count_of, link_run, name_in
+from dashboard.queries.rhythm import find_silent
 from dashboard.queries.standing import Standing
 from dashboard.templatetags.display import plain
 from health.models import Project, Upload
@@ -18,8 +18,6 @@ from health.models import Project, Upload
 _N_UPLOADS: Final = 50
 _REFUSED: Final = frozenset({Upload.State.FAILED, Upload.State.DEAD})
 _READ: Final = frozenset({Upload.State.STORED, Upload.State.PARTIAL})
-_SILENCE_RATIO: Final = 3
-_SHORTEST_SILENCE: Final = timedelta(days=7)
 _PATIENCE: Final = timedelta(hours=2)  # a sister job may still be running
 
 
@@ -33,19 +31,20 @@ def list_arrivals(project: Project, standing: Standing, *, now: datetime) -> Ite
 
 
 def _tell_incomplete(project: Project, standing: Standing) -> Iterator[Concern]:
-    cut = [job for job in standing.jobs if not job.is_complete]
-    for job in cut[:1]:
-        many = f"{len(cut)} jobs are" if len(cut) > 1 else "The newest run is"
+    """What the newest incomplete run lacks, of those the lane stands on."""
+    for number in sorted(standing.missing, reverse=True)[:1]:
+        n, run = len(standing.missing), next(run for run in standing.runs if run.number == number)
+        told = plain(standing.missing[number].tell("It" if n == 1 else f"Run {number}"))
         yield Concern(
             rank=5,
             mark="stale",
             word="incomplete",
-            subject=f"{many} incomplete",
-            told=f"What arrived is counted; what is missing{name_in(job, standing)} is unknown.",
-            since=job.ran_at,
-            since_url=link_run(project, job.key.run),
-            evidence=f"{job.counts.declared:,} tests arrived",
-            url=f"{link_run(project, job.key.run)}#deliveries",
+            subject=f"Run {number} is incomplete" if n == 1 else f"{n} runs are incomplete",
+            told=f"{told[0].upper()}{told[1:]}. What arrived is counted.",
+            since=run.ran_at,
+            since_url=link_run(project, number),
+            evidence=f"{count_of(run.counts.declared, 'test')} arrived",
+            url=f"{link_run(project, number)}#deliveries",
             action="Read the receipts",
         )
 
@@ -120,23 +119,19 @@ def _tell_refused(project: Project) -> Iterator[Concern]:
 
 
 def _tell_stale(project: Project, standing: Standing, now: datetime) -> Iterator[Concern]:
-    """Silence longer than three times the longest pause there was."""
-    if project.is_sample or len(standing.runs) < 2:
-        return
-    times = sorted(run.ran_at for run in standing.runs)
-    longest = max(later - earlier for earlier, later in pairwise(times))
-    silence = now - times[-1]
-    if silence <= max(longest * _SILENCE_RATIO, _SHORTEST_SILENCE):
-        return
-    yield Concern(
-        rank=9,
-        mark="stale",
-        word="stale",
-        subject=f"Nothing was sent for {silence.days:,} days",
-        told="Whatever this page says may no longer hold.",
-        since=times[-1],
-        since_url=link_run(project, standing.runs[-1].number),
-        evidence=f"the longest pause before was {count_of(max(longest.days, 1), 'day')}",
-        url=reverse("dashboard:uploads", kwargs={"slug": project.slug}),
-        action="Open the uploads",
-    )
+    """Silence that the project's own rhythm of arrivals does not explain."""
+    for silence in find_silent([project.pk], now=now).values():
+        newest = standing.runs[-1] if standing.runs else None
+        url = reverse("dashboard:uploads", kwargs={"slug": project.slug})
+        yield Concern(
+            rank=9,
+            mark="stale",
+            word="silent",
+            subject=f"No upload for {silence.days:,} days",
+            told="Whatever this page says may no longer hold.",
+            since=silence.since,
+            since_url=link_run(project, newest.number) if newest else url,
+            evidence=silence.usual,
+            url=url,
+            action="Open the uploads",
+        )

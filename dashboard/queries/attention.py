@@ -11,6 +11,7 @@ from statistics import median
 from typing import Final
 
 import numpy as np
+from django.urls import reverse
 
 from dashboard.queries.arrivals import list_arrivals
 from dashboard.queries.broken import FIRST, NEW, BrokenGroup, read_broken
@@ -18,6 +19,7 @@ from dashboard.queries.cases import CaseName, read_case_names
 from dashboard.queries.changes import JobChange, read_changes
 from dashboard.queries.concerns import Concern, count_of, link_run, name_in
 from dashboard.queries.facts import JobFact
+from dashboard.queries.renames import count_open
 from dashboard.queries.standing import Standing
 from dashboard.templatetags.display import duration, plain
 from health.models import Project
@@ -45,6 +47,7 @@ def read_attention(project: Project, standing: Standing, *, now: datetime) -> At
         *_tell_broken(project, standing, changes),
         *_tell_suite_errors(project, standing),
         *_tell_gone(project, standing, changes),
+        *_tell_renamed(project, standing),
         *list_arrivals(project, standing, now=now),
         *_tell_flaky(project, standing),
         *_tell_slower(project, standing, changes),
@@ -156,6 +159,28 @@ def _tell_gone(project: Project, standing: Standing, changes: Sequence[JobChange
         evidence=f"reported in run {job.baseline.run}" if job.baseline else "",
         url=f"{link_run(project, job.key.run)}#gone",
         action="List them",
+    )
+
+
+def _tell_renamed(project: Project, standing: Standing) -> Iterator[Concern]:
+    """Cases that vanished and look like others that appeared: their history stops until somebody decides."""
+    counted = count_open(project, lane=standing.lane)
+    if not counted:
+        return
+    n, oldest = sum(counted.values()), list(counted)[-1]
+    where = f"in run {oldest}" if len(counted) == 1 else f"in {len(counted)} runs"
+    ran_at = next((fact.ran_at for fact in standing.runs if fact.number == oldest), None)
+    yield Concern(
+        rank=5,
+        mark="open",
+        word="renamed?",
+        subject=f"{count_of(n, 'case')} {'looks' if n == 1 else 'look'} renamed {where}",
+        told=f"{'It' if n == 1 else 'They'} vanished when similar ones appeared; merged, they keep their history.",
+        since=ran_at,
+        since_url=link_run(project, oldest),
+        evidence="",
+        url=reverse("dashboard:renames", kwargs={"slug": project.slug}),
+        action="Compare the names",
     )
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from dashboard.queries.cases import CaseName, read_case_names
+from dashboard.queries.cases import CaseName, read_aliases, read_case_names
 from dashboard.queries.changes import JobChange
 from dashboard.queries.facts import JobFact
 from dashboard.queries.sql import fetch_rows
@@ -148,13 +148,15 @@ def _describe(group: list[_Broken], names: dict[int, CaseName], message: str, st
 
 def _read_details(project: Project, samples: Sequence[_Broken]) -> dict[int, tuple[int, Failed]]:
     """The cause of each sample, and where its last attempt said what broke."""
+    names = read_aliases(project).expand((case.ord, case.jobs[0].key.run, case.jobs[0].key.series) for case in samples)
     rows = fetch_rows(
         _DETAILS_SQL,
         {
             "project": project.pk,
-            "ords": [case.ord for case in samples],
-            "runs": [case.jobs[0].key.run for case in samples],
-            "series": [case.jobs[0].key.series for case in samples],
+            "names": [name for name, _, _, _ in names],
+            "ords": [ord_ for _, ord_, _, _ in names],
+            "runs": [run for _, _, run, _ in names],
+            "series": [series for _, _, _, series in names],
             "broken": sorted(codes.BROKEN),
         },
     )
@@ -162,12 +164,12 @@ def _read_details(project: Project, samples: Sequence[_Broken]) -> dict[int, tup
 
 
 _DETAILS_SQL: Final = """
-SELECT DISTINCT ON (f.ord) f.ord, f.fingerprint, p.kind, p.message,
+SELECT DISTINCT ON (wanted.ord) wanted.ord, f.fingerprint, p.kind, p.message,
        f.upload, f.text_offset, f.message_length, f.text_length
-FROM unnest(%(ords)s::int[], %(runs)s::int[], %(series)s::int[]) AS wanted(ord, run, series)
-JOIN health_failure f ON f.project_id = %(project)s AND f.ord = wanted.ord AND f.run = wanted.run
+FROM unnest(%(names)s::int[], %(ords)s::int[], %(runs)s::int[], %(series)s::int[]) AS wanted(name, ord, run, series)
+JOIN health_failure f ON f.project_id = %(project)s AND f.ord = wanted.name AND f.run = wanted.run
     AND f.series = wanted.series AND f.outcome = ANY(%(broken)s)
 JOIN health_fingerprint p ON p.project_id = f.project_id AND p.fingerprint = f.fingerprint
 JOIN health_upload u ON u.id = f.upload
-ORDER BY f.ord, u.attempt DESC, f.attempt DESC, f.upload DESC, f.sequence
+ORDER BY wanted.ord, u.attempt DESC, f.attempt DESC, f.upload DESC, f.sequence
 """

@@ -4,28 +4,33 @@ Called by `dashboard.views.case`. Promise: a bounded number of statements and of
 (`tests/dashboard/test_case_queries.py`).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from dashboard.queries.case_history import N_MOMENTS, Cell, LaneHistory, SeriesHistory, lay_out, read_series
-from dashboard.queries.cases import CaseName, make_name
+from dashboard.queries.cases import CaseName, make_name, read_aliases, read_case_names
 from dashboard.queries.facts import JobKey
+from dashboard.queries.owners import read_owners
 from dashboard.queries.put_off import read_reasons
 from dashboard.queries.sql import Row, fetch_rows
 from dashboard.queries.standing import Standing, read_standing
 from dashboard.queries.streaks import Streak, find_streak
 from dashboard.queries.texts import DEEP, Failed, Said, TextPlace, read_first_lines, read_texts
+from health.aliases import Aliases
 from health.history import fetch_case_results
 from health.models import Project
 from health.rules import outcomes as codes
 from health.rules.durations import UNITS_PER_SECOND
+from health.rules.families import split_family
 from health.rules.lanes import CHANGES
 from health.sql import open_cursor
 
 _MOST_BROKEN: Final = 20
-_MOST_FAMILY: Final = 60
+_MOST_FAMILY: Final = 60  # listed by name
+_MOST_RELATIVES: Final = 2_000  # counted
 # Cases of one report are numbered together; a family is looked for this far around, not in the whole table.
 _FAMILY_REACH: Final = 20_000
 
@@ -79,6 +84,32 @@ class Relative:
         return codes.WORDS[self.outcome]
 
 
+@dataclass(frozen=True, slots=True)
+class Relatives:
+    """How the whole family ended in one run, the case itself among it; `others` are the first of the rest."""
+
+    name: str
+    run: int
+    n: int  # reported in that run
+    n_more: int  # that were reported before
+    counts: tuple[tuple[str, int], ...]  # outcomes in words, the worst first, and how many ended so
+    others: tuple[Relative, ...]
+    n_unlisted: int
+
+    @property
+    def told(self) -> str:
+        """How it stands, in words."""
+        return ", ".join(f"{n:,} {word}" for word, n in self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """A name the case had before a rename was merged. `pair`: what its undoing is asked for by."""
+
+    case: CaseName
+    pair: str
+
+
 MARKS: Final = ("absent", "pass", "fail", "error", "deferred", "xfail", "xpass", "flaky")
 
 
@@ -97,9 +128,17 @@ class CasePage:
     said_in: BrokenRun | None
     timings: tuple[Timing, ...]
     timed_series: str
-    family: tuple[Relative, ...]
+    family: Relatives | None
+    formers: tuple[Former, ...]  # the latest first
     n_more_series: int
+    owners: tuple[str, ...]
     reason: str  # why the newest result was put off, in the report's words; empty when it was not, or none is given
+
+    @property
+    def runs_with_both(self) -> tuple[int, ...]:
+        """The runs shown in which two of its names ran in one job: then it is hardly one test."""
+        runs = {cell.run for history in self.histories for row in history.rows for cell in row.cells if cell.is_double}
+        return tuple(sorted(runs))
 
     @property
     def is_put_off(self) -> bool:
@@ -127,12 +166,16 @@ class CasePage:
         return self.latest.word if self.latest else "never ran"
 
 
-def read_case_page(project: Project, *, number: int) -> CasePage | None:
-    """Everything about the case of that number; None when there is none."""
+def read_case_page(project: Project, *, number: int, for_owner: bool = False) -> CasePage | None:
+    """Everything about the case of that number; None when there is none.
+
+    Only an owner of the project is shown what looks like a secret.
+    """
     rows = fetch_rows(_CASE_SQL, {"project": project.pk, "ord": number})
     if not rows:
         return None
     case, suite, level = make_name(rows[0][:7], project.slug), rows[0][7] or "", rows[0][8] or ""
+    aliases = read_aliases(project)
     every, n_more = read_series(project, number=number)
     main_lane = _choose_main(project, every)
     main = [series for series in every if series.lane == main_lane]
@@ -140,7 +183,7 @@ def read_case_page(project: Project, *, number: int) -> CasePage | None:
     counted = {job.key.series for job in standing.jobs}
     judged = [series for series in main if series.number in counted]
     leading = max(judged or main, key=_rank_series, default=None)
-    broken = _read_broken(project, number, every)
+    broken = _read_broken(project, aliases.list_members(number), every)
     said_in, place = next(((run, place) for run, place in broken if place), (None, None))
     latest = _find_latest(judged) or _find_absence(main, standing)
     return CasePage(
@@ -151,14 +194,20 @@ def read_case_page(project: Project, *, number: int) -> CasePage | None:
         latest=latest,
         streak=_find_worst_streak(judged),
         broken=tuple(run for run, _ in broken),
-        said=read_texts(project.pk, places=[place], depth=DEEP).get(place) if place else None,
+        said=_read_said(project, place, for_owner=for_owner) if place else None,
         said_in=said_in,
         timings=_list_timings(leading) if leading else (),
         timed_series=leading.title if leading else "",
-        family=_read_family(project, case, leading),
+        family=_read_family(project, case, leading, aliases),
+        formers=_read_formers(project, number, aliases),
         n_more_series=n_more,
+        owners=read_owners(project, cases=[case]).get(case.ord, ()),
         reason=_read_reason(project, number, latest, judged),
     )
+
+
+def _read_said(project: Project, place: TextPlace, *, for_owner: bool) -> Said | None:
+    return read_texts(project.pk, places=[place], depth=DEEP, for_owner=for_owner).get(place)
 
 
 def _read_reason(project: Project, number: int, latest: Cell | None, judged: Sequence[SeriesHistory]) -> str:
@@ -220,7 +269,7 @@ def _list_timings(series: SeriesHistory) -> tuple[Timing, ...]:
 
 
 def _read_broken(
-    project: Project, number: int, every: Sequence[SeriesHistory]
+    project: Project, numbers: Sequence[int], every: Sequence[SeriesHistory]
 ) -> list[tuple[BrokenRun, TextPlace | None]]:
     """The newest runs the case broke in, with what it said there."""
     broken = [
@@ -231,7 +280,7 @@ def _read_broken(
     ]
     broken.sort(key=lambda entry: (entry[0].ordered_at, entry[0].ran_at, entry[0].run), reverse=True)
     shown = broken[:_MOST_BROKEN]
-    details = _read_details(project, number, sorted({moment.run for moment, _, _ in shown}))
+    details = _read_details(project, numbers, sorted({moment.run for moment, _, _ in shown}))
     messages = read_first_lines(project.pk, failures=details)
     found = []
     for moment, series, result in shown:
@@ -241,39 +290,59 @@ def _read_broken(
     return found
 
 
-def _read_details(project: Project, number: int, runs: Sequence[int]) -> dict[tuple[int, int], Failed]:
+def _read_details(project: Project, numbers: Sequence[int], runs: Sequence[int]) -> dict[tuple[int, int], Failed]:
     """The failure of each broken job, by run and series: of its last attempt in CI, and of the last one in there."""
     if not runs:
         return {}
-    values = {"project": project.pk, "ord": number, "runs": list(runs), "broken": sorted(codes.BROKEN)}
+    values = {"project": project.pk, "ords": list(numbers), "runs": list(runs), "broken": sorted(codes.BROKEN)}
     return {
         (run, series): Failed(kind, message, TextPlace(*place))
         for run, series, kind, message, *place in fetch_rows(_DETAILS_SQL, values)
     }
 
 
-def _read_family(project: Project, case: CaseName, leading: SeriesHistory | None) -> tuple[Relative, ...]:
-    """The other cases of the same class and function; none for a case without parameters."""
-    if "[" not in case.name:
-        return ()
+def _read_family(project: Project, case: CaseName, leading: SeriesHistory | None, aliases: Aliases) -> Relatives | None:
+    """How the cases of the same place and function ended in the newest run; None for a case without relatives."""
+    if not case.is_parametrised or leading is None:
+        return None
     rows: list[Row] = fetch_rows(
         _FAMILY_SQL,
         {
             "project": project.pk,
             "ord": case.ord,
             "reach": _FAMILY_REACH,
-            "class_name": case.class_name,
-            "family": f"{case.family}[",
-            "limit": _MOST_FAMILY,
+            "family": case.family,
+            "limit": _MOST_RELATIVES,
         },
     )
-    names = [make_name(row, project.slug) for row in rows]
-    newest = leading.moments[0].run if leading else 0
-    jobs = [(newest, leading.number)] if leading else []
-    results = fetch_case_results(open_cursor(), project.pk, ords=[name.ord for name in names], jobs=jobs)
+    names = [make_name(row, project.slug) for row in rows if split_family(row[1]).name == case.family]
+    if len(names) < 2:
+        return None
+    newest, ords = leading.moments[0].run, [name.ord for name in names]
+    jobs = [(newest, leading.number)]
+    results = fetch_case_results(open_cursor(), project.pk, ords=ords, jobs=jobs, aliases=aliases)
     outcomes = {result.ord: result.outcome for result in results}
-    relatives = [Relative(name, outcomes.get(name.ord, codes.ABSENT)) for name in names]
-    return tuple(sorted(relatives, key=lambda r: (-codes.SEVERITY[r.outcome], r.case.name)))
+    counted = Counter(outcomes.values())
+    others = [Relative(name, outcomes.get(name.ord, codes.ABSENT)) for name in names if name.ord != case.ord]
+    others.sort(key=lambda relative: (-codes.SEVERITY[relative.outcome], relative.case.name))
+    worst_first = sorted(counted.items(), key=lambda entry: -codes.SEVERITY[entry[0]])
+    return Relatives(
+        name=case.family,
+        run=newest,
+        n=len(results),
+        n_more=len(names) - len(results),
+        counts=tuple((codes.WORDS[outcome], n) for outcome, n in worst_first),
+        others=tuple(others[:_MOST_FAMILY]),
+        n_unlisted=max(len(others) - _MOST_FAMILY, 0),
+    )
+
+
+def _read_formers(project: Project, number: int, aliases: Aliases) -> tuple[Former, ...]:
+    _, *formers = aliases.list_members(number)
+    if not formers:
+        return ()
+    names = read_case_names(project.pk, project.slug, ords=formers)
+    return tuple(Former(names[ord_], f"{ord_}-{aliases.next_name[ord_]}") for ord_ in formers if ord_ in names)
 
 
 _CASE_SQL: Final = """
@@ -288,14 +357,16 @@ SELECT DISTINCT ON (f.run, f.series) f.run, f.series, p.kind, p.message,
 FROM health_failure f
 JOIN health_fingerprint p ON p.project_id = f.project_id AND p.fingerprint = f.fingerprint
 JOIN health_upload u ON u.id = f.upload
-WHERE f.project_id = %(project)s AND f.ord = %(ord)s AND f.run = ANY(%(runs)s) AND f.outcome = ANY(%(broken)s)
+WHERE f.project_id = %(project)s AND f.ord = ANY(%(ords)s) AND f.run = ANY(%(runs)s) AND f.outcome = ANY(%(broken)s)
 ORDER BY f.run, f.series, u.attempt DESC, f.attempt DESC, f.upload DESC, f.sequence
 """
 
 _FAMILY_SQL: Final = """
-SELECT ord, name, class_name, suite_path, namespace, occurrence, suite
-FROM health_case
-WHERE project_id = %(project)s AND ord BETWEEN %(ord)s - %(reach)s AND %(ord)s + %(reach)s
-  AND class_name = %(class_name)s AND starts_with(name, %(family)s) AND ord <> %(ord)s
-ORDER BY name, ord LIMIT %(limit)s
+SELECT c.ord, c.name, c.class_name, c.suite_path, c.namespace, c.occurrence, c.suite
+FROM health_case mine JOIN health_case c ON c.project_id = mine.project_id AND c.namespace = mine.namespace
+    AND c.suite_path = mine.suite_path AND c.class_name = mine.class_name
+WHERE mine.project_id = %(project)s AND mine.ord = %(ord)s
+  AND c.ord BETWEEN %(ord)s - %(reach)s AND %(ord)s + %(reach)s
+  AND starts_with(c.name, %(family)s) AND c.merged_into IS NULL
+ORDER BY c.name, c.ord LIMIT %(limit)s
 """

@@ -12,6 +12,7 @@ from typing import Final
 
 from django.utils import timezone
 
+from dashboard.queries.cases import read_aliases
 from dashboard.queries.facts import name_job
 from dashboard.queries.history import Moment, read_moments
 from dashboard.queries.sql import fetch_rows
@@ -34,11 +35,15 @@ _STYLES: Final = ("o-none", "", "o-F", "o-E", "o-s", "o-x", "o-X", "o-R")
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One job's word on the case; `outcome` is None where the job did not run in that run."""
+    """One job's word on the case; `outcome` is None where the job did not run in that run.
+
+    `is_double`: it ran under two of its names there.
+    """
 
     run: int
     ran_at: datetime
     outcome: int | None
+    is_double: bool = False
 
     @property
     def letter(self) -> str:
@@ -108,13 +113,15 @@ class SeriesHistory:
 
 def read_series(project: Project, *, number: int) -> tuple[list[SeriesHistory], int]:
     """The series in which the case was seen lately, those that ran last first, and how many more have its block."""
-    rows = fetch_rows(_SERIES_SQL, {"project": project.pk, "block": number // BLOCK_SIZE})
+    aliases = read_aliases(project)
+    blocks = sorted({name // BLOCK_SIZE for name in aliases.list_members(number)})
+    rows = fetch_rows(_SERIES_SQL, {"project": project.pk, "blocks": blocks})
     moments = read_moments(project, series=[row[0] for row in rows], limit=N_MOMENTS)
     heard = [row for row in rows if row[0] in moments]
     kept = sorted(heard, key=lambda row: moments[row[0]][0].ordered_at, reverse=True)[:MOST_SERIES]
     pairs = [(moment.run, row[0]) for row in kept for moment in moments[row[0]]]
     by_series: dict[int, dict[int, CaseResult]] = defaultdict(dict)
-    for result in fetch_case_results(open_cursor(), project.pk, ords=[number], jobs=pairs):
+    for result in fetch_case_results(open_cursor(), project.pk, ords=[number], jobs=pairs, aliases=aliases):
         by_series[result.series][result.run] = result
     found = [
         SeriesHistory(row[0], name_job(row[1], row[2]), row[3], tuple(moments[row[0]]), by_series[row[0]])
@@ -140,7 +147,7 @@ def _lay_out_lane(lane: str, group: Sequence[SeriesHistory], *, is_main: bool) -
     rows = []
     for series in sorted(group, key=lambda series: series.title):
         here = {moment.run for moment in series.moments}
-        cells = tuple(Cell(moment.run, moment.ran_at, _look_up(series, moment.run, here)) for moment in runs)
+        cells = tuple(_make_cell(series, moment, here) for moment in runs)
         rows.append(HistoryRow(series.title, cells))
     years: list[tuple[int, int]] = []
     for moment in runs:
@@ -149,16 +156,18 @@ def _lay_out_lane(lane: str, group: Sequence[SeriesHistory], *, is_main: bool) -
     return LaneHistory(lane, is_main, runs, tuple(years), tuple(rows))
 
 
-def _look_up(series: SeriesHistory, run: int, here: set[int]) -> int | None:
-    if run not in here:
-        return None
-    result = series.results.get(run)
-    return result.outcome if result else codes.ABSENT
+def _make_cell(series: SeriesHistory, moment: Moment, here: set[int]) -> Cell:
+    if moment.run not in here:
+        return Cell(moment.run, moment.ran_at, None)
+    result = series.results.get(moment.run)
+    if result is None:
+        return Cell(moment.run, moment.ran_at, codes.ABSENT)
+    return Cell(moment.run, moment.ran_at, result.outcome, is_double=result.n_names > 1)
 
 
 _SERIES_SQL: Final = """
 SELECT s.number, s.job, s.variant, s.lane
 FROM health_series s
 WHERE s.project_id = %(project)s AND EXISTS (
-    SELECT 1 FROM health_tile t WHERE t.project_id = s.project_id AND t.series = s.number AND t.block = %(block)s)
+    SELECT 1 FROM health_tile t WHERE t.project_id = s.project_id AND t.series = s.number AND t.block = ANY(%(blocks)s))
 """

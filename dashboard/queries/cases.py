@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
-from health.models import Case
+from health.aliases import Aliases, fetch_known_aliases
+from health.models import Case, Project
+from health.rules.families import split_family
 from health.rules.identity import STEP
+from health.sql import open_cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,12 @@ class CaseName:
     @property
     def family(self) -> str:
         """The name before its parameters: all of "test_pager[less]" and "test_pager[cat]" is "test_pager"."""
-        return self.name.partition("[")[0]
+        return split_family(self.name).name
+
+    @property
+    def is_parametrised(self) -> bool:
+        """Whether it is one of a family."""
+        return bool(split_family(self.name).parameters)
 
     @property
     def place(self) -> str:
@@ -47,6 +55,11 @@ class CaseName:
 
 
 _FIELDS = ("ord", "name", "class_name", "suite_path", "namespace", "occurrence", "suite")
+
+
+def read_aliases(project: Project) -> Aliases:
+    """Which cases are read under which names, after renames."""
+    return fetch_known_aliases(open_cursor(), project.pk, epoch=project.identity_epoch)
 
 
 def read_case_names(project_id: int, slug: str, *, ords: Sequence[int]) -> dict[int, CaseName]:

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from dashboard.queries.cases import read_aliases
 from dashboard.queries.facts import JobFact, JobKey
 from health.models import Project
 from health.rollups import Cases, effective_suites, fetch_cases
@@ -57,7 +58,7 @@ def read_changes(project: Project, *, jobs: Sequence[JobFact]) -> tuple[JobChang
     cases = _fetch_known_cases(cursor, project)
     wanted = {job.key for job in jobs} | {job.baseline for job in jobs if job.baseline}
     tiles = fetch_tiles_of_jobs(cursor, project.pk, jobs=sorted(wanted), n_cases=cases.n)
-    results = _merge_by_job(tiles, wanted, cases.n)
+    results = _merge_by_job(tiles, wanted, cases)
     return tuple(_compare(job, results, cases) for job in jobs)
 
 
@@ -73,16 +74,17 @@ def _compare(job: JobFact, results: dict[JobKey, Results], cases: Cases) -> JobC
     return JobChange(job, now, before, transitions)
 
 
-def _merge_by_job(tiles: Iterable[StoredTile], wanted: set[JobKey], n_cases: int) -> dict[JobKey, Results]:
+def _merge_by_job(tiles: Iterable[StoredTile], wanted: set[JobKey], cases: Cases) -> dict[JobKey, Results]:
     groups: dict[JobKey, list[StoredTile]] = {key: [] for key in wanted}
     for tile in tiles:
         groups[JobKey(tile.run, tile.series)].append(tile)
-    return {key: merge_tiles(group, n_cases=n_cases) for key, group in groups.items()}
+    return {key: merge_tiles(group, n_cases=cases.n, aliases=cases.aliases) for key, group in groups.items()}
 
 
 def _fetch_known_cases(cursor: Cursor, project: Project) -> Cases:
     epoch, known = _known.get(project.pk, (-1, None))
-    cases = fetch_cases(cursor, project.pk, known=known if epoch == project.identity_epoch else None)
+    known = known if epoch == project.identity_epoch else None
+    cases = fetch_cases(cursor, project.pk, known=known, aliases=read_aliases(project))
     if len(_known) >= _MOST_KNOWN_PROJECTS:
         _known.clear()
     _known[project.pk] = (project.identity_epoch, cases)
@@ -92,4 +94,4 @@ def _fetch_known_cases(cursor: Cursor, project: Project) -> Cases:
 def _fill_block(cases: Cases) -> Cases:
     """Room for cases that are numbered between this statement and the next; they are not in any suite yet."""
     room = -cases.n % BLOCK_SIZE
-    return Cases(np.pad(cases.suites, (0, room), constant_values=NO_SUITE))
+    return Cases(np.pad(cases.suites, (0, room), constant_values=NO_SUITE), cases.aliases)

@@ -1,7 +1,7 @@
 """The failures of a run: every broken case with what it said, grouped by cause.
 
 Used by the run page. A cause is the fingerprint: the message with its changing parts masked.
-Promise: five statements, however many cases are broken (`tests/dashboard/test_run_queries.py`).
+Promise: five statements, however many cases are broken, and one for owners (`tests/dashboard/test_run_queries.py`).
 """
 
 from collections import defaultdict
@@ -11,23 +11,24 @@ from typing import Final
 
 import numpy as np
 
-from dashboard.queries.cases import CaseName
+from dashboard.queries.cases import CaseName, read_aliases
 from dashboard.queries.changes import JobChange
 from dashboard.queries.facts import JobFact, JobKey
 from dashboard.queries.history import Moment, read_moments_until
+from dashboard.queries.owners import read_owners
 from dashboard.queries.sql import fetch_rows
-from dashboard.queries.texts import Said, TextPlace, read_texts
+from dashboard.queries.texts import Said, TextPlace, mask_cause, read_texts
 from health.history import fetch_case_results
 from health.models import Project
 from health.rules import outcomes as codes
 from health.rules.durations import UNITS_PER_SECOND
-from health.rules.fingerprints import mask_message
 from health.sql import open_cursor
 
 MOST_CASES: Final = 200  # shown with name and cause; what is beyond is counted
 MOST_GROUPS: Final = 40
 _MOST_STRIPS: Final = 60
 _N_LATELY: Final = 20
+_ROLLED_UP: Final = 3  # so many of a family stand in one row
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class BrokenCase:
     place: TextPlace | None
     lately: tuple[str, ...]  # strip marks of the runs up to this one, oldest first
     n_lately_broken: int
+    owners: tuple[str, ...] = ()
 
     @property
     def mark(self) -> str:
@@ -64,12 +66,47 @@ class BrokenCase:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokenFamily:
+    """Broken results of one cause in one job that are alike but for their parameters; most are alone."""
+
+    cases: tuple[BrokenCase, ...]
+
+    @property
+    def first(self) -> BrokenCase:
+        """The one whose state and place stand for all."""
+        return self.cases[0]
+
+    @property
+    def seconds(self) -> float:
+        """How long they took together."""
+        return sum(broken.seconds for broken in self.cases)
+
+
+@dataclass(frozen=True, slots=True)
 class Cause:
     """Failures with one fingerprint, and what the first of them said."""
 
     title: str
     cases: tuple[BrokenCase, ...]
     said: Said | None
+
+    @property
+    def families(self) -> tuple[BrokenFamily, ...]:
+        """The cases in their order, those of one family rolled up where there are several."""
+        found: dict[tuple[object, ...], list[BrokenCase]] = defaultdict(list)
+        for broken in self.cases:
+            case = broken.case
+            alike = (case.place, case.family, case.suite_path, broken.job.key, broken.word)
+            found[alike if case.is_parametrised else (case.ord, broken.job.key)].append(broken)
+        return tuple(
+            family
+            for cases in found.values()
+            for family in ([BrokenFamily(tuple(cases))] if len(cases) >= _ROLLED_UP else map(_alone, cases))
+        )
+
+
+def _alone(broken: BrokenCase) -> BrokenFamily:
+    return BrokenFamily((broken,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +130,11 @@ def pick_broken(changes: Sequence[JobChange]) -> list[tuple[JobChange, int]]:
 
 
 def read_failures(
-    project: Project, *, broken: Sequence[tuple[JobChange, int]], names: Mapping[int, CaseName]
+    project: Project,
+    *,
+    broken: Sequence[tuple[JobChange, int]],
+    names: Mapping[int, CaseName],
+    for_owner: bool = False,
 ) -> Failures:
     """Group the picked results by cause and read what each cause says."""
     shown = broken[:MOST_CASES]
@@ -102,13 +143,14 @@ def read_failures(
     keys = [(change.job.key, ord_) for change, ord_ in shown]
     details = _read_details(project, keys)
     lately = _read_lately(project, shown[:_MOST_STRIPS])
-    cases = [_describe(change, ord_, names[ord_], details, lately) for change, ord_ in shown if ord_ in names]
+    owners = read_owners(project, cases=[names[ord_] for _, ord_ in shown if ord_ in names])
+    cases = [_describe(change, ord_, names[ord_], details, lately, owners) for change, ord_ in shown if ord_ in names]
     groups: dict[int | None, list[BrokenCase]] = defaultdict(list)
     for case in cases:
         groups[case.fingerprint].append(case)
     ranked = sorted(groups.values(), key=lambda group: (group[0].kind == "still", -len(group)))[:MOST_GROUPS]
     samples = [group[0].place for group in ranked if group[0].place]
-    said = read_texts(project.pk, places=samples)
+    said = read_texts(project.pk, places=samples, for_owner=for_owner)
     titles = _read_titles(project, [group[0].fingerprint for group in ranked if group[0].fingerprint is not None])
     causes = tuple(
         Cause(
@@ -127,6 +169,7 @@ def _describe(
     name: CaseName,
     details: Mapping[tuple[JobKey, int], tuple[int, TextPlace]],
     lately: Mapping[tuple[JobKey, int], tuple[str, ...]],
+    owners: Mapping[int, tuple[str, ...]],
 ) -> BrokenCase:
     key = (change.job.key, ord_)
     fingerprint, place = details.get(key, (None, None))
@@ -144,6 +187,7 @@ def _describe(
         place=place,
         lately=strip,
         n_lately_broken=sum(mark in ("fail", "error") for mark in strip),
+        owners=owners.get(name.ord, ()),
     )
 
 
@@ -151,13 +195,15 @@ def _read_details(
     project: Project, keys: Sequence[tuple[JobKey, int]]
 ) -> dict[tuple[JobKey, int], tuple[int, TextPlace]]:
     """Fingerprint and text of each broken result: of its last attempt in CI, and of the last one in there."""
+    names = read_aliases(project).expand((ord_, key.run, key.series) for key, ord_ in keys)
     rows = fetch_rows(
         _DETAILS_SQL,
         {
             "project": project.pk,
-            "ords": [ord_ for _, ord_ in keys],
-            "runs": [key.run for key, _ in keys],
-            "series": [key.series for key, _ in keys],
+            "names": [name for name, _, _, _ in names],
+            "ords": [ord_ for _, ord_, _, _ in names],
+            "runs": [run for _, _, run, _ in names],
+            "series": [series for _, _, _, series in names],
             "broken": sorted(codes.BROKEN),
         },
     )
@@ -173,7 +219,7 @@ def _name_cause(said: Said | None, title: str | None) -> str:
 
 def _read_titles(project: Project, fingerprints: Sequence[int]) -> dict[int | None, str]:
     rows = fetch_rows(_TITLES_SQL, {"project": project.pk, "fingerprints": list(fingerprints)})
-    return {fingerprint: mask_message(message) or kind for fingerprint, kind, message in rows}
+    return {fingerprint: mask_cause(message) or kind for fingerprint, kind, message in rows}
 
 
 def _read_lately(project: Project, shown: Sequence[tuple[JobChange, int]]) -> dict[tuple[JobKey, int], tuple[str, ...]]:
@@ -181,7 +227,8 @@ def _read_lately(project: Project, shown: Sequence[tuple[JobChange, int]]) -> di
     jobs = {change.job.key: change.job for change, _ in shown}
     moments = read_moments_until(project, jobs=jobs.values(), limit=_N_LATELY)
     pairs = [(moment.run, series) for series, line in moments.items() for moment in line]
-    results = fetch_case_results(open_cursor(), project.pk, ords=sorted({ord_ for _, ord_ in shown}), jobs=pairs)
+    ords = sorted({ord_ for _, ord_ in shown})
+    results = fetch_case_results(open_cursor(), project.pk, ords=ords, jobs=pairs, aliases=read_aliases(project))
     outcomes = {(result.ord, result.series, result.run): result.outcome for result in results}
     strips = {}
     for change, ord_ in shown:
@@ -198,13 +245,13 @@ def _mark(outcome: int) -> str:
 
 
 _DETAILS_SQL: Final = """
-SELECT DISTINCT ON (f.run, f.series, f.ord) f.run, f.series, f.ord, f.fingerprint,
+SELECT DISTINCT ON (f.run, f.series, wanted.ord) f.run, f.series, wanted.ord, f.fingerprint,
        f.upload, f.text_offset, f.message_length, f.text_length
-FROM unnest(%(ords)s::int[], %(runs)s::int[], %(series)s::int[]) AS wanted(ord, run, series)
-JOIN health_failure f ON f.project_id = %(project)s AND f.ord = wanted.ord AND f.run = wanted.run
+FROM unnest(%(names)s::int[], %(ords)s::int[], %(runs)s::int[], %(series)s::int[]) AS wanted(name, ord, run, series)
+JOIN health_failure f ON f.project_id = %(project)s AND f.ord = wanted.name AND f.run = wanted.run
     AND f.series = wanted.series AND f.outcome = ANY(%(broken)s)
 JOIN health_upload u ON u.id = f.upload
-ORDER BY f.run, f.series, f.ord, u.attempt DESC, f.attempt DESC, f.upload DESC, f.sequence
+ORDER BY f.run, f.series, wanted.ord, u.attempt DESC, f.attempt DESC, f.upload DESC, f.sequence
 """
 
 _TITLES_SQL: Final = """

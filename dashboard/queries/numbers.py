@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
+from dashboard.queries.covered import LevelFact
 from dashboard.queries.facts import Counts, tell_as_expected
 from dashboard.queries.standing import Point, Standing
-from dashboard.templatetags.display import duration, percent_of
+from dashboard.templatetags.display import duration, percent_of, plain
 
 _WIDTH: Final = 100.0
 _TOP: Final = 4.0
@@ -28,7 +29,7 @@ class Spark:
 @dataclass(frozen=True, slots=True)
 class Number:
     """`figure` is large, `unit` small beside it; `whole` is bold and `rest` plain below. `part` of the page of `run`
-    lists what the figure counts.
+    lists what the figure counts; or the page named `page` does.
     """
 
     title: str
@@ -39,14 +40,47 @@ class Number:
     spark: Spark | None
     run: int | None = None
     part: str = ""
+    page: str = ""
 
 
-def list_numbers(standing: Standing) -> tuple[Number, ...]:
-    """Pass rate, deferred, declared, test time; nothing without a run."""
+def list_numbers(standing: Standing, *, coverage: Sequence[Sequence[LevelFact]] = ()) -> tuple[Number, ...]:
+    """Pass rate, deferred, line coverage, declared; without coverage test time. Nothing without a run.
+
+    `coverage` is of the lane's runs, oldest first.
+    """
     if standing.head is None:
         return ()
     points = standing.points
-    return (_tell_rate(points), _tell_deferred(standing), _tell_declared(points), _tell_time(points))
+    if not coverage:
+        return (_tell_rate(points), _tell_deferred(standing), _tell_declared(points), _tell_time(points))
+    return (_tell_rate(points), _tell_deferred(standing), tell_coverage(coverage), _tell_declared(points))
+
+
+def tell_coverage(coverage: Sequence[Sequence[LevelFact]]) -> Number:
+    """The level that ran most lines, as its newest run left it; the others in words. A report that broke off tells
+    nothing where there is a whole one.
+    """
+    levels: dict[str, list[LevelFact]] = {}
+    for facts in coverage:
+        for fact in facts:
+            levels.setdefault(fact.level, []).append(fact)
+    whole = {level: [f for f in facts if not f.is_partial] or facts[-1:] for level, facts in levels.items()}
+    newest = sorted((facts[-1] for facts in whole.values()), key=lambda fact: -fact.covered.lines_covered)
+    most, others = newest[0], newest[1:]
+    valid, covered = most.covered.lines_valid, most.covered.lines_covered
+    told = [f"{plain(f.name)}: {f.covered.lines_covered:,} of {f.covered.lines_valid:,}." for f in others[:2]]
+    by = f", by the {plain(most.level)} tests" if most.level else ""
+    cut = ["Its report broke off."] if most.is_partial else []
+    shares = [f.covered.lines_covered / f.covered.lines_valid for f in whole[most.level] if f.covered.lines_valid]
+    return Number(
+        title="Line coverage",
+        figure=percent_of(covered, valid),
+        unit="%" if valid else "",
+        whole=f"{covered:,} of {valid:,} lines ran" if valid else "",
+        rest=" ".join([f"{by}.", *cut, *told]) if valid else "No line could run.",
+        spark=_draw_values(shares, "Line coverage", first=shares[0]) if len(shares) > 1 else None,
+        page="coverage",
+    )
 
 
 def _tell_rate(points: Sequence[Point]) -> Number:
@@ -147,12 +181,16 @@ def _draw(
     if len(points) < 2:
         return None
     values = [take(point.counts) for point in points]
+    return _draw_values(values, title, first=take(_find_oldest(points).counts), ceiling=ceiling)
+
+
+def _draw_values(values: Sequence[float], title: str, *, first: float, ceiling: float | None = None) -> Spark:
     low, high = min(values), max(values) if ceiling is None else ceiling
     scale = (_BOTTOM - _TOP) / (high - low) if high > low else 0.0
     step = _WIDTH / (len(values) - 1)
     base = _BOTTOM if scale else (_TOP if ceiling is not None else (_TOP + _BOTTOM) / 2)
     path = " ".join(f"{at * step:.1f},{base - (value - low) * scale:.1f}" for at, value in enumerate(values))
-    trend = _tell_trend(take(_find_oldest(points).counts), values[-1])
+    trend = _tell_trend(first, values[-1])
     return Spark(path, f"{title} in {len(values)} runs: {trend}")
 
 

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Final
 
 from dashboard.queries.attention import Attention, read_attention
+from dashboard.queries.covered import LevelFact, read_of_runs, write_levels
 from dashboard.queries.facts import JobFact, RunFact, name_jobs
 from dashboard.queries.numbers import Number, list_numbers
 from dashboard.queries.sentences import write_status
@@ -22,11 +23,15 @@ _N_RECENT: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class RecentRun:
-    """A run, with its jobs in words. `change` is in declared tests, against the run before of the same jobs."""
+    """A run, with its jobs in words. `change` is in declared tests, against the run before of the same jobs.
+
+    `is_bare`: it brought coverage and no test results.
+    """
 
     run: RunFact
     what: str
     change: int | None
+    is_bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +48,30 @@ class Overview:
     crowded: frozenset[date]  # days on which several of the recent runs were
     has_several: bool  # whether the runs are not all of the same jobs
     has_other_runs: bool
+    has_only_coverage: bool
 
 
 def read_overview(project: Project, *, now: datetime) -> Overview:
     """Read the lane, judge it, and find what needs somebody."""
     standing = read_standing(project)
     has_other_runs = standing.head is None and Run.objects.filter(project=project).exists()
-    recent_runs = list_recent(standing.runs, jobs=standing.jobs_of_runs)[:_N_RECENT]
+    coverage = read_of_runs(project, numbers=[run.number for run in standing.runs])
+    in_order = [coverage[run.number] for run in standing.runs if run.number in coverage]
+    recent_runs = list_recent(standing.runs, jobs=standing.jobs_of_runs, coverage=coverage)[:_N_RECENT]
+    only = in_order[-1] if in_order and standing.head is None else ()
     counted = {job.key.run for job in standing.jobs}
     return Overview(
         standing=standing,
-        sentence=write_status(standing, has_other_runs=has_other_runs),
+        sentence=write_status(standing, has_other_runs=has_other_runs, coverage=only),
         attention=read_attention(project, standing, now=now),
-        numbers=list_numbers(standing),
+        numbers=list_numbers(standing, coverage=in_order),
         recent=recent_runs,
         counted=tuple(run for run in reversed(standing.runs) if run.number in counted),
-        has_several=len({recent.what for recent in recent_runs}) > 1,
+        has_several=len({recent.what for recent in recent_runs if recent.what}) > 1,
         told_recent=tell_recent(standing, n_shown=len(recent_runs)),
         crowded=find_crowded_days(recent.run.ran_at for recent in recent_runs),
         has_other_runs=has_other_runs,
+        has_only_coverage=bool(only),
     )
 
 
@@ -78,12 +88,20 @@ def tell_recent(standing: Standing, *, n_shown: int) -> str:
     return f"All {in_words(n)}; {were.format('them')}."
 
 
-def list_recent(runs: Sequence[RunFact], *, jobs: Mapping[int, Sequence[JobFact]]) -> tuple[RecentRun, ...]:
+def list_recent(
+    runs: Sequence[RunFact],
+    *,
+    jobs: Mapping[int, Sequence[JobFact]],
+    coverage: Mapping[int, Sequence[LevelFact]],
+) -> tuple[RecentRun, ...]:
     """The runs, newest first, each compared with the one before it that had the same series."""
     last: dict[frozenset[int], RunFact] = {}
     listed = []
     for run in runs:
         here = jobs.get(run.number, ())
+        if not here:
+            listed.append(RecentRun(run, write_levels(coverage.get(run.number, ())), None, is_bare=True))
+            continue
         series = frozenset(job.key.series for job in here)
         before = last.get(series)
         change = run.counts.declared - before.counts.declared if before else None

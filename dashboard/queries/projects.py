@@ -1,7 +1,7 @@
 """All projects of one person, worst first: a line each, and one sentence for all of them.
 
 Called by `dashboard.views.projects`. A line says what the project's overview says, by the same rules.
-Promise: four queries, however many projects and runs there are (`tests/dashboard/test_projects_queries.py`).
+Promise: five queries, however many projects and runs there are (`tests/dashboard/test_projects_queries.py`).
 """
 
 from collections import defaultdict
@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from dashboard.queries.facts import JOB_COLUMNS, RUN_COLUMNS, Counts, JobFact, RunFact, read_job, read_run
+from dashboard.queries.rhythm import Silence, find_silent
 from dashboard.queries.sql import fetch_rows
 from dashboard.queries.standing import N_RUNS, Point, fold_jobs
 from dashboard.templatetags.display import in_words, write_day
@@ -23,15 +24,16 @@ from health.rules.lanes import CHANGES
 
 
 class Severity(IntEnum):
-    """The order of the page: what cannot run, what fails, what is unsure, what is calm."""
+    """The order of the page: what cannot run, what fails, what is unsure, what is silent, what is calm."""
 
     ERROR = 0
     FAIL = 1
     REFUSED = 2
     INCOMPLETE = 3
-    WAITING = 4
-    UNSTEADY = 5
-    CALM = 6
+    SILENT = 4
+    WAITING = 5
+    UNSTEADY = 6
+    CALM = 7
 
 
 class Judgement(NamedTuple):
@@ -90,14 +92,17 @@ def read_lines(user: User) -> tuple[ProjectLine, ...]:
     runs = _read_runs([project.pk for project in projects])
     jobs = _read_jobs(runs)
     refused = _read_refused([project.pk for project in projects if project.pk not in runs])
+    silent = find_silent([project.pk for project in projects], now=timezone.now())
     lines = []
     for project in projects:
         found = runs.get(project.pk, [])
         points, _, _ = fold_jobs(found, jobs[project.pk])
         with timezone.override(project.time_zone):
-            judgement = judge_project(project, points, is_refused=project.pk in refused)
+            judgement = judge_project(project, points, is_refused=project.pk in refused, has_runs=bool(found))
+            judgement = _add_silence(judgement, silent.get(project.pk))
         head = points[-1] if points else None
-        lines.append(ProjectLine(project.slug, project.name, project.time_zone, judgement, head, tuple(found)))
+        tested = tuple(run for run in found if jobs[project.pk].get(run.number))
+        lines.append(ProjectLine(project.slug, project.name, project.time_zone, judgement, head, tested))
     return tuple(sorted(lines, key=lambda line: (line.severity, line.name.casefold())))
 
 
@@ -108,6 +113,7 @@ def write_sentence(lines: tuple[ProjectLine, ...]) -> str:
     broken = [line for line in lines if line.severity <= Severity.FAIL]
     waiting = [line for line in lines if line.severity in (Severity.REFUSED, Severity.WAITING)]
     unsure = [line for line in lines if line.severity == Severity.INCOMPLETE]
+    silent = [line for line in lines if line.severity == Severity.SILENT]
     unsteady = [line for line in lines if line.severity == Severity.UNSTEADY]
     n_calm = sum(line.severity == Severity.CALM for line in lines)
     if n_calm == len(lines):
@@ -116,6 +122,7 @@ def write_sentence(lines: tuple[ProjectLine, ...]) -> str:
     said = [
         (broken, "is failing", "are failing"),
         (unsure, "did not wholly run", "did not wholly run"),
+        (silent, "fell silent", "fell silent"),
         (unsteady, "is green but not steady", "are green but not steady"),
         (waiting, "waits for a first readable report", "wait for a first readable report"),
     ]
@@ -130,11 +137,14 @@ def write_sentence(lines: tuple[ProjectLine, ...]) -> str:
         parts.append("the rest is calm")
     text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}, and {parts[-1]}"
     # A name keeps its own first letter.
-    return f"{text}." if len(broken or unsure or unsteady or waiting) == 1 else f"{text[0].upper()}{text[1:]}."
+    is_named = len(broken or unsure or silent or unsteady or waiting) == 1
+    return f"{text}." if is_named else f"{text[0].upper()}{text[1:]}."
 
 
-def judge_project(project: Project, points: Sequence[Point], *, is_refused: bool) -> Judgement:
-    """What to say, from how the main lane stands now and how it stood before."""
+def judge_project(project: Project, points: Sequence[Point], *, is_refused: bool, has_runs: bool = False) -> Judgement:
+    """What to say, from how the main lane stands now and how it stood before. Runs without points are of coverage."""
+    if not points and has_runs:
+        return Judgement(Severity.WAITING, "open", "no test results", "Coverage came, and no test results yet.")
     if not points:
         if is_refused:
             return Judgement(Severity.REFUSED, "fail", "refused", "Reports came, but none could be read.")
@@ -147,12 +157,22 @@ def judge_project(project: Project, points: Sequence[Point], *, is_refused: bool
     if head.is_red:
         return _judge_red(head.counts, where, _since(points))
     if not head.is_complete:
-        sentence = f"A report {where} was cut short; what arrived passed."
+        sentence = f"A run {where} is incomplete; what arrived passed."
         return Judgement(Severity.INCOMPLETE, "stale", "incomplete", sentence)
     if not head.counts.executed:
         declared = _count(head.counts.declared, "declared test")
         return Judgement(Severity.INCOMPLETE, "absent", "none ran", f"Nothing ran {where}, of {declared}.")
     return _judge_green(points, where)
+
+
+def _add_silence(judgement: Judgement, silence: Silence | None) -> Judgement:
+    """What was said may no longer hold when nothing came for long; trouble stays trouble."""
+    if silence is None:
+        return judgement
+    sentence = f"{judgement.sentence} {silence.sentence}"
+    if judgement.severity < Severity.SILENT:
+        return judgement._replace(sentence=sentence)
+    return Judgement(Severity.SILENT, "stale", "silent", sentence)
 
 
 def _judge_red(counts: Counts, where: str, since: str) -> Judgement:

@@ -11,14 +11,13 @@ from typing import Final
 
 import numpy as np
 
-from dashboard.queries.cases import CaseName
+from dashboard.queries.cases import CaseName, read_aliases
 from dashboard.queries.changes import JobChange
 from dashboard.queries.facts import JobFact, JobKey
 from dashboard.queries.sql import fetch_rows
-from dashboard.queries.texts import Said, TextPlace, read_texts
+from dashboard.queries.texts import Said, TextPlace, mask_cause, read_texts
 from health.models import Project
 from health.rules import outcomes as codes
-from health.rules.fingerprints import mask_message
 
 MOST_CASES: Final = 200
 # Reasons are short and many; what lies deeper in its delivery's texts is told by its fingerprint.
@@ -88,18 +87,20 @@ def read_reasons(project: Project, *, results: Sequence[tuple[JobKey, int]]) -> 
     """Why each of these results (job and case) was put off, in the report's own words; those that say nothing lack."""
     if not results:
         return {}
+    names = read_aliases(project).expand((ord_, key.run, key.series) for key, ord_ in results)
     rows = fetch_rows(
         _DETAILS_SQL,
         {
             "project": project.pk,
-            "ords": [ord_ for _, ord_ in results],
-            "runs": [key.run for key, _ in results],
-            "series": [key.series for key, _ in results],
+            "names": [name for name, _, _, _ in names],
+            "ords": [ord_ for _, ord_, _, _ in names],
+            "runs": [run for _, _, run, _ in names],
+            "series": [series for _, _, _, series in names],
             "deferred": sorted(codes.DEFERRED),
         },
     )
     places = {(JobKey(row[0], row[1]), row[2]): _clip(TextPlace(*row[4:])) for row in rows}
-    masked = {(JobKey(row[0], row[1]), row[2]): mask_message(row[3]) for row in rows}
+    masked = {(JobKey(row[0], row[1]), row[2]): mask_cause(row[3]) for row in rows}
     said = read_texts(project.pk, places=set(places.values()), depth=_DEPTH)
     reasons = {key: _take_reason(said.get(place), masked[key]) for key, place in places.items()}
     return {key: reason for key, reason in reasons.items() if reason}
@@ -116,12 +117,12 @@ def _take_reason(said: Said | None, masked: str) -> str:
 
 
 _DETAILS_SQL: Final = """
-SELECT DISTINCT ON (f.run, f.series, f.ord) f.run, f.series, f.ord, p.message,
+SELECT DISTINCT ON (f.run, f.series, wanted.ord) f.run, f.series, wanted.ord, p.message,
        f.upload, f.text_offset, f.message_length, f.text_length
-FROM unnest(%(ords)s::int[], %(runs)s::int[], %(series)s::int[]) AS wanted(ord, run, series)
-JOIN health_failure f ON f.project_id = %(project)s AND f.ord = wanted.ord AND f.run = wanted.run
+FROM unnest(%(names)s::int[], %(ords)s::int[], %(runs)s::int[], %(series)s::int[]) AS wanted(name, ord, run, series)
+JOIN health_failure f ON f.project_id = %(project)s AND f.ord = wanted.name AND f.run = wanted.run
     AND f.series = wanted.series AND f.outcome = ANY(%(deferred)s)
 JOIN health_fingerprint p ON p.project_id = f.project_id AND p.fingerprint = f.fingerprint
 JOIN health_upload u ON u.id = f.upload
-ORDER BY f.run, f.series, f.ord, u.attempt DESC, f.attempt DESC, f.upload DESC, f.sequence
+ORDER BY f.run, f.series, wanted.ord, u.attempt DESC, f.attempt DESC, f.upload DESC, f.sequence
 """

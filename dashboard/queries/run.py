@@ -9,13 +9,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import numpy as np
+from django.db.models import Q
 
 from dashboard.queries.cases import CaseName, read_case_names
 from dashboard.queries.changes import JobChange, read_changes
+from dashboard.queries.covered import LevelFact, read_of_run
 from dashboard.queries.facts import (
     JOB_COLUMNS,
     RUN_COLUMNS,
@@ -30,11 +32,14 @@ from dashboard.queries.facts import (
     sum_counts,
 )
 from dashboard.queries.failures import MOST_CASES, Failures, pick_broken, read_failures
+from dashboard.queries.missing import read_missing
 from dashboard.queries.put_off import MOST_CASES as MOST_PUT_OFF
 from dashboard.queries.put_off import PutOff, pick_put_off, read_put_off
+from dashboard.queries.renames import count_open
 from dashboard.queries.sql import fetch_rows
 from dashboard.queries.uploads import MARKS
-from health.models import Project, Upload
+from health.completeness import Missing
+from health.models import Project, Upload, UploadFile
 from health.rules import outcomes as codes
 
 _MOST_JOBS: Final = 24  # compared case by case; of more, the reader chooses one
@@ -85,6 +90,13 @@ class PairTable:
     n_cases: int
 
 
+class Sibling(NamedTuple):
+    """Another delivery of the same job that ran `n` of the same tests, as the receipt says."""
+
+    n: int
+    upload: str
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """An upload this run was made of."""
@@ -99,6 +111,7 @@ class Delivery:
     attempt: int
     received_at: datetime
     n_bytes: int
+    siblings: tuple["Sibling", ...] = ()
 
     @property
     def mark(self) -> str:
@@ -124,10 +137,33 @@ class RunPage:
     put_off: PutOff
     pairs: PairTable | None
     deliveries: tuple[Delivery, ...]
+    coverage: tuple[LevelFact, ...]  # of the whole run, whatever jobs are shown
     baselines: tuple[int, ...]
     is_kept: bool
     previous: int | None
     following: int | None
+    missing: Missing | None = None
+    n_renamed: int = 0  # cases that vanished and look like others that appeared, still to be decided
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run, or the chosen job of it, lacks nothing."""
+        return self.chosen.is_complete if self.chosen else self.run.is_complete
+
+    @property
+    def told_missing(self) -> str:
+        """What it lacks, as a clause; empty when that is nothing."""
+        return self.missing.tell() if self.missing and not self.is_complete else ""
+
+    @property
+    def has_siblings(self) -> bool:
+        """Whether deliveries of one job ran the same tests side by side."""
+        return any(delivery.siblings for delivery in self.deliveries)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it brought coverage and no test results."""
+        return bool(self.coverage) and not self.jobs
 
     @property
     def has_levels(self) -> bool:
@@ -150,7 +186,9 @@ class RunPage:
     @property
     def verdict(self) -> Verdict:
         """Mark and word of what is shown."""
-        return judge(self.counts, is_complete=all(job.is_complete for job in self.shown))
+        if self.is_bare and self.is_complete:
+            return Verdict("absent", "no test results")
+        return judge(self.counts, is_complete=self.is_complete)
 
     @property
     def n_fixed(self) -> int:
@@ -173,8 +211,11 @@ class RunPage:
         return sum(job.changes.still for job in self.shown)
 
 
-def read_run_page(project: Project, *, number: int, series: str = "") -> RunPage | None:
-    """The run of that number, narrowed to the job of one series when asked; None when there is none."""
+def read_run_page(project: Project, *, number: int, series: str = "", for_owner: bool = False) -> RunPage | None:
+    """The run of that number, narrowed to the job of one series when asked; None when there is none.
+
+    Only an owner of the project is shown what looks like a secret.
+    """
     rows = fetch_rows(_RUN_SQL, {"project": project.pk, "number": number})
     if not rows:
         return None
@@ -200,18 +241,27 @@ def read_run_page(project: Project, *, number: int, series: str = "") -> RunPage
         is_cut=len(compared) < len(shown),
         counts=sum_counts(job.counts for job in shown),
         suites=_read_suites(project, number, [job.key.series for job in shown]),
-        failures=read_failures(project, broken=broken, names=names),
+        failures=read_failures(project, broken=broken, names=names, for_owner=for_owner),
         fixed=fixed,
         gone=gone,
         retried=retried,
         put_off=read_put_off(project, picked=put_off, names=names),
         pairs=_count_pairs(changes),
-        deliveries=_list_deliveries(project, number, shown),
+        deliveries=_list_deliveries(project, number, shown, is_whole=chosen is None),
+        coverage=read_of_run(project, number=number),
         baselines=tuple(sorted({job.baseline.run for job in shown if job.baseline})),
         is_kept=all(change.is_kept for change in changes),
         previous=previous,
         following=following,
+        missing=_read_missing(project, run, chosen),
+        n_renamed=count_open(project, run=number).get(number, 0),
     )
+
+
+def _read_missing(project: Project, run: RunFact, chosen: JobFact | None) -> Missing | None:
+    missing = read_missing(project, [run]).get(run.number)
+    title = ", ".join(part for part in (chosen.job, chosen.variant) if part) if chosen else ""
+    return missing.narrow(title) if missing and chosen else missing
 
 
 def _pick(changes: Iterable[JobChange], name: str) -> list[tuple[JobChange, int]]:
@@ -261,27 +311,40 @@ def _read_suites(project: Project, number: int, series: Sequence[int]) -> tuple[
     return tuple(sorted(lines, key=lambda line: (-line.counts.errored, -line.counts.failed, line.name)))
 
 
-def _list_deliveries(project: Project, number: int, shown: Sequence[JobFact]) -> tuple[Delivery, ...]:
+def _list_deliveries(
+    project: Project, number: int, shown: Sequence[JobFact], *, is_whole: bool
+) -> tuple[Delivery, ...]:
+    """Those of the jobs shown; of the whole run also those of nothing but coverage, which belong to no job."""
     titles = {job.key.series: job.title for job in shown}
-    uploads = Upload.objects.filter(project=project, run=number, series__in=titles).prefetch_related("files")
+    of_none = Q(series__isnull=True) if is_whole else Q(pk__in=())
+    found = Upload.objects.filter(project=project, run=number)
+    uploads = found.filter(Q(series__in=titles) | of_none).prefetch_related("files")
     files: dict[int, list[str]] = defaultdict(list)
     for upload in uploads:
-        files[upload.pk] = [file.name for file in sorted(upload.files.all(), key=lambda file: file.position)]
+        reports = [file for file in upload.files.all() if file.role == UploadFile.Role.REPORT]
+        files[upload.pk] = [file.name for file in sorted(reports, key=lambda file: file.position)]
     return tuple(
         Delivery(
             public_id=upload.public_id,
             state=upload.state,
             word=upload.get_state_display(),
             files=tuple(files[upload.pk]),
-            job=titles[upload.series or 0],
+            job="" if upload.series is None else titles[upload.series],
             branch=str(upload.metadata.get("branch", "")),
             shard=str(upload.metadata.get("shard", "")),
             attempt=upload.attempt,
             received_at=upload.received_at,
             n_bytes=upload.n_bytes_plain,
+            siblings=_read_siblings(upload),
         )
         for upload in sorted(uploads, key=lambda upload: upload.pk)
     )
+
+
+def _read_siblings(upload: Upload) -> tuple[Sibling, ...]:
+    warnings = (upload.receipt or {}).get("warnings", [])
+    found = [warning for warning in warnings if warning.get("code") == "sibling_deliveries"]
+    return tuple(Sibling(warning["count"], warning["upload"]) for warning in found)
 
 
 _NEIGHBOUR: Final = """

@@ -1,18 +1,22 @@
 """The list of runs, newest first, a page at a time.
 
-Called by `dashboard.views.runs`. Promise: three statements for any page of any list
-(`tests/dashboard/test_runs_queries.py`).
+Called by `dashboard.views.runs`. Promise: four statements for any page of any list, and one more where a run lacks
+something (`tests/dashboard/test_runs_queries.py`).
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
 from dashboard.filters import Filters
+from dashboard.queries.covered import LevelFact, read_of_runs
 from dashboard.queries.facts import RUN_COLUMNS, RunFact, name_jobs, read_run
+from dashboard.queries.missing import read_missing
 from dashboard.queries.sql import fetch_rows
 from dashboard.templatetags.display import find_crowded_days
+from health.completeness import Missing
 from health.models import Project, Run, Series
 
 N_ROWS: Final = 50
@@ -20,10 +24,13 @@ N_ROWS: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """A run, and in words the jobs it is made of."""
+    """A run, in words the jobs it is made of, and what it measured. `is_bare`: coverage, and no test results."""
 
     run: RunFact
     what: str
+    coverage: tuple[LevelFact, ...] = ()
+    is_bare: bool = False
+    missing: str = ""  # what it lacks, as a sentence; empty when it is whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +47,19 @@ class RunList:
         return find_crowded_days(line.run.ran_at for line in self.lines)
 
     @property
+    def has_coverage(self) -> bool:
+        """Whether any of the runs shown brought coverage."""
+        return any(line.coverage for line in self.lines)
+
+    @property
     def n_red(self) -> int:
         """How many of the runs shown are red."""
         return sum(line.run.counts.is_red for line in self.lines)
+
+    @property
+    def n_incomplete(self) -> int:
+        """How many of the runs shown lack something."""
+        return sum(not line.run.is_complete for line in self.lines)
 
 
 def list_runs(project: Project, filters: Filters) -> RunList:
@@ -52,12 +69,30 @@ def list_runs(project: Project, filters: Filters) -> RunList:
     rows = fetch_rows(*_write_statement(project, filters))
     runs = [read_run(row) for row in rows]
     shown = runs[:N_ROWS]
-    jobs = _read_jobs(project, [run.number for run in shown])
+    numbers = [run.number for run in shown]
+    jobs = _read_jobs(project, numbers)
+    coverage = read_of_runs(project, numbers=numbers)
+    missing = read_missing(project, shown)
     return RunList(
-        lines=tuple(RunLine(run, name_jobs(jobs[run.number])) for run in shown),
+        lines=tuple(
+            _write_line(run, jobs[run.number], coverage.get(run.number, ()), _tell(missing.get(run.number)))
+            for run in shown
+        ),
         branches=branches,
         next_before=str(shown[-1].number) if len(runs) > N_ROWS else "",
     )
+
+
+def _write_line(
+    run: RunFact, jobs: Sequence[tuple[str, str]], coverage: tuple[LevelFact, ...], missing: str
+) -> RunLine:
+    is_bare = bool(coverage) and not jobs
+    return RunLine(run, "" if is_bare else name_jobs(jobs), coverage, is_bare, missing)
+
+
+def _tell(missing: Missing | None) -> str:
+    told = missing.tell() if missing else ""
+    return told[:1].upper() + told[1:]
 
 
 def _write_statement(project: Project, filters: Filters) -> tuple[str, dict[str, Any]]:

@@ -1,7 +1,7 @@
 """The sentences on top of pages: what a colleague would say about a branch, a run, a case, a trend.
 
-Used by the queries of the overview and the views of run, case and trends. Pure; each number in them is a fact given
-(`tests/dashboard/test_sentences.py`).
+Used by the queries of the overview and the views of run, case, trends and coverage. Pure; each number in them is a
+fact given (`tests/dashboard/test_sentences.py`).
 """
 
 from collections.abc import Sequence
@@ -9,10 +9,13 @@ from typing import Final
 
 from dashboard.queries.case import CasePage
 from dashboard.queries.case_history import Cell
+from dashboard.queries.coverage import Coverage
+from dashboard.queries.coverage_file import FilePage
+from dashboard.queries.covered import Change, Covered, LevelFact, write_levels, write_points
 from dashboard.queries.facts import Changes, Counts
 from dashboard.queries.standing import Standing
 from dashboard.queries.trends import DayPoint, Trends
-from dashboard.templatetags.display import in_words, plain, write_day
+from dashboard.templatetags.display import in_words, percent_of, plain, shorten, write_day
 from health.rules import outcomes as codes
 
 _PLURALS: Final = {
@@ -24,9 +27,13 @@ _PLURALS: Final = {
 }
 
 
-def write_status(standing: Standing, *, has_other_runs: bool = False) -> str:
-    """How the lane is, how much of it, since when. `has_other_runs`: other branches have been heard of."""
+def write_status(standing: Standing, *, has_other_runs: bool = False, coverage: Sequence[LevelFact] = ()) -> str:
+    """How the lane is, how much of it, since when. `has_other_runs`: other branches have been heard of. `coverage` is
+    all that has come without test results.
+    """
     lane, head = plain(standing.lane) or "the default branch", standing.head
+    if head is None and coverage:
+        return f"No test results of {lane} yet, only coverage: {write_levels(coverage)}."
     if head is None:
         return f"No run of {lane} yet." if has_other_runs else "No run yet."
     counts = head.counts
@@ -39,8 +46,17 @@ def write_status(standing: Standing, *, has_other_runs: bool = False) -> str:
     if not counts.executed:
         return f"Nothing ran on {lane}: {_of(0, counts.declared)} declared tests."
     if not head.is_complete:
-        return f"{lane} is incomplete: of what arrived, {_tell_passes(counts)}."
+        return _tell_incomplete(standing, lane)
     return f"{lane} is green: {_tell_passes(counts)}."
+
+
+def _tell_incomplete(standing: Standing, lane: str) -> str:
+    """What is missing where that is known; of several runs, in the newest."""
+    passes = _tell_passes(standing.head.counts if standing.head else Counts())
+    if not standing.missing:
+        return f"{lane} is incomplete: of what arrived, {passes}."
+    number = max(standing.missing)
+    return f"{lane} is incomplete: {plain(standing.missing[number].tell(f'run {number}'))}. Of what arrived, {passes}."
 
 
 def _tell_passes(counts: Counts) -> str:
@@ -86,13 +102,21 @@ def _tell_since(standing: Standing) -> str:
     return f" in each of its {n_runs} runs" if standing.is_whole else f" for at least {n_runs} runs"
 
 
-def write_run(counts: Counts, changes: Changes, *, is_complete: bool, baselines: Sequence[int], what: str = "") -> str:
-    """What a run found, against the runs it is compared with. `what` names its jobs."""
+def write_run(
+    counts: Counts, changes: Changes, *, is_complete: bool, baselines: Sequence[int], what: str = "", missing: str = ""
+) -> str:
+    """What a run found, against the runs it is compared with. `what` names its jobs, `missing` what it lacks."""
     against = f"run {baselines[0]}" if len(baselines) == 1 else "the runs before"
     said = _tell_changes(changes, counts, against) if baselines else _tell_alone(counts, what)
     if not is_complete:
-        return f"This run is incomplete: what is missing is unknown. Of what arrived, {said[0].lower()}{said[1:]}"
+        lacks = plain(missing) or "what is missing is unknown"
+        return f"This run is incomplete: {lacks}. Of what arrived, {said[0].lower()}{said[1:]}"
     return said
+
+
+def write_bare_run(coverage: Sequence[LevelFact]) -> str:
+    """A run that brought coverage and no test results."""
+    return f"This run sent coverage and no test results: {write_levels(coverage)}."
 
 
 def _tell_alone(counts: Counts, what: str = "") -> str:
@@ -207,6 +231,79 @@ def write_trends(trends: Trends, *, by: str) -> str:
     if round(first) == round(last):
         return f"{red[0].upper()}{red[1:]}; {last:,.0f} tests are declared, as at first."
     return f"{red[0].upper()}{red[1:]}; declared tests went from {first:,.0f} to {last:,.0f}."
+
+
+def write_coverage(page: Coverage) -> str:
+    """How much of a branch, or of a directory of it, ran in the newest run, and since a month ago."""
+    lane = plain(page.lane) or "the default branch"
+    if not page.lanes:
+        return "No coverage has arrived yet."
+    if not page.shown:
+        return f"No run of {lane} has measured that."
+    where = f" in {plain(shorten(page.directory, 80))}" if page.directory else ""
+    if not page.n_files:
+        return f"The newest run of {lane} measured no file{where}."
+    files = "one file" if page.n_files == 1 else f"{page.n_files:,} files"
+    if not page.covered.lines_valid:
+        return f"The newest run of {lane} lists {files}{where}, and no line in {_them(page.n_files)} that could run."
+    chosen = page.chosen
+    what = f"the {plain(chosen.level)} tests" if chosen and chosen.level else ""
+    n_levels = len(page.shown)
+    what = what or ("" if chosen else f"{'both' if n_levels == 2 else f'all {in_words(n_levels)}'} levels together")
+    share = f"{_write_percent(page.covered)} of lines{where}"
+    said = f"{what[0].upper()}{what[1:]} ran {share}" if what else f"{share} ran"
+    newest = f"the newest run of {lane}" if chosen else f"the newest runs of {lane}"
+    figures = f"{page.covered.lines_covered:,} of {page.covered.lines_valid:,} lines of {files}"
+    return f"{said} in {newest}: {figures}{_tell_points(page.change)}.{_tell_cut(page)}"
+
+
+def write_file(page: FilePage) -> str:
+    """How much of a file ran, level by level."""
+    current = [level for level in page.levels if level.is_current]
+    if not page.levels:
+        return f"No run of {plain(page.lane)} has measured this file."
+    if not current:
+        last = page.levels[0]
+        return (
+            f"Not measured by the newest run of {plain(page.lane)}; last by run {last.run}, {write_day(last.ran_at)}."
+        )
+    said = []
+    for level in current:
+        valid, covered = level.covered.lines_valid, level.covered.lines_covered
+        what = f"the {plain(level.level)} tests ran " if level.level else ""
+        if not valid:
+            said.append(f"{what}none of its lines, because none could run")
+            continue
+        ran = f"{_write_percent(level.covered)} of its lines, {covered:,} of {valid:,}"
+        said.append(f"{what}{ran}" if what else f"{ran}, ran")
+    text = "; ".join(said)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _them(n: int) -> str:
+    return "it" if n == 1 else "them"
+
+
+def _write_percent(covered: Covered) -> str:
+    return f"{percent_of(covered.lines_covered, covered.lines_valid)} %"
+
+
+def _tell_points(change: Change | None) -> str:
+    if change is None:
+        return ""
+    when = f"on {write_day(change.day)}"
+    if not change.tenths:
+        return f", the same share as {when}"
+    return f", {write_points(change.tenths)} {'more' if change.tenths > 0 else 'less'} than {when}"
+
+
+def _tell_cut(page: Coverage) -> str:
+    if any(fact.is_partial for fact in page.shown):
+        return " A report broke off, so more may have run."
+    if page.n_later:
+        n = "one file is" if page.n_later == 1 else f"{page.n_later:,} files are"
+        return f" Of these, {n} as a later run left {_them(page.n_later)}, whose report broke off."
+    return ""
 
 
 def _tell_share(point: DayPoint) -> str:

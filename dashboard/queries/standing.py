@@ -2,12 +2,13 @@
 
 Used by the overview and the case page. One run is not enough to say how a branch is: two workflows, or a matrix
 without run ids, are several runs, and the newest of them would hide what another one found.
-Promise: two queries, however many runs there are (`tests/dashboard/test_standing.py`).
+Promise: two queries, however many runs there are, and one more where something is missing
+(`tests/dashboard/test_standing.py`).
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from dashboard.queries.facts import (
@@ -22,7 +23,9 @@ from dashboard.queries.facts import (
     read_run,
     sum_counts,
 )
+from dashboard.queries.missing import read_missing
 from dashboard.queries.sql import fetch_rows
+from health.completeness import Missing
 from health.models import Project
 from health.rules.lanes import CHANGES
 
@@ -60,6 +63,7 @@ class Standing:
     silent: tuple[JobFact, ...]  # their sisters reported in a newer run, they did not
     jobs_of_runs: Mapping[int, Sequence[JobFact]]  # by run number
     is_whole: bool  # whether these are all runs the lane has
+    missing: Mapping[int, Missing] = field(default_factory=dict)  # of the incomplete runs it stands on, by number
 
     @property
     def head(self) -> Point | None:
@@ -106,19 +110,33 @@ def read_standing(project: Project, *, lane: str = "") -> Standing:
         silent=silent,
         jobs_of_runs=jobs,
         is_whole=len(runs) <= N_RUNS,
+        missing=_read_missing(project, runs, points, standing),
     )
+
+
+def _read_missing(
+    project: Project, runs: Sequence[RunFact], points: Sequence[Point], standing: Sequence[JobFact]
+) -> dict[int, Missing]:
+    if not points or points[-1].is_complete:
+        return {}
+    counted = {job.key.run for job in standing} | {runs[-1].number}
+    return read_missing(project, [run for run in runs if run.number in counted])
 
 
 def fold_jobs(
     runs: Sequence[RunFact], jobs: Mapping[int, Sequence[JobFact]]
 ) -> tuple[tuple[Point, ...], tuple[JobFact, ...], tuple[JobFact, ...]]:
-    """Walk the runs from the oldest: the point after each, the jobs that stand at the end, and the silent ones."""
+    """Walk the runs from the oldest: the point after each, the jobs that stand at the end, and the silent ones.
+
+    A run without a job brought no test results, only coverage: it says nothing about how the lane stands.
+    """
     standing: dict[int, JobFact] = {}
     silent: dict[int, JobFact] = {}
     heard_at: dict[int, int] = {}
+    lacking = {run.number for run in runs if _lacks_jobs(run, jobs.get(run.number, ()))}
     points = []
-    for at, run in enumerate(runs):
-        here = jobs.get(run.number, ())
+    for at, run in enumerate(run for run in runs if jobs.get(run.number)):
+        here = jobs[run.number]
         for series in _find_left_out(standing, here, jobs):
             silent[series] = standing.pop(series)
         for job in here:
@@ -133,11 +151,17 @@ def fold_jobs(
             Point(
                 run=run,
                 counts=sum_counts(job.counts for job in standing.values()),
-                is_complete=all(job.is_complete for job in standing.values()),
+                is_complete=all(job.is_complete for job in standing.values())
+                and lacking.isdisjoint({run.number, *(job.key.run for job in standing.values())}),
                 n_jobs=len(standing),
             )
         )
     return tuple(points), _sort(standing), _sort(silent)
+
+
+def _lacks_jobs(run: RunFact, jobs: Sequence[JobFact]) -> bool:
+    """Whether whole jobs have not come; a job that is not whole itself is replaced by its next run."""
+    return not run.is_complete and all(job.is_complete for job in jobs)
 
 
 def _find_left_out(

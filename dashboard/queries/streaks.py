@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from dashboard.queries.cases import read_aliases
 from dashboard.queries.history import Moment, read_moments
 from health.history import CaseResult, fetch_case_results
 from health.models import Project
@@ -34,7 +35,8 @@ def read_streaks(project: Project, *, cases: Sequence[tuple[int, int]]) -> dict[
         return {}
     moments = read_moments(project, series=[series for _, series in cases], limit=N_JOBS)
     jobs = [(moment.run, series) for series, line in moments.items() for moment in line]
-    found = fetch_case_results(open_cursor(), project.pk, ords=sorted({ord_ for ord_, _ in cases}), jobs=jobs)
+    ords = sorted({ord_ for ord_, _ in cases})
+    found = fetch_case_results(open_cursor(), project.pk, ords=ords, jobs=jobs, aliases=read_aliases(project))
     by_case: dict[tuple[int, int], dict[int, CaseResult]] = defaultdict(dict)
     for result in found:
         by_case[result.ord, result.series][result.run] = result

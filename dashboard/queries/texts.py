@@ -1,7 +1,8 @@
 """What failures said: cut out of an upload's one compressed stream.
 
 Used by the queries of run and case. Promise: never more than one piece of the stream in memory beside the texts asked
-for, and never more than a set length inflated (`tests/dashboard/test_texts.py`).
+for, and never more than a set length inflated (`tests/dashboard/test_texts.py`). What looks like a secret is masked
+unless the caller says that an owner looks (`tests/dashboard/test_masked_secrets.py`).
 """
 
 import zlib
@@ -11,6 +12,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from health.models import FailureText
 from health.rules.fingerprints import mask_message
+from health.rules.secrets import MASK, mask_secrets
 
 _Key = TypeVar("_Key", bound=Hashable)
 _PIECE: Final = 2**18
@@ -55,21 +57,41 @@ class Said(NamedTuple):
         return self.text if self.message in self.text else f"{self.message}\n\n{self.text}".strip()
 
     @property
+    def is_masked(self) -> bool:
+        """Whether something in it was hidden that looks like a secret."""
+        return MASK in self.message or MASK in self.text
+
+    @property
     def n_lines(self) -> int:
         """How many lines that is."""
         return self.whole.rstrip().count("\n") + 1
 
 
-def read_texts(project_id: int, *, places: Iterable[TextPlace], depth: int = SHALLOW) -> dict[TextPlace, Said]:
-    """The texts at these places; what lies deeper than `depth`, or is no longer kept, is left out."""
+def read_texts(
+    project_id: int, *, places: Iterable[TextPlace], depth: int = SHALLOW, for_owner: bool = False
+) -> dict[TextPlace, Said]:
+    """The texts at these places; what lies deeper than `depth`, or is no longer kept, is left out.
+
+    Only an owner of the project is shown what looks like a secret.
+    """
     wanted: dict[int, list[TextPlace]] = defaultdict(list)
     for place in places:
         if place.end <= depth:
             wanted[place.upload].append(place)
     blobs = FailureText.objects.filter(project_id=project_id, upload__in=wanted).values_list("upload", "blob")
-    return {
+    found = {
         place: said for upload, blob in blobs.iterator() for place, said in _cut(bytes(blob), wanted[upload]).items()
     }
+    return found if for_owner else {place: _mask(said) for place, said in found.items()}
+
+
+def _mask(said: Said) -> Said:
+    return Said(mask_secrets(said.message), mask_secrets(said.text))
+
+
+def mask_cause(message: str) -> str:
+    """What the first failure of a cause said, without its changing parts and without secrets."""
+    return mask_message(mask_secrets(message))
 
 
 def read_first_lines(project_id: int, *, failures: Mapping[_Key, Failed]) -> dict[_Key, str]:
@@ -79,7 +101,7 @@ def read_first_lines(project_id: int, *, failures: Mapping[_Key, Failed]) -> dic
     lines = {}
     for key, failed in failures.items():
         own = said.get(places[key])
-        message = own.message if own else mask_message(failed.first_message)
+        message = own.message if own else mask_cause(failed.first_message)
         lines[key] = (message.strip() or failed.kind.strip()).partition("\n")[0]
     return lines
 

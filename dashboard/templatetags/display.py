@@ -77,6 +77,16 @@ def signed(value: int | None) -> str:
 
 
 @register.filter
+def points(tenths: int | None) -> str:
+    """A difference of two shares, given in tenths of a per cent: "+3.1", "=" when nothing changed."""
+    if tenths is None:
+        return ""
+    if tenths == 0:
+        return "="
+    return f"{'+' if tenths > 0 else _MINUS}{abs(tenths) // 10}.{abs(tenths) % 10}"
+
+
+@register.filter
 def duration(seconds: float | None) -> str:
     """Seconds as people say them: "8 ms", "6.8 s", "4 min 31 s", "1 h 5 min"."""
     if seconds is None:

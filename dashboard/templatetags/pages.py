@@ -24,6 +24,7 @@ _OF_PROJECT: Final = (
     ("overview", "Overview"),
     ("trends", "Trends"),
     ("runs", "Runs"),
+    ("coverage", "Coverage"),
     ("uploads", "Uploads"),
     ("settings", "Settings"),
 )

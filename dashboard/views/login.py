@@ -5,16 +5,15 @@ opening it changes nothing, and `next` never leads to another host (`tests/dashb
 """
 
 import hashlib
+import math
 from typing import Any, Final
 
 from django import forms
-from django.conf import settings
 from django.contrib.auth import login as sign_in
 from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.contrib.auth.views import LoginView, LogoutView
-from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -25,6 +24,8 @@ from django.utils.http import base36_to_int, urlsafe_base64_decode, urlsafe_base
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
+
+from health import allowances
 
 LINK_SECONDS: Final = 3600
 _WINDOW_SECONDS: Final = 300
@@ -62,39 +63,41 @@ def make_link_path(user: User) -> str:
 class SlowedForm(AuthenticationForm):
     """Django's form, which stops answering after too many wrong tries.
 
-    Counted per account and address, and per address, in the process's own cache: losing Redis lets nobody in,
-    and a stranger elsewhere cannot lock an account for its owner. Behind a proxy that is not trusted all share
-    one address, the proxy's, and so one limit.
+    Counted per account and address, and per address, by all processes together: losing Redis lets nobody in, and a
+    stranger elsewhere cannot lock an account for its owner. Behind a proxy that is not trusted all share one address,
+    the proxy's, and so one limit.
     """
 
     username = UsernameField(label="User name", widget=forms.TextInput(attrs={"autofocus": True}))
 
     def clean(self) -> dict[str, Any]:
         """Refuse before the password is looked at, so that waiting cannot be shortened by guessing right."""
-        keys = self._counters()
-        if any((cache.get(key) or 0) >= limit for key, limit in keys.items()):
-            raise ValidationError("Too many tries. Wait five minutes, or use a one-time link.", code="slowed")
-        try:
-            return super().clean()
-        except ValidationError:
-            for key in keys:
-                if not cache.add(key, 1, _WINDOW_SECONDS):
-                    cache.incr(key)
-            raise
+        # Taken before the look, so that many tries at once are not more than the limit, and put back for a right one.
+        taken: list[tuple[str, int]] = []
+        for key, most in self._buckets().items():
+            if seconds := allowances.take(key, rate=most / _WINDOW_SECONDS, burst=most):
+                _put_back(taken)
+                minutes = math.ceil(seconds / 60)
+                wait = "a minute" if minutes == 1 else f"{minutes} minutes"
+                raise ValidationError(f"Too many tries. Wait {wait}, or use a one-time link.", code="slowed")
+            taken.append((key, most))
+        cleaned = super().clean()
+        _put_back(taken)
+        return cleaned
 
-    def _counters(self) -> dict[str, int]:
-        address = _find_address(self.request) if self.request else ""
+    def _buckets(self) -> dict[str, int]:
+        address = str(self.request.META.get("REMOTE_ADDR", "")) if self.request else ""
         account = self.cleaned_data.get("username", "")
         digest = hashlib.blake2b(f"{account}\0{address}".encode(), digest_size=12).hexdigest()
-        return {f"login:account:{digest}": _TRIES_PER_ACCOUNT, f"login:address:{address}": _TRIES_PER_ADDRESS}
+        return {
+            f"login:account:{digest}": _TRIES_PER_ACCOUNT,
+            f"login:address:{allowances.name_address(address)}": _TRIES_PER_ADDRESS,
+        }
 
 
-def _find_address(request: HttpRequest) -> str:
-    """Who asks: only the last entry of X-Forwarded-For is the trusted proxy's own; the client wrote the others."""
-    address = str(request.META.get("REMOTE_ADDR", ""))
-    if not settings.TRUSTED_PROXY:
-        return address
-    return request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() or address
+def _put_back(taken: list[tuple[str, int]]) -> None:
+    for key, most in taken:
+        allowances.give_back(key, burst=most)
 
 
 page = LoginView.as_view(template_name="registration/login.html", authentication_form=SlowedForm)

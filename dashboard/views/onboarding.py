@@ -5,6 +5,7 @@ there is a run to open (`tests/dashboard/test_onboarding_views.py`).
 """
 
 from django.conf import settings
+from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
@@ -23,6 +24,7 @@ from dashboard.http import (
 )
 from dashboard.queries.onboarding import read_progress
 from dashboard.queries.snippets import write_snippets
+from health.audit import record
 from health.models import UploadToken
 
 
@@ -54,7 +56,10 @@ def issue_token(request: HtmxRequest, slug: str) -> HttpResponse:
         return HttpResponseRedirect(start)
     if project.uploads.exists() and (again := ask_to_sign_in_again(request, back_to=start)):
         return again
-    _, token = UploadToken.issue(project, name="made while setting up", created_by_id=request.user.pk)
+    with transaction.atomic():
+        row, token = UploadToken.issue(project, name="made while setting up", created_by_id=request.user.pk)
+        detail = {"last_four": row.last_four}
+        record(project.pk, user=request.user, action="token.created", subject=row.name, detail=detail)
     return reveal_once(HttpResponseRedirect(start), token, path=start)
 
 

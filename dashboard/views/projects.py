@@ -8,7 +8,8 @@ from typing import Final
 from urllib.parse import urlencode
 
 from django import forms
-from django.db import transaction
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -18,9 +19,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard.http import HtmxRequest, Role, render_page, require_login, reveal_once
 from dashboard.queries import projects
 from dashboard.queries.projects import ProjectLine, Severity
+from health.audit import record
 from health.models import Membership, Project, UploadToken
 
 _SHOWN: Final = {"all": "all", "attention": "needing attention", "runs": "with runs"}
+_MOST_SLUG_TRIES: Final = 5
 _SORTED: Final = {"worst": "worst", "name": "name", "last": "last run"}
 
 
@@ -59,13 +62,29 @@ def create(request: HtmxRequest) -> HttpResponse:
     form = NewProjectForm(request.POST or None)
     if request.method != "POST" or not form.is_valid():
         return render_page(request, "dashboard/project_create.html", current="project-create", form=form)
-    with transaction.atomic():
-        name = form.cleaned_data["name"]
-        project = Project.objects.create(name=name, slug=_find_free_slug(name))
-        Membership.objects.create(project=project, user=request.user, role=Role.OWNER)
-        _, token = UploadToken.issue(project, name="first token", created_by_id=request.user.pk)
+    project, token = _make_project(form.cleaned_data["name"], request.user)
     start = reverse("dashboard:start", kwargs={"slug": project.slug})
     return reveal_once(HttpResponseRedirect(start), token, path=start)
+
+
+def _make_project(name: str, owner: User) -> tuple[Project, str]:
+    """The project with its owner, and the text of its first token."""
+    for _ in range(_MOST_SLUG_TRIES - 1):
+        try:
+            return _try_slug(name, owner, slug=_find_free_slug(name))
+        except IntegrityError:  # somebody else took it between the look and the write
+            continue
+    return _try_slug(name, owner, slug=_find_free_slug(name))
+
+
+@transaction.atomic
+def _try_slug(name: str, owner: User, *, slug: str) -> tuple[Project, str]:
+    project = Project.objects.create(name=name, slug=slug)
+    Membership.objects.create(project=project, user=owner, role=Role.OWNER)
+    row, token = UploadToken.issue(project, name="first token", created_by_id=owner.pk)
+    record(project.pk, user=owner, action="project.created", subject=name)
+    record(project.pk, user=owner, action="token.created", subject=row.name, detail={"last_four": row.last_four})
+    return project, token
 
 
 def _choose(value: str | None, choices: dict[str, str]) -> str:

@@ -18,6 +18,7 @@ from dashboard.http import (
     render_page,
     require_login,
 )
+from dashboard.queries.covered import write_levels
 from dashboard.queries.runs import RunLine, RunList, list_runs
 from dashboard.templatetags.display import plain
 from health.rules.lanes import CHANGES
@@ -25,7 +26,7 @@ from health.rules.lanes import CHANGES
 _MOST_LINKS: Final = 8
 _HEAD: Final = (
     *("run", "ran_at", "branch", "pull_request", "commit", "jobs", "outcome", "declared", "executed", "passed"),
-    *("expected_failures", "failed", "errored", "skipped", "new", "still", "fixed", "gone", "seconds"),
+    *("expected_failures", "failed", "errored", "skipped", "new", "still", "fixed", "gone", "seconds", "coverage"),
 )
 
 
@@ -61,9 +62,11 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
 
 def _write_row(line: RunLine) -> tuple[Any, ...]:
     run, counts, changes = line.run, line.run.counts, line.run.changes
-    where = (run.number, run.ran_at.isoformat(), run.branch, run.pull_request, run.commit, line.what, run.verdict.word)
+    outcome = "no test results" if line.is_bare else run.verdict.word
+    where = (run.number, run.ran_at.isoformat(), run.branch, run.pull_request, run.commit, line.what, outcome)
     cases = (counts.declared, counts.executed, counts.passed, counts.xfailed, counts.failed, counts.errored)
-    return (*where, *cases, counts.skipped, changes.new, changes.still, changes.fixed, changes.gone, counts.seconds)
+    changed = (changes.new, changes.still, changes.fixed, changes.gone)
+    return (*where, *cases, counts.skipped, *changed, counts.seconds, write_levels(line.coverage))
 
 
 def _offer_branches(runs: RunList, filters: Filters) -> list[dict[str, Any]]:

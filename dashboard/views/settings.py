@@ -6,7 +6,7 @@ token is shown once (`tests/dashboard/test_settings_views.py`).
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate
+from typing import Any, Concatenate, Final
 from zoneinfo import available_timezones
 
 from django import forms
@@ -34,9 +34,15 @@ from dashboard.http import (
     require_login,
     reveal_once,
 )
+from dashboard.queries.acts import read_acts
+from dashboard.queries.in_force import read_in_force
 from dashboard.queries.settings import read_members, read_tokens
 from dashboard.tasks import rebuild
+from health.audit import record
 from health.models import Membership, Project, UploadToken
+
+# Python's own word for the machine's zone; PostgreSQL, which counts the days, does not know it.
+_OWN_ZONES: Final = frozenset({"localtime"})
 
 
 class ProjectForm(forms.Form):
@@ -54,11 +60,23 @@ class ProjectForm(forms.Form):
         required=False,
         help_text="The branch the project is judged by. Empty: the one that ran last.",
     )
+    run_timeout_minutes = forms.IntegerField(
+        min_value=5,
+        max_value=43_200,
+        required=False,
+        label="Minutes to wait for a run",
+        help_text="A run that lacks shards or jobs is closed, as incomplete, when nothing came for so long.",
+    )
+
+    def clean_run_timeout_minutes(self) -> int:
+        """An emptied field means what every new project has."""
+        given = self.cleaned_data["run_timeout_minutes"]
+        return int(given or Project._meta.get_field("run_timeout_minutes").get_default())
 
     def clean_time_zone(self) -> str:
         """A zone this server knows, with its exact name."""
         name = str(self.cleaned_data["time_zone"])
-        if name not in available_timezones():
+        if name not in available_timezones() - _OWN_ZONES:
             raise forms.ValidationError("There is no such zone; write it like Europe/Vienna or UTC.")
         return name
 
@@ -114,9 +132,14 @@ def change_project(request: HtmxRequest, slug: str) -> HttpResponse:
     form = ProjectForm(request.POST)
     if not form.is_valid():
         return _render(request, project, status=422, project_form=form)
-    # The revision too: pages in browsers show the old name and days.
-    Project.objects.filter(pk=project.pk).update(revision=F("revision") + 1, **form.cleaned_data)
-    if {"time_zone", "default_branch"} & set(_find_changes(project, form)):
+    changed = _find_changes(project, form)
+    with transaction.atomic():
+        # The revision too: pages in browsers show the old name and days.
+        Project.objects.filter(pk=project.pk).update(revision=F("revision") + 1, **form.cleaned_data)
+        for name in changed:
+            detail = {"before": getattr(project, name), "after": form.cleaned_data[name]}
+            record(project.pk, user=request.user, action="project.changed", subject=name, detail=detail)
+    if {"time_zone", "default_branch"} & set(changed):
         # Days and baselines mean something else now. If the broker is away, that is logged; `manage.py rebuild` helps.
         transaction.on_commit(lambda: rebuild.delay(project.pk), robust=True)
     messages.success(request, "The project was changed.")
@@ -159,7 +182,9 @@ def issue_token(request: HtmxRequest, slug: str) -> HttpResponse:
     form = TokenForm(request.POST, auto_id="token_%s")
     if not form.is_valid():
         return _render(request, project, status=422, token_form=form)
-    _, token = UploadToken.issue(project, name=form.cleaned_data["name"], created_by_id=request.user.pk)
+    with transaction.atomic():
+        row, token = UploadToken.issue(project, name=form.cleaned_data["name"], created_by_id=request.user.pk)
+        _record_token(request, row, "token.created")
     return reveal_once(_back(slug), token, path=_page_url(slug))
 
 
@@ -170,9 +195,9 @@ def revoke_token(request: HtmxRequest, slug: str, pk: int) -> HttpResponse:
     """From now on the token is refused. There is no way back but a new one."""
     project = get_project_or_404(request, slug, role=Role.MAINTAINER)
     token = get_object_or_404(UploadToken, pk=pk, project=project)
-    if token.revoked_at is None:
-        token.revoked_at = timezone.now()
-        token.save(update_fields=["revoked_at"])
+    with transaction.atomic():
+        if UploadToken.objects.filter(pk=pk, revoked_at=None).update(revoked_at=timezone.now()):
+            _record_token(request, token, "token.revoked")
     messages.success(request, f"The token “{token.name}” ending in {token.last_four} was revoked.")
     return _back(slug)
 
@@ -187,9 +212,12 @@ def add_member(request: HtmxRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return _render(request, project, status=422, member_form=form)
     user = User.objects.get(username=form.cleaned_data["username"])
-    _, is_new = Membership.objects.get_or_create(
-        project=project, user=user, defaults={"role": form.cleaned_data["role"]}
-    )
+    role = form.cleaned_data["role"]
+    with transaction.atomic():
+        _, is_new = Membership.objects.get_or_create(project=project, user=user, defaults={"role": role})
+        if is_new:
+            name = user.get_username()
+            record(project.pk, user=request.user, action="member.added", subject=name, detail={"after": role})
     said = "is a member now" if is_new else "is already a member; their role is set in the list"
     messages.success(request, f"{user.get_username()} {said}.")
     return _back(slug)
@@ -216,17 +244,27 @@ def change_member(request: HtmxRequest, slug: str, pk: int) -> HttpResponse:
         if owners == {member.pk} and role != Role.OWNER:
             messages.error(request, "A project needs an owner: make somebody else one first.")
             return _back(slug)
-        _apply(member, role)
+        _apply(request, member, role)
     messages.success(request, _say_member(member, role))
     return HttpResponseRedirect(reverse("dashboard:projects")) if is_leaving else _back(slug)
 
 
-def _apply(member: Membership, role: str) -> None:
+def _apply(request: HtmxRequest, member: Membership, role: str) -> None:
+    before, name = member.role, member.user.get_username()
+    if role == before:
+        return
+    action, detail = ("member.changed", {"after": role}) if role else ("member.removed", {})
+    record(member.project_id, user=request.user, action=action, subject=name, detail={"before": before, **detail})
     if role:
         member.role = role
         member.save(update_fields=["role"])
     else:
         member.delete()
+
+
+def _record_token(request: HtmxRequest, token: UploadToken, action: str) -> None:
+    detail = {"last_four": token.last_four}
+    record(token.project_id, user=request.user, action=action, subject=token.name, detail=detail)
 
 
 def _say_member(member: Membership, role: str) -> str:
@@ -240,15 +278,18 @@ def _render(request: HtmxRequest, project: Project, *, status: int = 200, **form
     """The page, with a refused form in its place when there is one."""
     token = read_revealed(request)
     facts: dict[str, Any] = {
-        "project_form": ProjectForm(initial=model_to_dict(project, ["name", "time_zone", "default_branch"])),
+        "project_form": ProjectForm(initial=model_to_dict(project, list(ProjectForm.base_fields))),
         "token_form": TokenForm(auto_id="token_%s"),
         "member_form": MemberForm(),
         "members": read_members(project),
+        "in_force": read_in_force(project),
         "roles": Role.values,
         "token": token,
     }
     facts["tokens"] = read_tokens(project)
     facts["n_active"] = sum(line.is_active for line in facts["tokens"])
+    if has_role(request, Role.MAINTAINER):
+        facts["history"] = read_acts(project, before=request.GET.get("before", ""))
     response = render_page(
         request,
         "dashboard/settings.html",

@@ -21,8 +21,10 @@ from dashboard.http import (
     render_page,
     require_login,
 )
+from dashboard.queries.coverage import LevelTrend, read_lane_trends
 from dashboard.queries.sentences import write_trends
 from dashboard.queries.trends import Trends, read_trends
+from health.models import Project
 
 _FORMS: Final = ("csv", "json")
 _WORDS: Final[dict[str, dict[str, str]]] = {
@@ -69,7 +71,7 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             trends=trends,
             filters=filters,
             sentence=write_trends(trends, by=filters.by),
-            figure=_draw(trends, filters),
+            figure=_draw(project, trends, filters),
             groups=_offer_choices(trends, filters),
             selects=_offer_selects(trends, filters),
             csv_url=filters.write_format("csv"),
@@ -79,12 +81,20 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
     return answer_conditionally(request, project=project, build=build)
 
 
-def _draw(trends: Trends, filters: Filters) -> Figure | None:
+def _draw(project: Project, trends: Trends, filters: Filters) -> Figure | None:
     if not trends.groups:
         return None
     if filters.by == "all":
-        return draw_all(trends.groups[0], is_weekly=trends.is_weekly)
+        coverage = _read_coverage(project, trends, filters)
+        return draw_all(trends.groups[0], is_weekly=trends.is_weekly, coverage=coverage)
     return draw_groups(trends.groups, measure=filters.measure, is_weekly=trends.is_weekly, by=filters.by)
+
+
+def _read_coverage(project: Project, trends: Trends, filters: Filters) -> tuple[LevelTrend, ...]:
+    """Coverage is of a branch and a level; of one job, variant or suite nobody knows it."""
+    if trends.first is None or filters.job or filters.variant or filters.suite:
+        return ()
+    return read_lane_trends(project, lane=trends.branch, level=filters.level, since=trends.first)
 
 
 def _offer_choices(trends: Trends, filters: Filters) -> list[dict[str, Any]]:

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.django_db
 
 
 def read(project: Project, name: str) -> CasePage:
-    number = Case.objects.filter(project=project, name=name).values_list("ord", flat=True)[0]
-    page = read_case_page(Project.objects.get(pk=project.pk), number=number)
+    numbers = Case.objects.filter(project=project, name=name).order_by("class_name").values_list("ord", flat=True)
+    page = read_case_page(Project.objects.get(pk=project.pk), number=numbers[0])
     assert page is not None
     return page
 
@@ -148,14 +148,34 @@ def test_the_family_shares_class_and_function() -> None:
         project, family | {"a::fam[y]": "fail", "b::fam[x]": "pass", "a::family[x]": "pass", "a::alone": "pass"}, hour=0
     )
     page = read(project, "fam[x]")
-    relatives = read_case_page(project, number=0)
-    assert relatives is not None
-    assert [(relative.case.name, relative.word) for relative in relatives.family] == [
-        ("fam[y]", "failed"),
-        ("fam[z]", "passed"),
+    assert page.family is not None
+    assert [(other.case.class_name, other.case.name, other.word) for other in page.family.others] == [
+        ("a", "fam[y]", "failed"),
+        ("a", "fam[z]", "passed"),
     ]
-    assert {r.case.class_name for r in page.family} <= {"a"}
-    assert read(project, "alone").family == ()
+    assert (page.family.name, page.family.run, page.family.n, page.family.n_more) == ("fam", 1, 3, 0)
+    assert page.family.told == "1 failed, 2 passed"
+    assert read(project, "alone").family is None
+    assert read(project, "family[x]").family is None
+
+
+@pytest.mark.parametrize("names", [("TestTable/one", "TestTable/two"), ("rows(int) [1] a", "rows(int) [2] b")])
+def test_every_dialect_has_families(names: tuple[str, str]) -> None:
+    project = a_project()
+    a_run(project, {f"a::{name}": "pass" for name in names}, hour=0)
+    family = read(project, names[0]).family
+    assert family is not None
+    assert [other.case.name for other in family.others] == [names[1]]
+
+
+def test_a_family_counts_what_the_newest_run_reports() -> None:
+    project = a_project()
+    a_run(project, {f"a::fam[{k}]": "pass" for k in range(70)}, hour=0)
+    a_run(project, {f"a::fam[{k}]": "skip" if k else "pass" for k in range(66)}, hour=1)
+    family = read(project, "fam[0]").family
+    assert family is not None
+    assert (family.run, family.n, family.n_more, family.told) == (2, 66, 4, "1 passed, 65 skipped")
+    assert (len(family.others), family.n_unlisted) == (60, 9)
 
 
 def test_times_are_of_runs_in_which_it_ran() -> None:

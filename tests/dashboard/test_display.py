@@ -49,6 +49,11 @@ def test_durations_read_as_people_say_them(seconds: float | None, text: str) -> 
     assert display.duration(seconds).replace("\u00a0", " ") == text
 
 
+@pytest.mark.parametrize(("tenths", "text"), [(None, ""), (0, "="), (31, "+3.1"), (-4, "\u22120.4"), (1000, "+100.0")])
+def test_points_carry_their_sign(tenths: int | None, text: str) -> None:
+    assert display.points(tenths) == text
+
+
 def test_runs_of_one_day_are_told_apart_by_their_time() -> None:
     first, second, other = (
         datetime(2026, 11, 20, 12, 3, tzinfo=UTC),

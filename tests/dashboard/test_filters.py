@@ -38,6 +38,12 @@ def test_what_the_database_could_not_take_is_left_out() -> None:
     assert Filters.read({"branch": "a\x00b", "suite": "x" * 300}) == Filters(suite="x" * 255)
 
 
+def test_a_directory_is_taken_as_it_is() -> None:
+    assert Filters.read({"directory": " src/ a ", "branch": " main "}) == Filters(directory=" src/ a ", branch="main")
+    assert Filters.read({"directory": "x" * 2000}).directory == "x" * 1024
+    assert Filters.read({"directory": "a\x00b"}) == Filters()
+
+
 @given(st.dictionaries(st.sampled_from(sorted(Filters.__dataclass_fields__)), st.text(max_size=30)))
 def test_writing_and_reading_again_changes_nothing(query: dict[str, str]) -> None:
     filters = Filters.read(query)

@@ -58,6 +58,7 @@ urlpatterns = [
     path("shown/", shown),
     path("elsewhere/", shown),
     path("", include((pages, "dashboard"))),
+    path("", include("ingest.urls")),
 ]
 
 

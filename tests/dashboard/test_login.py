@@ -1,26 +1,22 @@
 """Signing in: by password, by a link that works once, and never to another host."""
 
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 import time_machine
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
+from config.proxies import Proxies
 from dashboard.views.login import make_link_path
-from health.models import Membership
+from health.models import Allowance, Membership
 from tests.builders import a_project, a_user
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def no_tries_yet() -> None:
-    cache.clear()
 
 
 def is_signed_in(client: Client) -> bool:
@@ -61,6 +57,25 @@ def test_guessing_is_stopped_even_when_the_guess_becomes_right(client: Client) -
     assert not is_signed_in(client)
 
 
+def test_whoever_signs_in_rightly_is_never_slowed(client: Client) -> None:
+    a_user("ann")
+    for _ in range(70):
+        client.post("/login/", {"username": "ann", "password": "correct horse"})
+    assert is_signed_in(client)
+    assert {round(left) for left in Allowance.objects.values_list("left", flat=True)} == {8, 60}
+
+
+def test_tries_come_back_one_by_one(client: Client) -> None:
+    a_user("ann")
+    for _ in range(8):
+        client.post("/login/", {"username": "ann", "password": "wrong"})
+    slowed = client.post("/login/", {"username": "ann", "password": "correct horse"})
+    assert "Too many tries. Wait a minute, or use a one-time link." in slowed.text
+    Allowance.objects.update(counted_at=timezone.now() - timedelta(seconds=40))
+    client.post("/login/", {"username": "ann", "password": "correct horse"})
+    assert is_signed_in(client)
+
+
 def test_guessing_somewhere_else_does_not_lock_the_account(client: Client) -> None:
     a_user("ann")
     for _ in range(8):
@@ -70,7 +85,7 @@ def test_guessing_somewhere_else_does_not_lock_the_account(client: Client) -> No
 
 
 def test_behind_a_trusted_proxy_each_client_has_tries_of_its_own(client: Client, settings: Any) -> None:
-    settings.TRUSTED_PROXY = True
+    settings.PROXIES = Proxies((ip_network("127.0.0.1"),))
     a_user("ann")
     for n in range(8):  # only the last entry is the proxy's; what stands before it is anybody's
         forwarded = {"X-Forwarded-For": f"192.0.2.{n}, 203.0.113.9"}

@@ -1,12 +1,14 @@
 """How far the first upload has come, in words."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from dashboard.queries.onboarding import Progress, read_progress
-from health.models import Project, Upload, UploadFile, UploadToken
+from health.models import Project, Refusal, Upload, UploadFile, UploadToken
 from tests.builders import a_project, a_received_upload, an_upload
 
 pytestmark = pytest.mark.django_db
@@ -102,11 +104,40 @@ def test_other_projects_do_not_count(project: Project) -> None:
     assert not read_progress(project).is_over
 
 
+def refuse(project: Project, *, minutes_ago: int, n: int = 1) -> None:
+    error = {"code": "too_large", "message": "30 MB is too much.", "hint": "Gzip it."}
+    at = timezone.now() - timedelta(minutes=minutes_ago, seconds=1)
+    Refusal.objects.create(project=project, token=project.upload_tokens.get(), error=error, n=n, at=at)
+
+
+def test_a_try_the_door_refused_appears_with_its_reason(project: Project) -> None:
+    refuse(project, minutes_ago=9)
+    refuse(project, minutes_ago=2, n=3)
+    progress = read_progress(project)
+    assert tell(progress)[1] == "now: Waiting for a delivery that can be taken …"
+    assert progress.refused == "Your CI's last try was refused 2 minutes ago: 30 MB is too much."
+    assert [(away.file, away.word, away.hint) for away in progress.turned_away] == [
+        ("", "Refused at the door, 3 times", "Gzip it."),
+        ("", "Refused at the door", "Gzip it."),
+    ]
+
+
+def test_a_refusal_that_was_followed_by_an_upload_is_no_longer_the_last_try(project: Project) -> None:
+    refuse(project, minutes_ago=2)
+    arrive(project, state="failed", error={"message": "No XML."})
+    progress = read_progress(project)
+    assert progress.refused == ""
+    assert [away.message for away in progress.turned_away] == ["No XML.", "30 MB is too much."]
+    assert tell(progress)[1] == "now: Waiting for a report that can be read …"
+    an_upload(project, {"tests.a::one": "pass"})
+    assert (read_progress(project).turned_away, read_progress(project).refused) == ((), "")
+
+
 @pytest.mark.parametrize("n_uploads", [1, 30])
-def test_it_costs_three_queries_however_many_uploads(
+def test_it_costs_four_queries_however_many_uploads(
     project: Project, django_assert_num_queries: Callable[[int], Any], n_uploads: int
 ) -> None:
     for _ in range(n_uploads):
         arrive(project, state="failed")
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         read_progress(project)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from dashboard.queries.projects import ProjectLine, Severity, read_lines, write_sentence
 from dashboard.queries.standing import N_RUNS, read_standing
@@ -119,7 +120,7 @@ def test_a_line_carries_each_number_with_its_whole(ann: User) -> None:
             [GREEN, {"declared": 40, "is_complete": False}],
             Severity.INCOMPLETE,
             "incomplete",
-            "A report on main was cut short; what arrived passed.",
+            "A run on main is incomplete; what arrived passed.",
         ),
         (
             [{"declared": 12, "skipped": 12}],
@@ -257,12 +258,31 @@ def test_one_sentence_for_all(ann: User, projects: dict[str, list[dict[str, Any]
     assert write_sentence(read_lines(ann)) == sentence
 
 
+@pytest.mark.parametrize(
+    ("runs", "word", "sentence"),
+    [
+        ([GREEN], "silent", "Green in its one run. No upload for 9 days; usually one every day."),
+        ([RED], "3 failed", "3 of 100 tests fail on main. No upload for 9 days; usually one every day."),
+    ],
+)
+def test_silence_is_said_and_hides_no_failure(ann: User, runs: list[dict[str, Any]], word: str, sentence: str) -> None:
+    project = a_project("click", owner=ann)
+    a_history(project, *runs)
+    for day in (12, 11, 10, 9):
+        a_received_upload(project, received_at=timezone.now() - timedelta(days=day, minutes=1))
+    line = read_one(ann)
+    assert (line.judgement.word, line.judgement.sentence) == (word, sentence)
+    assert write_sentence((line,)) == ("click fell silent." if word == "silent" else "click is failing.")
+    Project.objects.update(is_sample=True)
+    assert "No upload" not in read_one(ann).judgement.sentence
+
+
 @pytest.mark.parametrize(("n_projects", "n_runs"), [(1, 1), (12, 40)])
-def test_it_costs_four_queries_however_much_there_is(
+def test_it_costs_five_queries_however_much_there_is(
     ann: User, django_assert_num_queries: Callable[[int], Any], n_projects: int, n_runs: int
 ) -> None:
     for _ in range(n_projects):
         a_history(a_project(owner=ann), *[GREEN] * n_runs)
     a_project(owner=ann)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         read_lines(ann)

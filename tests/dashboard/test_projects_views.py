@@ -62,12 +62,13 @@ def test_choices_are_in_the_address(ann: Client, query: str, names: list[str]) -
 
 
 @pytest.mark.parametrize("n_projects", [1, 20])
-def test_the_page_costs_five_queries(
+def test_the_page_costs_six_queries(
     ann: Client, django_assert_num_queries: Callable[[int], Any], n_projects: int
 ) -> None:
     for k in range(n_projects):
         an_upload(owned(ann, f"p{k}"), {"tests.a::one": "pass"})
-    with django_assert_num_queries(5):  # session, user, projects, runs, jobs; refusals only of projects without a run
+    # session, user, projects, runs, jobs, silence; refusals only of projects without a run
+    with django_assert_num_queries(6):
         ann.get("/")
 
 
@@ -115,3 +116,16 @@ def test_a_name_that_cannot_be_used_is_refused_beside_its_field(ann: Client, nam
 def test_no_other_field_is_taken_from_the_form(ann: Client) -> None:
     ann.post("/projects/new/", {"name": "click", "slug": "chosen", "revision": "99", "is_sample": "on"})
     assert list(Project.objects.values_list("slug", "revision", "is_sample")) == [("click", 0, False)]
+
+
+def test_a_name_that_is_taken_between_look_and_write_gets_the_next_number(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.force_login(a_user())
+    a_project("click")
+    found = iter(["click", "click", "click-2"])
+    monkeypatch.setattr("dashboard.views.projects._find_free_slug", lambda _: next(found))
+    response = client.post("/projects/new/", {"name": "click"})
+    assert response.headers["Location"] == "/p/click-2/start/"
+    assert Project.objects.filter(slug__startswith="click").count() == 2
+    assert UploadToken.objects.count() == 1

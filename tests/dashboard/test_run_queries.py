@@ -231,4 +231,26 @@ def test_its_cost_does_not_grow() -> None:
         with counted_statements() as sent:
             read_run_page(project, number=newest)
         costs.append(len(sent))
-    assert costs[0] == costs[1] <= 13
+    assert costs[0] == costs[1] <= 15
+
+
+def test_broken_cases_of_a_family_are_rolled_up() -> None:
+    project = a_project()
+    family = {f"a::fam[{k}]": "fail" for k in range(3)}
+    few = {f"a::pair[{k}]": "fail" for k in range(2)}
+    a_run(project, {"a::fam[0]": "pass", "a::alone0": "fail"}, hour=0)
+    a_run(project, family | few | {"b::fam[0]": "fail", "a::alone0": "fail", "a::fam[9]": "pass"}, hour=1, text="boom")
+    page = read(project, 2)
+    rows = [
+        (family.first.case.place, family.first.case.family, len(family.cases), family.first.word)
+        for cause in page.failures.causes
+        for family in cause.families
+    ]
+    assert sorted(rows) == [
+        ("a", "alone0", 1, "still failing"),
+        ("a", "fam", 3, "new failure"),
+        ("a", "pair", 1, "new failure"),
+        ("a", "pair", 1, "new failure"),
+        ("b", "fam", 1, "new failure"),
+    ]
+    assert sum(len(family.cases) for cause in page.failures.causes for family in cause.families) == 7

@@ -80,5 +80,5 @@ def test_its_cost_does_not_grow() -> None:
     ):
         with counted_statements() as sent:
             found = list_runs(project, Filters())
-        assert len(sent) == 3
+        assert len(sent) == 4
     assert found.next_before

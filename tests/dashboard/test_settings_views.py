@@ -146,7 +146,22 @@ def test_the_project_changes_and_its_pages_with_it(ann: Client, project: Project
     assert (changed.slug, changed.revision) == ("click", project.revision + 1)
 
 
-@pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../../etc/passwd"])
+@pytest.mark.parametrize(("minutes", "kept"), [("90", 90), ("", 360), ("43200", 43_200)])
+def test_how_long_a_run_may_wait_is_set_in_minutes(ann: Client, minutes: str, kept: int) -> None:
+    values = {"name": "Click", "time_zone": "UTC", "default_branch": "main", "run_timeout_minutes": minutes}
+    assert ann.post(PAGE + "project/", values).status_code == 302
+    assert Project.objects.get().run_timeout_minutes == kept
+    assert f'value="{kept}"' in ann.get(PAGE).text
+
+
+@pytest.mark.parametrize("minutes", ["4", "0", "-1", "1e9", "43201", "soon"])
+def test_a_run_waits_neither_for_a_moment_nor_for_ever(ann: Client, minutes: str) -> None:
+    response = ann.post(PAGE + "project/", {"name": "Click", "time_zone": "UTC", "run_timeout_minutes": minutes})
+    assert response.status_code == 422
+    assert Project.objects.get().run_timeout_minutes == 360
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../../etc/passwd", "localtime"])
 def test_a_zone_nobody_knows_is_refused_beside_its_field(ann: Client, zone: str) -> None:
     response = ann.post(PAGE + "project/", {"name": "Click", "time_zone": zone})
     assert response.status_code == 422
@@ -191,13 +206,13 @@ def test_an_old_session_has_to_sign_in_again(ann: Client, project: Project, path
 
 
 @pytest.mark.parametrize("n", [1, 40])
-def test_the_page_costs_five_queries(
+def test_the_page_costs_six_queries(
     ann: Client, project: Project, django_assert_num_queries: Callable[[int], Any], n: int
 ) -> None:
     for k in range(n):
         UploadToken.issue(project, name=f"t{k}", created_by_id=User.objects.get(username="ann").pk)
         join(project, f"user-{n}-{k}", "viewer")
-    with django_assert_num_queries(5):  # session, user, membership, members, tokens
+    with django_assert_num_queries(6):  # session, user, membership, members, tokens, history
         ann.get(PAGE)
 
 

@@ -83,6 +83,13 @@ def test_a_case_is_shown_under_a_suite_that_says_something(suite_path: str, clas
     assert choose_suite(suite_path, class_name, job="the-job") == suite
 
 
+def test_a_suite_name_too_long_for_an_index_row_is_cut_and_stays_distinct() -> None:
+    one, other = (choose_suite("\U0001f600" * 1024 + end, "", job="") for end in "ab")
+    assert one != other
+    assert max(len(name.encode()) for name in (one, other)) <= 600
+    assert choose_suite("\U0001f600" * 150, "", job="") == "\U0001f600" * 150
+
+
 @pytest.mark.parametrize(
     ("names", "level"),
     [

@@ -79,6 +79,15 @@ def test_a_skip_on_retry_replaces_nothing_that_ran() -> None:
     assert merge_tiles(tiles, n_cases=3).outcomes.tolist() == [FAIL, SKIP, SKIP]
 
 
+def test_one_sibling_that_runs_again_does_not_clear_what_another_broke() -> None:
+    siblings = [a_tile(1, {0: FAIL, 1: PASS, 2: FAIL}, upload=1), a_tile(1, {0: PASS, 1: PASS}, upload=2)]
+    again = a_tile(2, {0: PASS, 1: FAIL, 2: PASS}, upload=3)
+    merged = merge_tiles([*siblings, again], n_cases=3)
+    assert merged.outcomes.tolist() == [FAIL, FAIL, PASS_ON_RETRY]
+    both = merge_tiles([*siblings, again, a_tile(2, {0: PASS}, upload=4)], n_cases=3)
+    assert both.outcomes.tolist() == [PASS_ON_RETRY, FAIL, PASS_ON_RETRY]
+
+
 def test_a_named_suite_belongs_to_the_delivery_that_is_believed() -> None:
     merged = merge_tiles([a_tile(1, {0: PASS}, suite=7), a_tile(2, {1: PASS})], n_cases=3)
     assert merged.suites.tolist() == [7, -1, -1]

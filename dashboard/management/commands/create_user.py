@@ -12,6 +12,7 @@ from django.db import transaction
 
 from dashboard.http import address_of
 from dashboard.views.login import make_link_path
+from health.audit import record
 from health.models import Membership, Project
 
 
@@ -60,6 +61,12 @@ def _make_owner(user: User, *, slugs: list[str]) -> None:
     missing = sorted(set(slugs) - set(found))
     if missing:
         raise CommandError(f"There is no project {', '.join(missing)}.")
+    owner = Membership.Role.OWNER
     for project in found.values():
-        owns = {"role": Membership.Role.OWNER}
-        Membership.objects.update_or_create(project=project, user=user, defaults=owns)
+        before = Membership.objects.filter(project=project, user=user).values_list("role", flat=True).first()
+        if before == owner:
+            continue
+        Membership.objects.update_or_create(project=project, user=user, defaults={"role": owner})
+        action = "member.changed" if before else "member.added"
+        detail = {"before": before, "after": owner} if before else {"after": owner}
+        record(project.pk, actor="manage.py create_user", action=action, subject=user.username, detail=detail)
