@@ -6,6 +6,7 @@ that exists only in its own memory (`tests/config/test_celery.py`).
 
 import logging.config
 import os
+import resource
 import sys
 import warnings
 from typing import Any
@@ -40,6 +41,17 @@ def use_our_logging(**_: Any) -> None:
     from django.conf import settings
 
     logging.config.dictConfig(settings.LOGGING)
+
+
+@signals.worker_process_init.connect
+def limit_memory(**_: Any) -> None:
+    """In each child: a file that wants more gets a MemoryError and its receipt, not the whole machine."""
+    from django.conf import settings
+
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    wanted = settings.WORKER_MAX_MEMORY_MB * 2**20
+    soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 @signals.worker_ready.connect

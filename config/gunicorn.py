@@ -3,6 +3,8 @@
 The names below are gunicorn's own. Threads, because an upload may be slow without being work.
 """
 
+import resource
+
 from config.env import environment as env
 from config.logs import logging_settings
 from config.proxies import read_proxies
@@ -29,6 +31,16 @@ logconfig_dict = logging_settings(
     form=env.text("SUITEWATCH_LOG_FORMAT", default="text", allowed=("text", "json")),
     level=env.text("SUITEWATCH_LOG_LEVEL", default="INFO", allowed=("DEBUG", "INFO", "WARNING", "ERROR")),
 )
+# An upload of a hundred files may have a hundred open, and each stalled client has one.
+_ENOUGH_FILES = 65_536
+
+
+def on_starting(server: object) -> None:  # noqa: ARG001 - gunicorn's signature
+    """Allow as many open files as the system lets us; its usual soft limit of 1024 is for programs of another age."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = _ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH_FILES)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def post_worker_init(worker: object) -> None:  # noqa: ARG001 - gunicorn's signature

@@ -32,6 +32,8 @@ from config.env import environment as env
 FIRST_USER = "owner"
 DEMO_MARK = "demo-loaded"
 LEAST_POSTGRES = 140_000
+# What the log calls its least important lines, as text and as JSON (`config.logs`).
+NEWS = (" INFO ", '"level": "INFO"')
 
 
 class LaunchError(Exception):
@@ -69,6 +71,7 @@ class _Launch:
         self.commands = commands
         self.database_url = plan.database_url
         self.redis_url = plan.redis_url
+        self.data: Path | None = None
         self.supervisor = Supervisor(out=out, on_change=self.note, in_colour=plan.in_colour)
         self.children: dict[str, ProcessId] = {}
 
@@ -91,7 +94,15 @@ class _Launch:
             finally:
                 self.supervisor.stop()
                 state.clear(self.plan.state_directory)
-        self.supervisor.say("Stopped. The data stays in " + str(self.plan.state_directory))
+        self.supervisor.say(f"Stopped. The data stays in {self.name_data()}.")
+
+    def name_data(self) -> str:
+        """Where what was sent lies: root's database may lie elsewhere than our state, and a given one is not ours."""
+        if self.plan.database_url:
+            return "your database"
+        here = self.plan.state_directory
+        is_inside = self.data is None or self.data.resolve().is_relative_to(here.resolve())
+        return str(here) if is_inside else f"{self.data}, and the keys in {here}"
 
     def note(self, children: dict[str, ProcessId]) -> None:
         """Keep the state file true; called by the supervisor at each change."""
@@ -115,6 +126,7 @@ class _Launch:
         else:
             self.supervisor.say("Starting PostgreSQL")
             postgres = prepare_postgres(self.plan.state_directory)
+            self.data = postgres.data
             self.supervisor.start(postgres.service())
             postgres.create_database()
             self.database_url = postgres.url()
@@ -150,7 +162,8 @@ class _Launch:
         # Not the public address, which may lead through a proxy that is not there yet.
         host = processes.EVERYWHERE.get(self.plan.host, self.plan.host)
         here = f"http://{f'[{host}]' if ':' in host else host}:{self.plan.port}"
-        status, _ = self.supervisor.run(self.manage_service("load_demo", "--url", here))
+        with self.supervisor.hush(*NEWS):  # a line for each upload would hide the link that follows
+            status, _ = self.supervisor.run(self.manage_service("load_demo", "--url", here))
         if status == 0:
             mark.touch()
         else:

@@ -5,18 +5,22 @@ Promise: what anybody else says about the client is not believed, and of what a 
 proxies wrote (`tests/config/test_proxies.py`).
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from config.env import NO, YES, EnvError, Environment
 
 Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
 NAME: Final = "SUITEWATCH_TRUSTED_PROXY"
 # Where a proxy of one's own stands: this machine, or the private networks of a house or of containers.
 _OWN_NETWORKS: Final = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
+# `[2001:db8::7]:80`, also without the port, and `1.2.3.4:80`.
+_WITH_PORT: Final = re.compile(r"\[(.+)\](?::\d+)?|([\d.]+):\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Proxies:
             client = hop
             if not _is_in(hop, self.chain):
                 break
-        return client if _is_address(client) else peer
+        return str(_read_address(client) or peer)
 
 
 def read_proxies(env: Environment) -> Proxies:
@@ -63,12 +67,15 @@ def _networks(texts: Iterable[str]) -> tuple[Network, ...]:
 
 @lru_cache(maxsize=1024)
 def _is_in(address: str, networks: tuple[Network, ...]) -> bool:
-    return _is_address(address) and any(ip_address(address) in network for network in networks)
+    found = _read_address(address)
+    return found is not None and any(found in network for network in networks)
 
 
-def _is_address(text: str) -> bool:
+def _read_address(text: str) -> Address | None:
+    """An address, of which some proxies write the port as well, and which a socket of IPv6 writes as IPv4's."""
+    written = _WITH_PORT.fullmatch(text)
     try:
-        ip_address(text)
+        found = ip_address((written[1] or written[2]) if written else text)
     except ValueError:
-        return False
-    return True
+        return None
+    return getattr(found, "ipv4_mapped", None) or found

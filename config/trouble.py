@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What we tell about one kind of failure."""
+    """What we tell about one kind of failure; the hint is that of the public list of codes, word for word."""
 
     status: int
     code: str
@@ -30,19 +30,28 @@ class Trouble:
     retry_after: int = 0
 
 
-BAD_REQUEST = Trouble(400, "bad_request", "This request makes no sense.", "Check its address and headers.")
+BAD_REQUEST = Trouble(400, "bad_request", "This request makes no sense.", "Check the address and the headers.")
 FORBIDDEN = Trouble(403, "forbidden", "You may not do this.", "Ask an owner of the project, or sign in again.")
 STALE_FORM = Trouble(403, "stale_form", "This form is out of date.", "Open the page again, then send the form.")
-NOT_FOUND = Trouble(404, "not_found", "There is nothing at this address.", "Check it for a typing error.")
+NOT_FOUND = Trouble(404, "not_found", "There is nothing at this address.", "Check the address for a typing error.")
 WRONG_METHOD = Trouble(
-    405, "method_not_allowed", "This address takes no such method.", "Use one of those that Allow names."
+    405,
+    "method_not_allowed",
+    "This address takes no such method.",
+    "Use one of the methods that the header Allow names.",
 )
-FAILED = Trouble(500, "internal", "The server failed at this.", "The log has the reason under this request's id.")
+FAILED = Trouble(500, "internal", "The server failed at this.", "This is our fault. The server's log has the reason.")
 UNAVAILABLE = Trouble(503, "db_unavailable", "The database is not available.", "Try again in a few seconds.", 5)
 BUSY = Trouble(503, "db_busy", "The database is busy.", "Try again in a few seconds.", 5)
 TOO_SLOW = Trouble(503, "too_slow", "This took too long.", "Narrow the range, or try again later.", 10)
 READ_ONLY = Trouble(503, "read_only", "The database accepts no changes at the moment.", "Try again in a minute.", 60)
-STORAGE_FULL = Trouble(507, "storage_full", "The database has no room left.", "Tell whoever runs this server.", 60)
+STORAGE_FULL = Trouble(
+    507,
+    "storage_full",
+    "The database has no room left.",
+    "Whoever runs this server has to prune its data or enlarge its disk.",
+    60,
+)
 
 # SQLSTATEs that pass by themselves; everything else is our own mistake and stays a 500.
 _BY_STATE = {

@@ -162,7 +162,7 @@ def answer_with_table(*, form: str, name: str, head: Sequence[str], rows: Iterab
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     writer = csv.writer(response)
-    writer.writerow(head)
+    writer.writerow([_disarm(cell) for cell in head])
     writer.writerows([_disarm(cell) for cell in row] for row in rows)
     return response
 

@@ -51,6 +51,10 @@ class Aliases:
         """Whether any of these cases is read under another number."""
         return bool(self.next_name) and bool(np.isin(ords, self._former).any())
 
+    def add_former(self, ords: Ords) -> Ords:
+        """These cases and all their former names."""
+        return np.concatenate([ords, self._former[np.isin(self._newest, ords)]]) if self.next_name else ords
+
     def list_members(self, ord_: int) -> tuple[int, ...]:
         """All numbers that are read under this one: itself, then its former names, the latest first."""
         return (ord_, *self._members.get(ord_, ()))

@@ -26,6 +26,12 @@ _TAKE: Final = f"""
     WHERE {_GAINED.format(now="excluded.counted_at")} >= %(cost)s
     RETURNING true
 """  # noqa: S608 - the parts are constants
+_CHARGE: Final = f"""
+    INSERT INTO health_allowance AS kept (key, "left", counted_at)
+    VALUES (%(key)s, %(burst)s::float8 - %(cost)s::float8, {_NOW})
+    ON CONFLICT (key) DO UPDATE SET "left" = {_GAINED.format(now="excluded.counted_at")} - %(cost)s,
+        counted_at = greatest(kept.counted_at, excluded.counted_at)
+"""  # noqa: S608 - the parts are constants
 _GIVE_BACK: Final = """
     UPDATE health_allowance SET "left" = least(%(burst)s, "left" + %(cost)s) WHERE key = %(key)s
 """
@@ -58,6 +64,11 @@ def ask(key: str, *, rate: float, burst: float, now: datetime | None = None) -> 
 def wait_for(left: float, *, rate: float, cost: float = 1.0) -> float:
     """In how many seconds a bucket that holds `left` will hold `cost`."""
     return max(0.0, (cost - left) / rate)
+
+
+def charge(key: str, *, rate: float, burst: float, cost: float, now: datetime | None = None) -> None:
+    """Take what was used already, although the bucket may owe it then: the next to ask waits longer."""
+    open_cursor().execute(_CHARGE, {"key": key, "rate": rate, "burst": burst, "cost": cost, "now": now})
 
 
 def give_back(key: str, *, burst: float, cost: float = 1.0) -> None:

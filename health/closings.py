@@ -1,48 +1,57 @@
 """Say that a run is over: by CI, which has sent all there is (`finish`), or by the clock, since the rest is missing.
 
-`finish_run` is called by the door, `close_overdue_runs` by the sweeper; the rule is in
+`finish_run` is called by the door, the other two by the sweeper; the rule is in
 docs/decisions/0011-when-a-run-is-over.md. All times are the database's.
 Promise: closing twice is closing once, and a delivery that comes later still counts
 (`tests/ingest/test_finish.py`, `tests/health/test_completeness.py`).
 """
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import Final
 
 from django.db import transaction
 
 from health import audit
-from health.completeness import UNREAD, fetch_missing
-from health.models import RunClosing
-from health.rebuild import lock_project
+from health.completeness import NAMES_RUN, UNREAD, fetch_missing
+from health.models import RunClosing, Upload
+from health.rebuild import lock_project, settle_run_and_coverage, try_lock_project
 from health.revisions import bump_revision
-from health.rollups import settle_run
 from health.sql import Cursor, fetch_together, open_cursor
 
 _MOST_A_SWEEP: Final = 100
+_IN_VAIN: Final = frozenset({Upload.State.FAILED, Upload.State.DEAD})
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The run that was finished, None while nothing of it is read; `n_unread` uploads of it are still to be read."""
+    """The run that was finished, None where nothing of it is read.
+
+    `uploads` counts by state those that name it and are still to be read, or could not be. `is_said`: it was finished
+    before, so there is nothing to do.
+    """
 
     run: int | None
-    n_unread: int
+    uploads: dict[str, int]
+    is_said: bool
+
+    @property
+    def n_unread(self) -> int:
+        """How many uploads of it are still to be read."""
+        return sum(n for state, n in self.uploads.items() if state not in _IN_VAIN)
 
 
 def finish_run(project_id: int, *, provider: str, run_id: str, actor: str) -> Finished | None:
     """What CI has sent of this run is all. None when nothing of the run ever came."""
     with transaction.atomic():
         cursor = open_cursor()
-        is_said, found = _look(cursor, project_id, provider, run_id)
-        if found is None or is_said:
+        found = _look(cursor, project_id, provider, run_id)
+        if found is None or found.is_said:
             return found
         lock_project(cursor, project_id)
         is_new = _insert_finish(cursor, project_id, provider, run_id)
-        _, found = _look(cursor, project_id, provider, run_id)  # what was being stored before we had the lock
+        found = _look(cursor, project_id, provider, run_id)  # what was being stored before we had the lock
         if found and found.run:
-            settle_run(cursor, project_id, run=found.run)
+            settle_run_and_coverage(cursor, project_id, run=found.run)
         if is_new:
             subject = f"run {found.run}" if found and found.run else f"run {run_id} of {provider or 'CI'}"
             audit.record(project_id, actor=actor, action="run.finished", subject=subject, detail={"run_id": run_id})
@@ -50,10 +59,10 @@ def finish_run(project_id: int, *, provider: str, run_id: str, actor: str) -> Fi
     return found
 
 
-def _look(cursor: Cursor, project_id: int, provider: str, run_id: str) -> tuple[bool, Finished | None]:
-    """Whether all is said and done, and what there is of the run."""
+def _look(cursor: Cursor, project_id: int, provider: str, run_id: str) -> Finished | None:
+    """What there is of the run."""
     values = {"project": project_id, "provider": provider, "run_id": run_id}
-    runs, waiting = fetch_together(
+    runs, uploads = fetch_together(
         cursor,
         (
             """
@@ -64,16 +73,17 @@ def _look(cursor: Cursor, project_id: int, provider: str, run_id: str) -> tuple[
         ),
         (
             f"""
-            SELECT count(*) FROM (VALUES (%(project)s, %(provider)s, %(run_id)s)) r(project_id, provider, external_id)
-            CROSS JOIN LATERAL ({UNREAD}) unread
+            SELECT u.state, count(*)
+            FROM (VALUES (%(project)s, %(provider)s, %(run_id)s)) r(project_id, provider, external_id)
+            JOIN health_upload u ON {NAMES_RUN} AND u.state IN ('received', 'retry', 'processing', 'failed', 'dead')
+            GROUP BY 1
             """,  # noqa: S608 - a constant
             values,
         ),
     )
-    n_unread = waiting[0][0]
     if not runs:
-        return False, Finished(None, n_unread) if n_unread else None
-    return runs[0][1] == RunClosing.Reason.FINISH, Finished(runs[0][0], n_unread)
+        return Finished(None, dict(uploads), is_said=False) if uploads else None
+    return Finished(runs[0][0], dict(uploads), is_said=runs[0][1] == RunClosing.Reason.FINISH)
 
 
 def _insert_finish(cursor: Cursor, project_id: int, provider: str, run_id: str) -> bool:
@@ -90,30 +100,25 @@ def _insert_finish(cursor: Cursor, project_id: int, provider: str, run_id: str) 
     return cursor.rowcount == 1
 
 
-def close_overdue_runs() -> int:
+def find_overdue_projects(cursor: Cursor) -> list[int]:
+    """The projects in which runs wait for what does not come."""
+    return [row[0] for row in cursor.execute(_OVERDUE_PROJECTS).fetchall()]
+
+
+def close_overdue_runs(project_id: int) -> int:
     """Stop waiting for what does not come; returns how many runs were closed.
 
     Also finishes those whose last unread upload came to nothing. A project that is being written to waits for the
     next sweep.
     """
-    projects: dict[int, list[int]] = defaultdict(list)
-    for project_id, number in _find_overdue(open_cursor(), None):
-        projects[project_id].append(number)
-    return sum(_close(project_id) for project_id in projects)
-
-
-def _close(project_id: int) -> int:
     with transaction.atomic():
         cursor = open_cursor()
-        locked = cursor.execute(
-            "SELECT 1 FROM health_project WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED", (project_id,)
-        ).fetchone()
-        overdue = [number for _, number in _find_overdue(cursor, project_id)] if locked else []
+        overdue = _find_overdue(cursor, project_id) if try_lock_project(cursor, project_id) else []
         if not overdue:
             return 0
         timed_out = _insert_timer(cursor, project_id, overdue)
         for number in overdue:
-            settle_run(cursor, project_id, run=number)
+            settle_run_and_coverage(cursor, project_id, run=number)
         missing = fetch_missing(cursor, project_id, runs=timed_out)
         for number in timed_out:
             told = {"missing": missing[number].tell()} if number in missing else {}
@@ -138,20 +143,20 @@ def _insert_timer(cursor: Cursor, project_id: int, runs: list[int]) -> list[int]
     return [row[0] for row in rows]
 
 
-def _find_overdue(cursor: Cursor, project_id: int | None) -> list[tuple[int, int]]:
-    rows = cursor.execute(_OVERDUE, {"project": project_id, "most": _MOST_A_SWEEP}).fetchall()
-    return [(row[0], row[1]) for row in rows]
+def _find_overdue(cursor: Cursor, project_id: int) -> list[int]:
+    return [row[0] for row in cursor.execute(_OVERDUE_RUNS, (project_id, _MOST_A_SWEEP)).fetchall()]
 
 
 _OVERDUE: Final = f"""
-SELECT r.project_id, r.number FROM health_run r
+FROM health_run r
 JOIN health_project p ON p.id = r.project_id
-WHERE NOT r.is_complete AND r.closed = '' AND (%(project)s::bigint IS NULL OR r.project_id = %(project)s)
+WHERE NOT r.is_complete AND r.closed = ''
   AND NOT EXISTS ({UNREAD})
   AND (EXISTS (SELECT 1 FROM health_runclosing c
                WHERE c.project_id = r.project_id AND c.provider = r.provider AND c.external_id = r.external_id)
        OR coalesce((SELECT max(u.received_at) FROM health_upload u
                     WHERE u.project_id = r.project_id AND u.run = r.number), r.ran_at)
           < clock_timestamp() - make_interval(mins => p.run_timeout_minutes))
-ORDER BY r.project_id, r.number LIMIT %(most)s
 """  # noqa: S608 - a constant
+_OVERDUE_PROJECTS: Final = f"SELECT DISTINCT r.project_id {_OVERDUE} ORDER BY r.project_id"
+_OVERDUE_RUNS: Final = f"SELECT r.number {_OVERDUE} AND r.project_id = %s ORDER BY r.number LIMIT %s"

@@ -1,9 +1,9 @@
 """Coverage of runs, files and days, from what each delivery measured.
 
-`refresh_coverage` and `follow_run` are called by `ingest.store` and by deletion inside their transactions,
+`settle_coverage` is called by `ingest.store` and wherever a run is settled, inside their transactions,
 `rebuild_coverage` by `health.rebuild`; callers hold the project's row lock. Pages read runs through `fetch_run_files`.
-A file stands as the newest run left it: the newest whole run says which files there are, and a run whose report broke
-off only adds what it has. A day shows its newest whole run.
+A file stands as the newest run left it: the newest whole run says which files there are, and a partial one, whose
+report broke off or which is incomplete itself, only adds what it has. A day shows its newest whole run.
 Promise: any order of arrival and any deletion ends in what `rebuild_coverage` computes
 (`tests/health/test_coverage.py`).
 """
@@ -82,11 +82,16 @@ def fetch_contexts(cursor: Cursor, project_id: int, *, run: int) -> ContextLines
 # --- keeping up ------------------------------------------------------------------------------------------------
 
 
-def refresh_coverage(cursor: Cursor, project_id: int, *, run: int, has_lost: bool = False) -> None:
-    """Recompute what stands on a run's coverage reports: its totals, its files' state, its day's directories.
+def settle_coverage(
+    cursor: Cursor, project_id: int, *, run: int, has_new: bool = False, has_lost: bool = False
+) -> None:
+    """Bring what stands on a run's coverage up to date: its totals, its files' state, its day's directories.
 
-    `has_lost` says that reports of the run were taken away rather than added.
+    `has_new` and `has_lost` say that reports were added or taken away; that the run stands elsewhere now, or became
+    whole or no longer is, shows by itself.
     """
+    if not (has_new or has_lost or _has_moved(cursor, project_id, run)):
+        return
     before = _fetch_stands(cursor, project_id, run)
     _write_run(cursor, project_id, run)
     after = _fetch_stands(cursor, project_id, run)
@@ -94,23 +99,26 @@ def refresh_coverage(cursor: Cursor, project_id: int, *, run: int, has_lost: boo
         if strand.lane == CHANGES:
             continue
         old, new = before.get(strand), after.get(strand)
-        _refresh_state(cursor, project_id, strand, run=run, before=old, after=new, has_lost=has_lost)
+        _settle_state(cursor, project_id, strand, before=old, after=new, has_lost=has_lost)
         for day in sorted({stand.day for stand in (old, new) if stand}):
             _replace_day(cursor, project_id, strand, day, run=run)
 
 
-def follow_run(cursor: Cursor, project_id: int, *, run: int) -> None:
-    """Move a run's coverage to where the run stands now; a delivery without coverage may have brought its times."""
-    moved = cursor.execute(
+def _has_moved(cursor: Cursor, project_id: int, run: int) -> bool:
+    """Whether the kept coverage of a run says another place than the run, or is whole where the run is not."""
+    row = cursor.execute(
         """
         SELECT 1 FROM health_runcoverage c JOIN health_run r ON r.project_id = c.project_id AND r.number = c.run
-        WHERE c.project_id = %s AND c.run = %s AND (c.lane, c.branch, c.pull_request, c.ordered_at, c.ran_at)
-            <> (r.lane, r.branch, r.pull_request, r.ordered_at, r.ran_at) LIMIT 1
+        CROSS JOIN LATERAL (
+            SELECT bool_or(k.is_partial) OR NOT r.is_complete AS is_partial FROM health_coveragereport k
+            WHERE k.project_id = c.project_id AND k.run = c.run AND k.level = c.level HAVING count(*) > 0) kept
+        WHERE c.project_id = %s AND c.run = %s
+          AND (c.lane, c.branch, c.pull_request, c.ordered_at, c.ran_at, c.is_partial)
+            <> (r.lane, r.branch, r.pull_request, r.ordered_at, r.ran_at, kept.is_partial) LIMIT 1
         """,
         (project_id, run),
     ).fetchone()
-    if moved:
-        refresh_coverage(cursor, project_id, run=run)
+    return row is not None
 
 
 def rebuild_coverage(cursor: Cursor, project_id: int) -> None:
@@ -181,7 +189,7 @@ def _write_run(cursor: Cursor, project_id: int, run: int) -> None:
             INSERT INTO health_runcoverage (project_id, run, level, lane, branch, pull_request, ordered_at, ran_at, day,
                 is_partial, n_files, {_FIGURES})
             SELECT r.project_id, r.number, %s, r.lane, r.branch, r.pull_request, r.ordered_at, r.ran_at,
-                (r.ran_at AT TIME ZONE p.time_zone)::date, %s, %s, %s, %s, %s, %s
+                (r.ran_at AT TIME ZONE p.time_zone)::date, %s OR NOT r.is_complete, %s, %s, %s, %s, %s
             FROM health_run r JOIN health_project p ON p.id = r.project_id WHERE r.project_id = %s AND r.number = %s
             """,  # noqa: S608 - the columns are constants
             (level, is_partial, *figures, project_id, run),
@@ -191,46 +199,62 @@ def _write_run(cursor: Cursor, project_id: int, run: int) -> None:
 # --- the state of files ----------------------------------------------------------------------------------------
 
 
-def _refresh_state(
+def _settle_state(
     cursor: Cursor,
     project_id: int,
     strand: Strand,
     *,
-    run: int,
     before: _Stand | None,
     after: _Stand | None,
     has_lost: bool,
 ) -> None:
     """Bring a strand's files up to date after one of its runs changed, reading as few runs as can be."""
-    newest = _find_newest(cursor, project_id, strand)
-    base = _find_newest(cursor, project_id, strand, is_whole=True)
+    base = _find_base(cursor, project_id, strand)
     if base and all(stand.place < base for stand in (before, after) if stand):
         return  # a newer whole run has the word
-    is_newest = after is not None and after.place == newest
-    has_only_grown = not has_lost and (before is None or before.is_partial)
-    if after and is_newest and (not after.is_partial or has_only_grown):
-        files = fetch_run_files(cursor, project_id, run=run, level=strand.level)
-        _write_state(cursor, project_id, strand, [(run, file) for file in files], is_all=not after.is_partial)
+    stood = before or after
+    has_grown = after and stood and stood.place == after.place and (stood.is_partial or not after.is_partial)
+    if after and has_grown and not has_lost:
+        _lay_over(cursor, project_id, strand, after)
     else:
         _recompute_state(cursor, project_id, strand)
 
 
-def _find_newest(
-    cursor: Cursor, project_id: int, strand: Strand, *, is_whole: bool = False
-) -> tuple[datetime, datetime, int] | None:
-    """The place of a strand's newest run."""
+def _find_base(cursor: Cursor, project_id: int, strand: Strand) -> tuple[datetime, datetime, int] | None:
+    """The place of a strand's newest whole run."""
     return cursor.execute(
         """
         SELECT ordered_at, ran_at, run FROM health_runcoverage
-        WHERE project_id = %s AND lane = %s AND level = %s AND NOT (is_partial AND %s)
+        WHERE project_id = %s AND lane = %s AND level = %s AND NOT is_partial
         ORDER BY ordered_at DESC, ran_at DESC, run DESC LIMIT 1
         """,
-        (project_id, *strand, is_whole),
+        (project_id, *strand),
     ).fetchone()
 
 
+def _lay_over(cursor: Cursor, project_id: int, strand: Strand, stand: _Stand) -> None:
+    """Put a run that brought more over what older runs left, and under what newer ones did."""
+    files = fetch_run_files(cursor, project_id, run=stand.place[2], level=strand.level)
+    numbers = format_array(file.file for file in files)
+    cursor.execute(
+        """
+        DELETE FROM health_filecoverage f USING health_runcoverage c
+        WHERE f.project_id = %s AND f.lane = %s AND f.level = %s AND (%s OR f.file = ANY(%s))
+          AND c.project_id = f.project_id AND c.run = f.run AND c.level = f.level
+          AND (c.ordered_at, c.ran_at, c.run) <= (%s, %s, %s)
+        """,
+        (project_id, *strand, not stand.is_partial, numbers, *stand.place),
+    )
+    rows = cursor.execute(
+        "SELECT file FROM health_filecoverage WHERE project_id = %s AND lane = %s AND level = %s AND file = ANY(%s)",
+        (project_id, *strand, numbers),
+    ).fetchall()
+    newer = {file for (file,) in rows}
+    _copy_state(cursor, project_id, strand, [(stand.place[2], file) for file in files if file.file not in newer])
+
+
 def _recompute_state(cursor: Cursor, project_id: int, strand: Strand) -> None:
-    """The newest whole run and, over it, each newer one that broke off; without a whole one, all that broke off."""
+    """The newest whole run and, over it, each newer partial one; without a whole one, all of them."""
     runs = cursor.execute(
         """
         SELECT c.run, EXISTS (
@@ -251,20 +275,14 @@ def _recompute_state(cursor: Cursor, project_id: int, strand: Strand) -> None:
     for run, _ in runs:
         for file in fetch_run_files(cursor, project_id, run=run, level=strand.level):
             files[file.file] = run, file
-    _write_state(cursor, project_id, strand, list(files.values()), is_all=True)
-
-
-def _write_state(
-    cursor: Cursor, project_id: int, strand: Strand, found: Sequence[tuple[int, FileLines]], *, is_all: bool
-) -> None:
-    """Replace the files found, each with the run that left it so, and with `is_all` remove the others."""
     cursor.execute(
-        """
-        DELETE FROM health_filecoverage
-        WHERE project_id = %s AND lane = %s AND level = %s AND (%s OR file = ANY(%s))
-        """,
-        (project_id, *strand, is_all, format_array(() if is_all else (file.file for _, file in found))),
+        "DELETE FROM health_filecoverage WHERE project_id = %s AND lane = %s AND level = %s", (project_id, *strand)
     )
+    _copy_state(cursor, project_id, strand, list(files.values()))
+
+
+def _copy_state(cursor: Cursor, project_id: int, strand: Strand, found: Sequence[tuple[int, FileLines]]) -> None:
+    """Write files that have no row, each with the run that left it so."""
     with cursor.copy(
         f"""
         COPY health_filecoverage (project_id, lane, level, file, run, {_FIGURES}, valid, covered)

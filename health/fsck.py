@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.conf import settings
 from django.db import transaction
 
 from health.invariants import INVARIANTS, THOROUGH, Invariant
-from health.rebuild import lock_project, rebuild_project
+from health.rebuild import lock_project, rebuild_project, settle_unread
 from health.sql import Cursor, open_cursor
 
 # So many places of each broken law are named; that there are more is said.
@@ -47,7 +48,11 @@ def find_violations(
     laws: Sequence[Invariant] = INVARIANTS,
 ) -> list[Violation]:
     """Where the laws are broken in these projects; a lease may be over for `patience_seconds` before it is one."""
-    values = {"projects": list(project_ids), "patience": patience_seconds}
+    values = {
+        "projects": list(project_ids),
+        "patience": patience_seconds,
+        "most_attempts": settings.MAX_ATTEMPTS,
+    }
     found = []
     for law in laws:
         cursor.execute(law.statement, values)
@@ -64,6 +69,7 @@ def find_drift(project_id: int) -> list[Violation]:
         cursor = open_cursor()
         lock_project(cursor, project_id)
         found = find_violations(cursor, project_ids=[project_id], laws=THOROUGH)
+        settle_unread(cursor, project_id)  # that something arrived since a run was summed up is no drift
         for table in _DERIVED:
             cursor.execute(
                 f"CREATE TEMPORARY TABLE kept_{table} ON COMMIT DROP AS "  # noqa: S608 - the tables are a constant

@@ -1,18 +1,33 @@
-"""Which configuration of a project is in force: the one that came with the newest run of the default branch.
+"""Which configuration of a project is in force: what came with the newest runs of the default branch.
 
-Called by `ingest.store` with each delivery, and by `health.rebuild`; callers hold the project's lock. Putting one in
-force is quick; where its rules name suites otherwise than before, `Project.rules_of` stays behind until a rebuild has
-given cases and figures their new suites.
+`.suitewatch.yml` and CODEOWNERS are two files, each in force by itself: the newest one that could be read, whichever
+run brought it. Called by `ingest.store` with each delivery, and by `health.rebuild`; callers hold the project's lock.
+Putting one in force is quick; where its rules name suites otherwise than before, `Project.rules_of` stays behind until
+a rebuild has given cases and figures their new suites.
 Promise: the order in which uploads arrive does not matter (`tests/health/test_in_force.py`).
 """
 
 from typing import Final, NamedTuple
 
 from health.audit import record
+from health.models import Configuration
 from health.rules.lanes import choose_lane
 from health.sql import Cursor
 
 DEFAULT_TIMEOUT_MINUTES: Final = 360
+_IS_DUE: Final = "(configuration IS DISTINCT FROM rules_of OR counted_epoch <> identity_epoch)"
+
+# Files of one kind that a lane's runs brought, the newest first; within one run their content decides, not who came
+# first. `{column}` is that of the upload.
+FILES_OF_LANE: Final = """
+    FROM health_run r
+    JOIN health_upload u ON u.project_id = r.project_id AND u.run = r.number
+    JOIN health_configuration c ON c.project_id = u.project_id AND c.number = u.{column}
+    WHERE r.project_id = %(project)s AND r.lane = %(lane)s {only}
+    ORDER BY r.ordered_at DESC, r.ran_at DESC, r.number DESC, c.digest DESC LIMIT 1
+"""
+_COLUMNS: Final = {Configuration.Role.CONFIGURATION: "configuration", Configuration.Role.OWNERS: "code_owners"}
+_NAMES: Final = {Configuration.Role.CONFIGURATION: "configuration", Configuration.Role.OWNERS: "CODEOWNERS"}
 
 
 class _Content(NamedTuple):
@@ -20,68 +35,86 @@ class _Content(NamedTuple):
     timeout: int | None
 
 
+class _Newest(NamedTuple):
+    number: int | None
+    commit: str = ""
+    run: int | None = None
+
+
 _NOTHING: Final = _Content(None, None)
 
 
 def settle_configuration(cursor: Cursor, project_id: int) -> None:
-    """Put the newest configuration of the default branch in force, if it is not yet."""
+    """Put the newest files of the default branch in force, if they are not yet."""
     row = cursor.execute(
         """
-        SELECT default_branch, configuration, rules_of FROM health_project p
-        WHERE id = %s AND EXISTS (SELECT 1 FROM health_configuration c WHERE c.project_id = p.id)
+        SELECT p.default_branch, p.configuration, p.code_owners,
+            bool_or(c.role = 'configuration'), bool_or(c.role = 'owners')
+        FROM health_project p JOIN health_configuration c ON c.project_id = p.id WHERE p.id = %s GROUP BY p.id
         """,
         (project_id,),
     ).fetchone()
     if row is None:
         return
-    default_branch, old, rules_of = row
-    new, commit = _find_newest(cursor, project_id, default_branch) if default_branch else (None, "")
-    if new == old:
-        return
-    contents = _fetch_contents(cursor, project_id, [old, new, rules_of])
-    if contents.get(rules_of, _NOTHING).suites == contents.get(new, _NOTHING).suites:
-        rules_of = new
-    cursor.execute(
-        "UPDATE health_project SET configuration = %s, rules_of = %s WHERE id = %s", (new, rules_of, project_id)
-    )
-    _set_timeout(cursor, project_id, contents.get(old, _NOTHING).timeout, contents.get(new, _NOTHING).timeout)
-    record(
-        project_id,
-        actor="CI",
-        action="configuration.in_force",
-        subject=f"configuration {new}" if new else "no configuration",
-        detail={"before": old, "after": new, "commit": commit},
-    )
+    default_branch, configuration, code_owners, has_configuration, has_owners = row
+    if has_configuration:
+        newest = _find_newest(cursor, project_id, default_branch, Configuration.Role.CONFIGURATION)
+        if newest.number != configuration:
+            _follow(cursor, project_id, configuration, newest.number)
+            _put_in_force(cursor, project_id, Configuration.Role.CONFIGURATION, configuration, newest)
+    if has_owners:
+        newest = _find_newest(cursor, project_id, default_branch, Configuration.Role.OWNERS)
+        if newest.number != code_owners:
+            _put_in_force(cursor, project_id, Configuration.Role.OWNERS, code_owners, newest)
 
 
 def find_due_projects(cursor: Cursor) -> list[int]:
-    """Projects whose figures do not follow the rules in force yet."""
-    rows = cursor.execute(
-        "SELECT id FROM health_project WHERE configuration IS DISTINCT FROM rules_of ORDER BY id"
-    ).fetchall()
+    """Projects whose figures do not follow the rules in force yet, or the last merge of renames."""
+    rows = cursor.execute(f"SELECT id FROM health_project WHERE {_IS_DUE} ORDER BY id").fetchall()  # noqa: S608
     return [row[0] for row in rows]
 
 
 def is_due(cursor: Cursor, project_id: int) -> bool:
-    """Whether the figures of a project follow other rules than those in force."""
+    """Whether the figures of a project follow other rules, or other names, than those in force."""
     row = cursor.execute(
-        "SELECT 1 FROM health_project WHERE id = %s AND configuration IS DISTINCT FROM rules_of", (project_id,)
+        f"SELECT 1 FROM health_project WHERE id = %s AND {_IS_DUE}",  # noqa: S608 - a constant
+        (project_id,),
     ).fetchone()
     return row is not None
 
 
-def _find_newest(cursor: Cursor, project_id: int, default_branch: str) -> tuple[int | None, str]:
+def _find_newest(cursor: Cursor, project_id: int, default_branch: str, role: Configuration.Role) -> _Newest:
+    if not default_branch:
+        return _Newest(None)
     lane = choose_lane(default_branch, pull_request="", default_branch=default_branch, long_lived=())
-    row = cursor.execute(
-        """
-        SELECT u.configuration, r.commit FROM health_run r
-        JOIN health_upload u ON u.project_id = r.project_id AND u.run = r.number AND u.configuration IS NOT NULL
-        WHERE r.project_id = %s AND r.lane = %s
-        ORDER BY r.ordered_at DESC, r.ran_at DESC, r.number DESC, u.id DESC LIMIT 1
-        """,
-        (project_id, lane),
-    ).fetchone()
-    return (row[0], row[1]) if row else (None, "")
+    files = FILES_OF_LANE.format(column=_COLUMNS[role], only="AND c.is_readable")
+    values = {"project": project_id, "lane": lane}
+    row = cursor.execute(f"SELECT c.number, r.commit, r.number {files}", values).fetchone()
+    return _Newest(*row) if row else _Newest(None)
+
+
+def _put_in_force(cursor: Cursor, project_id: int, role: Configuration.Role, old: int | None, new: _Newest) -> None:
+    cursor.execute(
+        f"UPDATE health_project SET {_COLUMNS[role]} = %s WHERE id = %s",  # noqa: S608 - a constant
+        (new.number, project_id),
+    )
+    record(
+        project_id,
+        actor="CI",
+        action=f"{role}.in_force",
+        subject=f"{_NAMES[role]} {new.number}" if new.number else f"no {_NAMES[role]}",
+        detail={"before": old, "after": new.number, "commit": new.commit, "run": new.run},
+    )
+
+
+def _follow(cursor: Cursor, project_id: int, old: int | None, new: int | None) -> None:
+    """What follows from other rules: how long runs wait, and no rebuild where they name suites as before."""
+    row = cursor.execute("SELECT rules_of FROM health_project WHERE id = %s", (project_id,)).fetchone()
+    rules_of: int | None = row[0] if row else None
+    contents = _fetch_contents(cursor, project_id, [old, new, rules_of])
+    if contents.get(rules_of, _NOTHING).suites == contents.get(new, _NOTHING).suites:
+        cursor.execute("UPDATE health_project SET rules_of = %s WHERE id = %s", (new, project_id))
+    _set_timeout(cursor, project_id, contents.get(old, _NOTHING).timeout, contents.get(new, _NOTHING).timeout)
 
 
 def _fetch_contents(cursor: Cursor, project_id: int, numbers: list[int | None]) -> dict[int | None, _Content]:

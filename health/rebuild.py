@@ -5,10 +5,15 @@ Promise: `rebuild_project` after any history of arrivals and deletions changes n
 older than the oldest kept tile (`tests/health/test_rebuild.py`).
 """
 
-from django.db import transaction
+import time
+from typing import Any, Final
 
+from django.db import connection, transaction
+
+from health.allowances import charge, peek
 from health.baselines import JobKey
-from health.coverage import rebuild_coverage, refresh_coverage
+from health.completeness import NAMES_RUN, UNREAD
+from health.coverage import rebuild_coverage, settle_coverage
 from health.in_force import is_due, settle_configuration
 from health.lanes import settle_lanes
 from health.revisions import bump_revision
@@ -16,7 +21,13 @@ from health.rollups import Cases, fetch_cases, refresh_job, settle_run
 from health.sql import Cursor, open_cursor
 from health.suites import name_cases_anew
 
-_LOCK_SPACE = 0x5357_0003
+_LOCK_SPACE: Final = 0x5357_0003
+# Rebuilds that nobody asked for by hand: five minutes of a worker at once, then a tenth of one.
+_MOST_SECONDS: Final = 300.0
+_SHARE: Final = 0.1
+_FREE_SECONDS: Final = 1.0
+# The run that the upload `u` is part of, or else names.
+_RUN_OF = f"coalesce(u.run, (SELECT r.number FROM health_run r WHERE {NAMES_RUN}))"  # noqa: S608 - a constant
 
 
 def lock_project(cursor: Cursor, project_id: int) -> None:
@@ -24,10 +35,18 @@ def lock_project(cursor: Cursor, project_id: int) -> None:
     cursor.execute("SELECT 1 FROM health_project WHERE id = %s FOR NO KEY UPDATE", (project_id,))
 
 
+def try_lock_project(cursor: Cursor, project_id: int) -> bool:
+    """The same lock, or False when another transaction has it: for work that may as well be done later."""
+    statement = "SELECT 1 FROM health_project WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED"
+    return cursor.execute(statement, (project_id,)).fetchone() is not None
+
+
 def rebuild_project(project_id: int) -> int:
     """Recompute lanes, counts, transitions and days of every job that still has its tiles; returns how many jobs."""
     with transaction.atomic():
         cursor = open_cursor()
+        # Held to the end: `rebuild_if_due` leaves alone what somebody is at.
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", (_LOCK_SPACE, project_id))
         lock_project(cursor, project_id)
         settle_lanes(cursor, project_id)
         settle_configuration(cursor, project_id)
@@ -44,18 +63,27 @@ def rebuild_project(project_id: int) -> int:
 
 
 def rebuild_if_due(project_id: int) -> bool:
-    """Rebuild a project whose figures follow other rules than those in force; False when there is nothing to do.
+    """Rebuild a project whose figures follow other rules or names than those in force; False when none is due.
 
-    Nor is there when another process is at it: waiting for it would only take a worker from other projects.
+    What another process is at is left alone: waiting for it would only take a worker from other projects. So is a
+    project whose rebuilds took all of the workers' time it may have: rules made to be slow cost others nothing.
     """
-    with transaction.atomic():
-        cursor = open_cursor()
-        if not is_due(cursor, project_id):
-            return False
-        row = cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", (_LOCK_SPACE, project_id)).fetchone()
-        if not row or not row[0]:
-            return False
-        rebuild_project(project_id)
+    bucket: dict[str, Any] = {"key": f"rebuild:{project_id}", "rate": _SHARE, "burst": _MOST_SECONDS}
+    began = time.monotonic()
+    try:
+        with transaction.atomic():
+            cursor = open_cursor()
+            if not is_due(cursor, project_id) or peek(**bucket) <= 0:
+                return False
+            row = cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", (_LOCK_SPACE, project_id)).fetchone()
+            if not row or not row[0]:
+                return False
+            rebuild_project(project_id)
+    finally:
+        if (spent := time.monotonic() - began) > _FREE_SECONDS:
+            if not connection.in_atomic_block:  # the server may have ended the session while we only computed
+                connection.close_if_unusable_or_obsolete()
+            charge(**bucket, cost=spent)
     return True
 
 
@@ -63,8 +91,12 @@ def _follow_rules(cursor: Cursor, project_id: int) -> None:
     """Name cases by the rules in force. What workers know of their suites ends with the epoch."""
     n_epochs = int(name_cases_anew(cursor, project_id))
     cursor.execute(
-        "UPDATE health_project SET rules_of = configuration, identity_epoch = identity_epoch + %s WHERE id = %s",
-        (n_epochs, project_id),
+        """
+        UPDATE health_project SET rules_of = configuration, identity_epoch = identity_epoch + %(more)s,
+            counted_epoch = identity_epoch + %(more)s
+        WHERE id = %(project)s
+        """,
+        {"more": n_epochs, "project": project_id},
     )
 
 
@@ -99,60 +131,78 @@ def _find_runs_without_jobs(cursor: Cursor, project_id: int) -> list[int]:
     return [run for (run,) in rows]
 
 
+def settle_run_and_coverage(cursor: Cursor, project_id: int, *, run: int) -> None:
+    """Bring a run up to date with what was said of it and what became of its uploads; the caller holds the lock."""
+    settle_run(cursor, project_id, run=run)
+    settle_coverage(cursor, project_id, run=run)
+
+
+def settle_named_run(cursor: Cursor, project_id: int, *, upload_id: int) -> None:
+    """Bring the run up to date that an upload names, if it is there; the caller holds the lock."""
+    row = cursor.execute(
+        f"SELECT {_RUN_OF} FROM health_upload u WHERE u.project_id = %s AND u.id = %s",  # noqa: S608 - a constant
+        (project_id, upload_id),
+    ).fetchone()
+    if row and row[0] is not None:
+        settle_run_and_coverage(cursor, project_id, run=row[0])
+
+
+def settle_unread(cursor: Cursor, project_id: int) -> None:
+    """Bring the runs up to date of which something is still to be read: the door that let it in did not."""
+    rows = cursor.execute(
+        f"SELECT number FROM health_run r WHERE project_id = %s AND EXISTS ({UNREAD}) ORDER BY number",  # noqa: S608
+        (project_id,),
+    ).fetchall()
+    for (run,) in rows:
+        settle_run_and_coverage(cursor, project_id, run=run)
+
+
 def delete_upload(project_id: int, upload_id: int) -> None:
     """Take one upload away with its payload, tiles, failures and texts, as if it had never been sent."""
     with transaction.atomic():
         cursor = open_cursor()
         lock_project(cursor, project_id)
         row = cursor.execute(
-            "SELECT run, series FROM health_upload WHERE project_id = %s AND id = %s", (project_id, upload_id)
+            f"SELECT {_RUN_OF}, u.series FROM health_upload u WHERE u.project_id = %s AND u.id = %s",  # noqa: S608
+            (project_id, upload_id),
         ).fetchone()
         if row is None:
             return
         cases = fetch_cases(cursor, project_id)
-        _delete_facts(cursor, project_id, upload_id, row[0], row[1])
+        _delete_facts(cursor, project_id, upload_id, *row)
         if row[0] is not None:
-            _refresh_rest(cursor, project_id, run=row[0], lost={row[1]}, cases=cases)
+            _settle_rest(cursor, project_id, run=row[0], lost={row[1]}, cases=cases)
         settle_configuration(cursor, project_id)
         bump_revision(cursor, project_id)
 
 
 def delete_run(project_id: int, number: int) -> None:
-    """Take a run away with all its uploads."""
+    """Take a run away with all its uploads, also those nothing came of; what is unread comes as a new one."""
     with transaction.atomic():
         cursor = open_cursor()
         lock_project(cursor, project_id)
         cases = fetch_cases(cursor, project_id)
         uploads = cursor.execute(
-            "SELECT id, run, series FROM health_upload WHERE project_id = %s AND run = %s",
+            f"""
+            SELECT u.id, u.series FROM health_run r JOIN health_upload u ON u.project_id = r.project_id
+            WHERE r.project_id = %s AND r.number = %s
+              AND (u.run = r.number OR (u.state IN ('failed', 'dead') AND {NAMES_RUN}))
+            """,  # noqa: S608 - a constant
             (project_id, number),
         ).fetchall()
-        for upload_id, run, series in uploads:
-            _delete_facts(cursor, project_id, upload_id, run, series)
-        _forget_closing(cursor, project_id, number)
-        _refresh_rest(cursor, project_id, run=number, lost={series for _, _, series in uploads}, cases=cases)
+        for upload_id, series in uploads:
+            _delete_facts(cursor, project_id, upload_id, number, series)
+        _settle_rest(cursor, project_id, run=number, lost={series for _, series in uploads}, cases=cases)
         settle_configuration(cursor, project_id)
         bump_revision(cursor, project_id)
 
 
-def _forget_closing(cursor: Cursor, project_id: int, run: int) -> None:
-    """Sent again, the run would else be over from the start."""
-    cursor.execute(
-        """
-        DELETE FROM health_runclosing c USING health_run r
-        WHERE r.project_id = %s AND r.number = %s AND c.project_id = r.project_id AND c.provider = r.provider
-          AND c.external_id = r.external_id
-        """,
-        (project_id, run),
-    )
-
-
-def _refresh_rest(cursor: Cursor, project_id: int, *, run: int, lost: set[int | None], cases: Cases) -> None:
+def _settle_rest(cursor: Cursor, project_id: int, *, run: int, lost: set[int | None], cases: Cases) -> None:
     """Bring up to date what uploads left behind that were taken away: their jobs, their run, its coverage."""
     for series in sorted(series for series in lost if series is not None):
         refresh_job(cursor, project_id, key=JobKey(run, series), cases=cases)
     settle_run(cursor, project_id, run=run)
-    refresh_coverage(cursor, project_id, run=run, has_lost=True)
+    settle_coverage(cursor, project_id, run=run, has_lost=True)
 
 
 def _delete_facts(cursor: Cursor, project_id: int, upload_id: int, run: int | None, series: int | None) -> None:

@@ -3,9 +3,11 @@
 `propose_renames` is called by `ingest.store` inside the storing transaction, the others by the page of renames.
 A merge moves nothing: it says under which number a former name's results are read (`health.aliases`), so undoing it
 loses nothing, at any time. Callers have the project rebuilt afterwards, because counts were made of the names before.
-Promise: `tests/health/test_renames.py`, `tests/health/test_merging.py`.
+Promise: whatever goes wrong with a proposal, and however long the history is, the upload is stored, and soon
+(`tests/health/test_renames.py`); a merge can be undone (`tests/health/test_merging.py`).
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
@@ -18,6 +20,7 @@ from django.db import transaction
 from health.aliases import Aliases, Ords, fetch_aliases
 from health.audit import record
 from health.baselines import Place
+from health.models import RenameProposal
 from health.rebuild import lock_project
 from health.revisions import bump_revision
 from health.rollups import Exchange
@@ -28,11 +31,17 @@ from health.rules.renames import Pair, Sighting, pair_renamed
 from health.sql import Cursor, format_array, open_cursor
 from health.tiles import BLOCK_SIZE, Results, list_ords
 
+log = logging.getLogger(__name__)
+
 # Beyond, it is not a commit that renamed them but a report of something else.
 _MOST_EXCHANGED: Final = 50_000
 _LONGEST_SUBJECT: Final = 200
+# Where a case that was reported before is looked for, and in how many tiles, over all blocks: a block's cases got
+# their numbers when its oldest tiles came, and most that come back were away for a short time.
+_LOOKS: Final = (("ASC", 200), ("DESC", 800), ("DESC", 8_000))
 
 Mask = npt.NDArray[np.bool_]
+State = RenameProposal.State
 Renamed = tuple[int, int]  # the number of the former name, and of the one it goes on under
 
 
@@ -42,20 +51,29 @@ Renamed = tuple[int, int]  # the number of the former name, and of the one it go
 def propose_renames(cursor: Cursor, project_id: int, *, exchanges: Iterable[Exchange]) -> None:
     """Note which cases that appeared are likely those that vanished, in the jobs of long-lived branches."""
     for exchange in exchanges:
-        place = exchange.place
-        if not _is_long_lived(cursor, project_id, place.key.series):
-            continue
-        here, there = exchange.now.outcomes != codes.ABSENT, exchange.before.outcomes != codes.ABSENT
-        gone, appeared = (np.flatnonzero(mask).astype(np.int32) for mask in (there & ~here, here & ~there))
-        first_seen = appeared[~_find_reported_before(cursor, project_id, place, appeared)]
-        if not len(first_seen) or max(len(gone), len(first_seen)) > _MOST_EXCHANGED:
-            continue
-        sightings = [
-            _look_at(cursor, project_id, ords, results)
-            for ords, results in ((gone, exchange.before), (first_seen, exchange.now))
-        ]
-        if pairs := pair_renamed(*sightings):
-            _write_proposals(cursor, project_id, exchange, pairs)
+        try:
+            with transaction.atomic():  # a savepoint
+                _propose(cursor, project_id, exchange)
+        except Exception:  # results are not to be lost for the sake of a guess
+            key = exchange.place.key
+            log.exception("project %d: no rename is proposed for run %d, series %d", project_id, key.run, key.series)
+
+
+def _propose(cursor: Cursor, project_id: int, exchange: Exchange) -> None:
+    place = exchange.place
+    here, there = exchange.now.outcomes != codes.ABSENT, exchange.before.outcomes != codes.ABSENT
+    gone, appeared = (np.flatnonzero(mask).astype(np.int32) for mask in (there & ~here, here & ~there))
+    if len(gone) > _MOST_EXCHANGED or not _is_long_lived(cursor, project_id, place.key.series):
+        return
+    first_seen = appeared[~_find_reported_before(cursor, project_id, place, appeared)]
+    if not len(first_seen) or len(first_seen) > _MOST_EXCHANGED:
+        return
+    sightings = [
+        _look_at(cursor, project_id, ords, results)
+        for ords, results in ((gone, exchange.before), (first_seen, exchange.now))
+    ]
+    if pairs := pair_renamed(*sightings):
+        _write_proposals(cursor, project_id, exchange, pairs)
 
 
 def _is_long_lived(cursor: Cursor, project_id: int, series: int) -> bool:
@@ -68,22 +86,48 @@ def _is_long_lived(cursor: Cursor, project_id: int, series: int) -> bool:
 def _find_reported_before(cursor: Cursor, project_id: int, place: Place, ords: Ords) -> Mask:
     """For each case whether an earlier job of the series had it: then it came back, and is nobody's new name.
 
-    Not whether its number is new: a pull request has usually brought the name before the branch did.
+    Not whether its number is new: a pull request has usually brought the name before the branch did. What is in none
+    of the tiles looked at counts as new; a person decides.
     """
-    found = [np.zeros(0, np.int32)]
-    for block in np.unique(ords // BLOCK_SIZE).tolist():  # one at a time: a block has as many tiles as there are runs
-        rows = cursor.execute(
-            """
+    aliases = fetch_aliases(cursor, project_id)
+    names, found = aliases.add_former(ords), np.zeros(len(ords), np.bool_)
+    seen = np.zeros((names.max(initial=0) // BLOCK_SIZE + 1) * BLOCK_SIZE, np.bool_)
+    for order, n_tiles in _LOOKS:
+        blocks = np.unique(aliases.add_former(ords[~found]) // BLOCK_SIZE).tolist()
+        if not blocks:
+            break
+        most = max(1, n_tiles // len(blocks))
+        for tile in _fetch_earlier(cursor, project_id, place, blocks=blocks, order=order, most=most):
+            seen[list_ords(*tile)] = True
+        found = np.isin(ords, aliases.translate(names[seen[names]]))
+    return found
+
+
+def _fetch_earlier(
+    cursor: Cursor, project_id: int, place: Place, *, blocks: Sequence[int], order: str, most: int
+) -> list[tuple[int, int, bytes | None, bytes]]:
+    """The newest or oldest tiles of each block among the jobs before this place, in the order of their numbers."""
+    return cursor.execute(
+        f"""
+        SELECT wanted.block, t.encoding, t.offsets, t.outcomes FROM unnest(%(blocks)s::int[]) AS wanted(block)
+        CROSS JOIN LATERAL (
             SELECT t.encoding, t.offsets, t.outcomes FROM health_tile t
             JOIN health_job j ON j.project_id = t.project_id AND j.run = t.run AND j.series = t.series
-            WHERE t.project_id = %s AND t.series = %s AND t.block = %s
-              AND (j.ordered_at, j.ran_at, j.run) < (%s, %s, %s)
-            """,
-            (project_id, place.key.series, block, place.ordered_at, place.ran_at, place.key.run),
-            binary=True,
-        ).fetchall()
-        found += [list_ords(block, *row) for row in rows]
-    return np.isin(ords, np.unique(np.concatenate(found)))
+            WHERE t.project_id = %(project)s AND t.series = %(series)s AND t.block = wanted.block
+              AND (j.ordered_at, j.ran_at, j.run) < (%(ordered_at)s, %(ran_at)s, %(run)s)
+            ORDER BY t.run {order} LIMIT %(most)s) t
+        """,  # noqa: S608 - one of two words
+        {
+            "blocks": format_array(blocks),
+            "project": project_id,
+            "series": place.key.series,
+            "ordered_at": place.ordered_at,
+            "ran_at": place.ran_at,
+            "run": place.key.run,
+            "most": most,
+        },
+        binary=True,
+    ).fetchall()
 
 
 def _look_at(cursor: Cursor, project_id: int, ords: Ords, results: Results) -> list[Sighting]:
@@ -149,55 +193,50 @@ def _name_group(run: int, pair: Pair) -> str:
 # --- decisions -------------------------------------------------------------------------------------------------
 
 
-def merge_cases(project_id: int, *, pairs: Sequence[Renamed], user: User) -> int:
-    """Read these proposed renames as one case each from now on; returns how many, and leaves out what cannot be."""
-    with transaction.atomic():
-        cursor = open_cursor()
-        lock_project(cursor, project_id)
-        wanted = _choose(cursor, project_id, pairs, states=("proposed", "dismissed"))
-        merged = _leave_out_circles(fetch_aliases(cursor, project_id), wanted)
-        if merged:
-            _set_merged(cursor, project_id, merged, is_merged=True)
-            _decide(cursor, project_id, merged, state="merged", user=user)
-            _note(cursor, project_id, merged, action="rename.merged", user=user)
-    return len(merged)
+def merge_cases(project_id: int, *, pairs: Sequence[Renamed], user: User, state: str = State.PROPOSED) -> int:
+    """Read these renames as one case each from now on; returns how many, and leaves out what cannot be.
+
+    They stand in `state`: what was found to be no rename can be one after all.
+    """
+    return _act(project_id, pairs, user, of=state, to=State.MERGED, action="rename.merged")
 
 
 def undo_merge(project_id: int, *, pairs: Sequence[Renamed], user: User) -> int:
     """Read these merged cases apart again, as if they had never been one; returns how many."""
-    with transaction.atomic():
-        cursor = open_cursor()
-        lock_project(cursor, project_id)
-        parted = _choose(cursor, project_id, pairs, states=("merged",))
-        if parted:
-            _set_merged(cursor, project_id, parted, is_merged=False)
-            _decide(cursor, project_id, parted, state="proposed", user=None)
-            _note(cursor, project_id, parted, action="rename.undone", user=user)
-    return len(parted)
+    return _act(project_id, pairs, user, of=State.MERGED, to=State.PROPOSED, action="rename.undone")
 
 
 def dismiss_proposals(project_id: int, *, pairs: Sequence[Renamed], user: User) -> int:
     """Never propose these again; returns how many."""
+    return _act(project_id, pairs, user, of=State.PROPOSED, to=State.DISMISSED, action="rename.dismissed")
+
+
+def _act(project_id: int, pairs: Sequence[Renamed], user: User, *, of: str, to: str, action: str) -> int:
     with transaction.atomic():
         cursor = open_cursor()
         lock_project(cursor, project_id)
-        dismissed = _choose(cursor, project_id, pairs, states=("proposed",))
-        if dismissed:
-            _decide(cursor, project_id, dismissed, state="dismissed", user=user)
-            _note(cursor, project_id, dismissed, action="rename.dismissed", user=user)
-            bump_revision(cursor, project_id)
-    return len(dismissed)
+        chosen = _choose(cursor, project_id, pairs, state=of)
+        if to == State.MERGED:
+            chosen = _leave_out_circles(fetch_aliases(cursor, project_id), chosen)
+        if not chosen:
+            return 0
+        if State.MERGED in (of, to):
+            _set_merged(cursor, project_id, chosen, is_merged=to == State.MERGED)
+        _decide(cursor, project_id, chosen, state=to, user=None if to == State.PROPOSED else user)
+        _note(cursor, project_id, chosen, action=action, user=user)
+        bump_revision(cursor, project_id)
+    return len(chosen)
 
 
-def _choose(cursor: Cursor, project_id: int, pairs: Sequence[Renamed], *, states: Sequence[str]) -> list[Renamed]:
-    """Those of the pairs that stand in one of these states: somebody else may have decided meanwhile."""
+def _choose(cursor: Cursor, project_id: int, pairs: Sequence[Renamed], *, state: str) -> list[Renamed]:
+    """Those of the pairs that stand in this state: somebody else may have decided meanwhile."""
     return cursor.execute(
         """
         SELECT p.old, p.new FROM unnest(%s::int[], %s::int[]) AS wanted(old, new)
         JOIN health_renameproposal p ON p.project_id = %s AND p.old = wanted.old AND p.new = wanted.new
-        WHERE p.state = ANY(%s) ORDER BY p.old, p.new
+        WHERE p.state = %s ORDER BY p.old, p.new
         """,
-        ([old for old, _ in pairs], [new for _, new in pairs], project_id, list(states)),
+        ([old for old, _ in pairs], [new for _, new in pairs], project_id, state),
     ).fetchall()
 
 
@@ -220,7 +259,7 @@ def _leads_to(next_name: Mapping[int, int], start: int, end: int) -> bool:
 
 
 def _set_merged(cursor: Cursor, project_id: int, pairs: Sequence[Renamed], *, is_merged: bool) -> None:
-    """Every worker's and page's knowledge of cases ends with the identity epoch."""
+    """Every worker's and page's knowledge of cases ends with the identity epoch; until the rebuild, counts lag."""
     cursor.execute(
         """
         UPDATE health_case c SET merged_into = CASE WHEN %s THEN p.new END
@@ -230,7 +269,6 @@ def _set_merged(cursor: Cursor, project_id: int, pairs: Sequence[Renamed], *, is
         (is_merged, [old for old, _ in pairs], [new for _, new in pairs], project_id, is_merged),
     )
     cursor.execute("UPDATE health_project SET identity_epoch = identity_epoch + 1 WHERE id = %s", (project_id,))
-    bump_revision(cursor, project_id)
 
 
 def _decide(cursor: Cursor, project_id: int, pairs: Sequence[Renamed], *, state: str, user: User | None) -> None:

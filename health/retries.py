@@ -1,4 +1,4 @@
-"""Put uploads that came to nothing back among the waiting: one, or all that failed for one reason.
+"""Put uploads that failed back among the waiting: one, or all that failed for one reason.
 
 Called by the pages of uploads. The sweeper rings for them.
 Promise: what was stored is never read twice, because its results are already counted; each act leaves one row in the
@@ -12,6 +12,7 @@ from django.db import transaction
 
 from health.audit import record
 from health.models import Upload
+from health.rebuild import lock_project
 from health.revisions import bump_revision
 from health.sql import Cursor, open_cursor
 
@@ -19,7 +20,8 @@ from health.sql import Cursor, open_cursor
 MOST_AT_ONCE: Final = 500
 
 _WAIT_AGAIN: Final = """
-    UPDATE health_upload SET state = 'retry', attempts = 0, next_attempt_at = clock_timestamp(), finished_at = NULL,
+    UPDATE health_upload SET state = 'retry', (attempts, n_waits) = (0, 0), next_attempt_at = clock_timestamp(),
+        finished_at = NULL,
         receipt = jsonb_set(coalesce(receipt, '{"files": [], "warnings": []}'), '{tries}',
             coalesce(receipt->'tries', '[]') || jsonb_build_object('code', error->>'code', 'at', finished_at))
     WHERE id = ANY(%s::bigint[]) AND state IN ('failed', 'dead')
@@ -34,17 +36,20 @@ _NEWEST_WITH_CODE: Final = """
 def read_again(upload: Upload, *, user: User) -> bool:
     """Have one upload read again; False when it is in another state than `failed` or `dead`."""
     with transaction.atomic():
-        n = _wait_again(open_cursor(), upload.project_id, [upload.pk])
+        cursor = open_cursor()
+        lock_project(cursor, upload.project_id)
+        n = _wait_again(cursor, upload.project_id, [upload.pk])
         if n:
-            detail = {"code": (upload.error or {}).get("code", "")}
+            detail = {"code": (upload.error or {}).get("code", ""), "received_at": upload.received_at.isoformat()}
             record(upload.project_id, user=user, action="upload.retried", subject=str(upload.public_id), detail=detail)
     return bool(n)
 
 
 def read_all_again(project_id: int, *, code: str, user: User) -> int:
-    """Have the newest uploads that came to nothing with this code read again; returns how many."""
+    """Have the newest uploads that failed with this code read again; returns how many."""
     with transaction.atomic():
         cursor = open_cursor()
+        lock_project(cursor, project_id)  # before the uploads, as the store does it
         rows = cursor.execute(_NEWEST_WITH_CODE, (project_id, code, MOST_AT_ONCE)).fetchall()
         n = _wait_again(cursor, project_id, [row[0] for row in rows]) if rows else 0
         if n:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from health.aliases import NO_ALIASES, Aliases, fetch_aliases
 from health.attempts import rank_attempts
 from health.baselines import JobKey, Place, fetch_place, find_baseline, find_dependents
-from health.completeness import DELIVERIES, HAS_ALL_JOBS, JOB_IS_WHOLE, N_JOBS_EXPECTED, settle_closing
+from health.completeness import DELIVERIES, HAS_ALL, JOB_IS_WHOLE, N_JOBS_EXPECTED, settle_closing
 from health.rules import outcomes as codes
 from health.rules.transitions import compare_outcomes
 from health.sql import Cursor, format_array
@@ -340,7 +340,7 @@ def sum_run(cursor: Cursor, project_id: int, run: int) -> None:
              duration) = (
             SELECT coalesce(min(j.ran_at), {_FIRST_DELIVERY}),
                 coalesce(r.committed_at, min(j.ran_at), {_FIRST_DELIVERY}),
-                coalesce(bool_and(j.is_complete), true) AND {HAS_ALL_JOBS}, {N_JOBS_EXPECTED},
+                coalesce(bool_and(j.is_complete), true) AND {HAS_ALL}, {N_JOBS_EXPECTED},
                 coalesce(max(j.n_attempts), 1),
                 coalesce(sum(j.n_suite_errors), 0), {_SUMS}, coalesce(sum(j.duration), 0)
             FROM health_job j WHERE j.project_id = r.project_id AND j.run = r.number)
@@ -348,8 +348,15 @@ def sum_run(cursor: Cursor, project_id: int, run: int) -> None:
         """,  # noqa: S608 - the columns are constants
         (project_id, run),
     )
+    # With what was said of its end: sent again, it would else be over from the start.
     cursor.execute(
-        f"DELETE FROM health_run r WHERE project_id = %s AND number = %s AND NOT {_HAS_DELIVERY}",  # noqa: S608
+        f"""
+        WITH gone AS (
+            DELETE FROM health_run r WHERE project_id = %s AND number = %s AND NOT {_HAS_DELIVERY}
+            RETURNING project_id, provider, external_id)
+        DELETE FROM health_runclosing c USING gone
+        WHERE (c.project_id, c.provider, c.external_id) = (gone.project_id, gone.provider, gone.external_id)
+        """,  # noqa: S608 - a constant
         (project_id, run),
     )
 

@@ -158,6 +158,22 @@ def fetch_tiles_of_jobs(
     return [_read_row(row) for row in rows]
 
 
+def fetch_ords_of_jobs(
+    cursor: Cursor, project_id: int, *, jobs: Sequence[tuple[int, int]], blocks: Sequence[int]
+) -> list[tuple[int, int, Ords]]:
+    """Run, series and case numbers of each tile of these jobs in these blocks, without what became of the cases."""
+    rows = cursor.execute(
+        """
+        SELECT run, series, block, encoding, offsets, outcomes FROM health_tile
+        JOIN unnest(%s::int[], %s::int[]) AS job(job_run, job_series) ON run = job_run AND series = job_series
+        WHERE project_id = %s AND block = ANY(%s)
+        """,
+        ([run for run, _ in jobs], [series for _, series in jobs], project_id, list(blocks)),
+        binary=True,
+    ).fetchall()
+    return [(run, series, list_ords(*tile)) for run, series, *tile in rows]
+
+
 def _read_row(row: tuple[object, ...]) -> StoredTile:
     series, run, upload, attempt, suite, block, encoding, offsets, outcomes, durations = row
     ords, outcome_codes, words = unpack_tile(block, encoding, offsets, outcomes, durations)  # type: ignore[arg-type]

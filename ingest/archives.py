@@ -24,7 +24,15 @@ _GZIP_HEAD: Final = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 _MOST_DIRECTORY_BYTES_PER_ENTRY: Final = 1024
 _ENCRYPTED: Final = 1
 # What zipfile may raise on damaged archives, found by trying many.
-_DAMAGED: Final = (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError, OSError, EOFError)
+_DAMAGED: Final = (
+    zipfile.BadZipFile,
+    struct.error,
+    ValueError,
+    OverflowError,
+    NotImplementedError,
+    OSError,
+    EOFError,
+)
 
 
 def open_archive(body: IO[bytes], *, name: str, most_files: int, n_before: int = 0) -> list[tuple[str, IO[bytes]]]:
@@ -68,7 +76,7 @@ def _list_entries(body: IO[bytes], name: str, most: int, n_before: int) -> list[
 
 def _open_entry(body: IO[bytes], size: int, entry: zipfile.ZipInfo, name: str) -> IO[bytes]:
     _refuse_strange(entry, name)
-    start = _find_content(body, entry, name)
+    start = _find_content(body, size, entry, name)
     if start + entry.compress_size > size:
         raise IngestError("bad_encoding", f"{name} reaches beyond the end of its archive.")
     if entry.compress_type == zipfile.ZIP_DEFLATED:
@@ -90,11 +98,12 @@ def _refuse_strange(entry: zipfile.ZipInfo, name: str) -> None:
         raise IngestError("unsupported_encoding", text)
 
 
-def _find_content(body: IO[bytes], entry: zipfile.ZipInfo, name: str) -> int:
+def _find_content(body: IO[bytes], size: int, entry: zipfile.ZipInfo, name: str) -> int:
     """Where an entry's bytes begin: behind a head of its own, whose length only the head itself tells."""
-    at = max(0, entry.header_offset)  # a damaged directory may point before the archive
-    body.seek(at)
-    head = body.read(_ENTRY_HEAD.size)
+    at, head = entry.header_offset, b""
+    if 0 <= at < size:  # a directory may point anywhere, further than a file can be long
+        body.seek(at)
+        head = body.read(_ENTRY_HEAD.size)
     if len(head) < _ENTRY_HEAD.size or not head.startswith(STARTS[0]):
         raise IngestError("bad_encoding", f"The archive is damaged where {name} should begin.")
     _, n_name, n_extra = _ENTRY_HEAD.unpack(head)

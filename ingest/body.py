@@ -1,10 +1,11 @@
 """Read a request's body into a temporary file: bounded in size and time, and no shorter than it promised.
 
 Called by `ingest.envelope`. Promise: memory stays flat, a stalled or dripping client costs a thread at most
-UPLOAD_TIMEOUT_SECONDS, and every way a body can be wrong has its own error (B10–B14); a full disk is ours to say
-(`tests/ingest/test_body.py`).
+UPLOAD_TIMEOUT_SECONDS, and every way a body can be wrong has its own error (B10–B14); a full disk and too many open
+files are ours to say (`tests/ingest/test_body.py`).
 """
 
+import errno
 import socket
 import tempfile
 import threading
@@ -20,26 +21,31 @@ from ingest.errors import IngestError, is_disk_full
 _PIECE: Final = 256 * 1024
 _IN_MEMORY: Final = 256 * 1024
 _GRACE_SECONDS: Final = 5
+_NO_MORE_FILES: Final = (errno.EMFILE, errno.ENFILE)
 
 
 @contextmanager
-def tell_full_disk() -> Iterator[None]:
-    """Turn a disk without room, met anywhere inside, into the IngestError storage_full."""
+def tell_no_room() -> Iterator[None]:
+    """Turn no room on a disk, met anywhere inside, into the IngestError storage_full; no free file into server_busy."""
     try:
         yield
     except OSError as problem:
+        if problem.errno in _NO_MORE_FILES:
+            raise IngestError("server_busy", "The server has too much open at once.", retry_after=5) from problem
         if not is_disk_full(problem):
             raise
         raise IngestError("storage_full", "There is no room to take this upload.", retry_after=60) from problem
 
 
 @contextmanager
-def spool_body(request: HttpRequest) -> Iterator[IO[bytes]]:
+def spool_body(request: HttpRequest, *, most: int | None = None) -> Iterator[IO[bytes]]:
     """The whole body as a file positioned at its start; deleted on leaving.
+
+    It has at most as many bytes as an upload may have, or `most` where it is no upload.
 
     Raises IngestError: length_required, too_large, empty_body, body_truncated, upload_timeout.
     """
-    length = _check_length(request)
+    length = _check_length(request, most)
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
         with _deadline(request) as expired:
             received = _copy(request, spool, length, expired)
@@ -54,18 +60,16 @@ def spool_body(request: HttpRequest) -> Iterator[IO[bytes]]:
         yield spool
 
 
-def _check_length(request: HttpRequest) -> int:
+def _check_length(request: HttpRequest, most: int | None) -> int:
     declared = request.META.get("CONTENT_LENGTH") or ""
     if "HTTP_TRANSFER_ENCODING" in request.META or not declared:
         raise IngestError("length_required", "The request does not say how long its body is.")
     length = int(declared)
-    if length > settings.UPLOAD_MAX_WIRE_BYTES:
-        raise IngestError(
-            "too_large",
-            f"The body has {length:,} bytes; at most {settings.UPLOAD_MAX_WIRE_BYTES:,} are accepted.",
-            limit=settings.UPLOAD_MAX_WIRE_BYTES,
-            actual=length,
-        )
+    hint = None if most is None else "Make it smaller."
+    most = settings.UPLOAD_MAX_WIRE_BYTES if most is None else most
+    if length > most:
+        text = f"The body has {length:,} bytes; at most {most:,} are accepted."
+        raise IngestError("too_large", text, hint, limit=most, actual=length)
     if length == 0:
         raise IngestError("empty_body", "The request has no body.")
     return length

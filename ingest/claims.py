@@ -22,6 +22,7 @@ from django.conf import settings
 from django.db import Error, connection, transaction
 from psycopg.types.json import Jsonb
 
+from health.rebuild import lock_project, settle_named_run
 from health.revisions import bump_revision
 from health.sql import open_cursor
 from ingest.errors import is_disk_full
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 
 _LONGEST_BACKOFF_SECONDS: Final = 3600
 # Trouble with a service counts as well once it has lasted for about an hour: 10 s, 40 s, 3 min, 11 min, 43 min.
-_MOST_UNCOUNTED_CLAIMS: Final = 5
+_MOST_UNCOUNTED_WAITS: Final = 5
 _WORKER = f"{socket.gethostname()[:80]}:{os.getpid()}"
 # How often the lease's thread looks how far the reading is, and how long that may stand still.
 _LOOK_SECONDS: Final = 1.0
@@ -199,32 +200,49 @@ def retry_later(delivery: Delivery, *, error: dict[str, Any], is_counted: bool) 
     After the last counted attempt it is `dead`, and keeps its payload.
     """
     _drop_lost_connection()
-    is_counted = is_counted or delivery.lease_epoch > _MOST_UNCOUNTED_CLAIMS
     with transaction.atomic():
         row = (
             open_cursor()
             .execute(
-                "SELECT attempts FROM health_upload WHERE id = %s AND lease_epoch = %s AND state = 'processing'",
+                """
+                SELECT attempts, n_waits FROM health_upload
+                WHERE id = %s AND lease_epoch = %s AND state = 'processing'
+                """,
                 (delivery.upload_id, delivery.lease_epoch),
             )
             .fetchone()
         )
         if row is None:
             return
-        if is_counted and row[0] >= settings.MAX_ATTEMPTS:
+        attempts, n_waits = row
+        is_counted = is_counted or n_waits >= _MOST_UNCOUNTED_WAITS
+        if is_counted and attempts >= settings.MAX_ATTEMPTS:
             _end(delivery, "dead", error=error, receipt=None)
             return
-        tries = row[0] if is_counted else delivery.lease_epoch
+        tries = attempts if is_counted else n_waits + 1
         wait = min(10 * 4 ** (tries - 1), _LONGEST_BACKOFF_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311
         open_cursor().execute(
             f"""
-            UPDATE health_upload SET state = 'retry', lease_until = NULL, progress = NULL, error = %s,
-                attempts = attempts - %s, next_attempt_at = clock_timestamp() + make_interval(secs => %s),
-                receipt = {_ADD_TRY.format(code="%s::text")}
-            WHERE id = %s AND lease_epoch = %s AND state = 'processing'
+            UPDATE health_upload SET state = 'retry', lease_until = NULL, progress = NULL, error = %(error)s,
+                attempts = attempts - %(forgiven)s, n_waits = n_waits + %(forgiven)s,
+                next_attempt_at = clock_timestamp() + make_interval(secs => %(wait)s),
+                receipt = {_ADD_TRY.format(code="%(code)s::text")}
+            WHERE id = %(upload)s AND lease_epoch = %(epoch)s AND state = 'processing'
             """,  # noqa: S608 - the parts are constants
-            (Jsonb(error), 0 if is_counted else 1, wait, error["code"], delivery.upload_id, delivery.lease_epoch),
+            {
+                "error": Jsonb(error),
+                "code": error["code"],
+                "forgiven": int(not is_counted),
+                "wait": wait,
+                "upload": delivery.upload_id,
+                "epoch": delivery.lease_epoch,
+            },
         )
+    with transaction.atomic():  # after it, so that nothing keeps the upload from waiting
+        cursor = open_cursor()
+        lock_project(cursor, delivery.project_id)
+        settle_named_run(cursor, delivery.project_id, upload_id=delivery.upload_id)
+        bump_revision(cursor, delivery.project_id)
 
 
 def _drop_lost_connection() -> None:
@@ -237,6 +255,7 @@ def _drop_lost_connection() -> None:
 def _end(delivery: Delivery, state: str, *, error: dict[str, Any], receipt: dict[str, Any] | None) -> None:
     with transaction.atomic():
         cursor = open_cursor()
+        lock_project(cursor, delivery.project_id)  # before the upload, as the store does it
         cursor.execute(
             """
             UPDATE health_upload SET state = %s, finished_at = clock_timestamp(), lease_until = NULL, progress = NULL,
@@ -251,6 +270,8 @@ def _end(delivery: Delivery, state: str, *, error: dict[str, Any], receipt: dict
                 delivery.lease_epoch,
             ),
         )
+        if cursor.rowcount:
+            settle_named_run(cursor, delivery.project_id, upload_id=delivery.upload_id)
         # Not a fact about tests, yet the uploads page and the onboarding line show it.
         bump_revision(cursor, delivery.project_id)
 

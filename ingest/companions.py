@@ -5,7 +5,7 @@ Called by `ingest.envelope`. Promise: whatever is wrong with one of them costs a
 """
 
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from django.conf import settings
 
@@ -13,6 +13,7 @@ from ingest.configuration import CONFIGURATION, OWNERS
 from ingest.errors import HINTS, IngestError
 from ingest.forms import Part
 from ingest.inflate import HEAD, find_encoding, read_pieces, unpack
+from ingest.remarks import Remark
 
 # The name of the form part is the role the file is kept under.
 FILES: Final = {"configuration": CONFIGURATION, "owners": OWNERS}
@@ -31,10 +32,10 @@ def is_companion(part: Part) -> bool:
     return part.field in FILES
 
 
-def read_companions(parts: Iterable[Part]) -> tuple[list[Companion], list[dict[str, Any]]]:
+def read_companions(parts: Iterable[Part]) -> tuple[list[Companion], list[Remark]]:
     """The two files as far as they can be taken, and warnings about what was not."""
     taken: dict[str, Companion] = {}
-    warnings: list[dict[str, Any]] = []
+    warnings: list[Remark] = []
     for part in parts:
         file = FILES[part.field]
         if part.field in taken:
@@ -60,5 +61,5 @@ def _read(part: Part, file: str) -> bytes:
     return data
 
 
-def _warn(code: str, message: str, file: str) -> dict[str, Any]:
-    return {"code": code, "message": message, "line": None, "column": None, "hint": HINTS[code], "file": file}
+def _warn(code: str, message: str, file: str) -> Remark:
+    return Remark(code, message, hint=HINTS[code], file=file)

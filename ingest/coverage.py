@@ -12,7 +12,7 @@ Promise: totals of a single file are stored as its format counts them, every lin
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -36,11 +36,13 @@ class CoverageRules:
 
 
 def fetch_rules(cursor: Cursor, upload: int) -> CoverageRules:
-    """The rules an upload is read by: of the configuration it brought, else of the one in force."""
+    """The rules an upload is read by: of the file it brought, if that can be read, else of the one in force."""
     row = cursor.execute(
         """
         SELECT c.content -> 'coverage' FROM health_upload u JOIN health_project p ON p.id = u.project_id
-        JOIN health_configuration c ON c.project_id = p.id AND c.number = coalesce(u.configuration, p.configuration)
+        LEFT JOIN health_configuration own
+            ON own.project_id = p.id AND own.number = u.configuration AND own.is_readable
+        JOIN health_configuration c ON c.project_id = p.id AND c.number = coalesce(own.number, p.configuration)
         WHERE u.id = %s
         """,
         (upload,),
@@ -50,6 +52,13 @@ def fetch_rules(cursor: Cursor, upload: int) -> CoverageRules:
         content = json.loads(content)
     levels = tuple((rule["file"], rule["level"]) for rule in content.get("levels") or ())
     return CoverageRules(tuple(content.get("prefixes") or ()), levels)
+
+
+class FoundLevel(NamedTuple):
+    """A test level, and what told it: delivery, rule, file, suite or job. Both are empty where nothing did."""
+
+    name: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +82,17 @@ class _Share:
     contexts: ContextLines | None = None
 
 
-def choose_level(filename: str, *, metadata: Metadata, rules: CoverageRules) -> str:
+def choose_level(filename: str, *, metadata: Metadata, rules: CoverageRules) -> FoundLevel:
     """The test level of a coverage file; empty where nothing tells."""
     if metadata.level:
-        return metadata.level
+        return FoundLevel(metadata.level, "delivery")
     for glob, level in rules.levels:
         if compile_text(glob).fullmatch(filename):
-            return level
-    return guess_level(filename, metadata.suite, metadata.job)
+            return FoundLevel(level, "rule")
+    for source, name in (("file", filename), ("suite", metadata.suite), ("job", metadata.job)):
+        if level := guess_level(name):
+            return FoundLevel(level, source)
+    return FoundLevel("", "")
 
 
 def list_context_levels(names: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from ingest import archives
-from ingest.body import spool_body, tell_full_disk
+from ingest.body import spool_body, tell_no_room
 from ingest.companions import Companion, is_companion, read_companions
 from ingest.errors import IngestError
 from ingest.forms import Part, clean_name, read_form, read_query
@@ -34,7 +34,6 @@ _IMPOSSIBLE: Final[tuple[tuple[bytes, str], ...]] = (
     (b"GIF8", "a GIF image"),
     (b"%PDF", "a PDF document"),
     (b"\x7fELF", "a program"),
-    *((start, "a zip archive inside of another packing; send the files in it") for start in archives.STARTS),
 )
 _LONGEST_START: Final = max(len(start) for start, _ in _IMPOSSIBLE)
 _KEY = re.compile(r"[\x21-\x7e]{8,200}")
@@ -74,15 +73,15 @@ class Envelope:
 def open_envelope(request: HttpRequest) -> Iterator[Envelope]:
     """Read and check a delivery; its temporary files live as long as the context. Raises IngestError."""
     key = check_idempotency_key(request)
-    with tell_full_disk(), spool_body(request) as body, ExitStack() as opened:
+    with tell_no_room(), spool_body(request) as body, ExitStack() as opened:
         fields, parts = _take_raw(request, body) if request.method == "PUT" else _take_form(request, body, opened)
         metadata, warnings = check_metadata(fields, now=timezone.now())
         files = _measure_files(_open_archives(part for part in parts if not is_companion(part)))
         digest = _digest_content(metadata, files)
         companions, remarks = read_companions(part for part in parts if is_companion(part))
         files += map(_receive_companion, companions)
-        warnings += remarks
-        yield Envelope(metadata, files, warnings, key or digest.hex(), digest, int(request.META["CONTENT_LENGTH"]))
+        told = [remark.to_json() for remark in (*warnings, *remarks)]
+        yield Envelope(metadata, files, told, key or digest.hex(), digest, int(request.META["CONTENT_LENGTH"]))
 
 
 def check_idempotency_key(request: HttpRequest) -> str:
@@ -161,7 +160,10 @@ def _measure(name: str, stream: IO[bytes], most: int) -> ReceivedFile:
 def _refuse_impossible(name: str, head: bytes, *, is_packed: bool) -> None:
     for start, what in _IMPOSSIBLE:
         if head.startswith(start):
-            raise IngestError("unsupported_type", f"{name} is {what}.")
+            raise IngestError("unsupported_type", f"{name} is {what}.", "Leave it out, and send the rest again.")
+    if head.startswith(archives.STARTS):  # the archive that an upload may hold was opened before
+        text = f"{name} is a zip archive that was packed once more."
+        raise IngestError("unsupported_encoding", text, "Send the archive itself, or the files in it.")
     if is_packed and find_encoding(head) != "identity":
         raise IngestError("unsupported_encoding", f"{name} is compressed twice.", "Compress it once.")
 

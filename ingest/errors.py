@@ -6,10 +6,12 @@ Promise: a code is never renamed or reused, and each has a hint that says what t
 """
 
 import errno
+import re
 from typing import Any, Final
 
 # RLIMIT_FSIZE and quotas are disks without room, too.
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 HINTS: Final[dict[str, str]] = {
     # At the door.
@@ -38,17 +40,18 @@ HINTS: Final[dict[str, str]] = {
     "queue_full": "Wait until the uploads before it are read, at least as long as Retry-After says.",
     "quota_exceeded": "Wait as long as Retry-After says, or ask whoever runs this server for a larger quota.",
     "invalid_field": "Correct the named fields and send it again; nothing was stored.",
-    "storage_full": "The server has no room left. Its operator has to prune or enlarge the disk.",
-    "db_unavailable": "The database is not available. Try again in a few seconds.",
+    "storage_full": "Whoever runs this server has to prune its data or enlarge its disk.",
+    "server_busy": "Try again in a few seconds.",
+    "db_unavailable": "Try again in a few seconds.",
     # At any address; `config.trouble` answers these.
     "bad_request": "Check the address and the headers.",
     "forbidden": "Ask an owner of the project, or sign in again.",
     "stale_form": "Open the page again, then send the form.",
     "not_found": "Check the address for a typing error.",
     "method_not_allowed": "Use one of the methods that the header Allow names.",
-    "db_busy": "The database is busy. Try again when Retry-After has passed.",
+    "db_busy": "Try again in a few seconds.",
     "too_slow": "Narrow the range, or try again later.",
-    "read_only": "The database accepts no changes at the moment. Try again in a minute.",
+    "read_only": "Try again in a minute.",
     # In a file.
     "empty_file": "The runner wrote nothing. Look at the step before the upload.",
     "not_xml": "Point the upload at the JUnit XML file the runner writes.",
@@ -65,18 +68,18 @@ HINTS: Final[dict[str, str]] = {
     "coverage_too_large": "Split the report, or measure fewer files.",
     # In .suitewatch.yml and CODEOWNERS: each a warning, never a reason to refuse an upload.
     "configuration_too_large": "Make the file smaller. The upload was read without it.",
-    "configuration_unreadable": "Nothing of the file is used until this is mended. `suitewatch check` looks at it.",
+    "configuration_unreadable": "The one before it stays in force until this is mended. Run `suitewatch check`.",
     "configuration_invalid": "This entry is left out. docs/configuration-file.md lists what can stand here.",
-    "yaml_forbidden": "Write the value out. Nothing of the file is used until this is mended.",
+    "yaml_forbidden": "Write the value out. The one before it stays in force until this is mended.",
     "unknown_key": "This entry is left out. docs/configuration-file.md lists the keys.",
     "duplicate_key": "Take one of them out.",
     "owners_invalid": "This part of the line is left out. Write: pattern, blank, owners.",
     # In the worker.
-    "worker_crashed": "The worker died while it read this upload. Use Retry, or split the report.",
+    "worker_crashed": "Have it read again on the upload's page, or split the report.",
     "time_limit": "Split the report into smaller files, then upload again.",
     "out_of_memory": "Split the report into smaller files, then upload again.",
     "payload_missing": "Upload the reports again.",
-    "internal": "This is our fault. The upload is kept; the server's log has the reason.",
+    "internal": "This is our fault. The server's log has the reason.",
 }
 
 
@@ -123,9 +126,13 @@ class IngestError(Exception):
             "limit": self.limit,
             "actual": self.actual,
         }
-        return {"code": self.code, "message": self.message, "hint": self.hint} | {
-            name: value for name, value in known.items() if value is not None
-        }
+        words = {"code": self.code, "message": make_storable(self.message), "hint": make_storable(self.hint)}
+        return words | {name: value for name, value in known.items() if value is not None}
+
+
+def make_storable(text: str) -> str:
+    """The text without what PostgreSQL cannot hold as JSON: NUL, and halves of a surrogate pair."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def is_disk_full(problem: BaseException) -> bool:

@@ -1,6 +1,7 @@
 """A multipart body becomes fields and named parts, and nothing in it is left out unsaid.
 
-Called by `ingest.envelope`. Django's parser does the reading; it skips what it cannot name, so parts are counted.
+Called by `ingest.envelope` and, for the small form that finishes a run, by `ingest.views_runs`. Django's parser does
+the reading; it skips what it cannot name, so parts are counted.
 Promise: each part is a field or a file, or the whole form is refused; parts have no name on disk, so that a killed
 process leaves none behind (`tests/ingest/test_forms.py`).
 """
@@ -15,17 +16,21 @@ from typing import IO, Any, Final, NamedTuple, cast
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.core.files.uploadhandler import FileUploadHandler
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
+from django.utils import timezone
 from django.utils.http import parse_header_parameters
 
+from ingest.body import spool_body
 from ingest.errors import IngestError
+from ingest.metadata import Metadata, check_metadata
 
 _PIECE: Final = 256 * 1024
 _IN_MEMORY: Final = 64 * 1024
 _LONGEST_NAME: Final = 255
 _LONGEST_TAIL: Final = 64  # line breaks and blanks behind the closing boundary
 _WITHOUT_NAME: Final = "report.xml"
+_MOST_BYTES_OF_A_NAME: Final = 16_384
 
 
 class Part(NamedTuple):
@@ -67,6 +72,31 @@ def read_query(request: HttpRequest) -> dict[str, str]:
         return choose_fields(dict(request.GET.lists()))
     except TooManyFieldsSent as problem:
         raise _too_many() from problem
+
+
+def read_run_name(request: HttpRequest) -> Metadata:
+    """Provider and run id out of a small form of either kind. Raises IngestError."""
+    with spool_body(request, most=_MOST_BYTES_OF_A_NAME) as body:
+        fields = _read_small_form(request, body)
+    known = {name: value for name, value in fields.items() if name in ("provider", "run_id")}
+    metadata, _ = check_metadata(known, now=timezone.now())
+    if not metadata.run_id:
+        raise IngestError("invalid_field", "These fields cannot be used: run_id: is missing.", field="run_id")
+    return metadata
+
+
+def _read_small_form(request: HttpRequest, body: IO[bytes]) -> dict[str, str]:
+    kind = request.META.get("CONTENT_TYPE", "").lower()
+    if kind.startswith("multipart/form-data"):
+        with ExitStack() as opened:
+            return read_form(request, body, opened)[0]
+    if not kind.startswith("application/x-www-form-urlencoded"):
+        text = f"This takes a form, and got {kind[:80] or 'no type'!r}."
+        raise IngestError("unsupported_type", text, "Send it with curl -d.")
+    try:
+        return choose_fields({name: list(map(str, values)) for name, values in QueryDict(body.read()).lists()})
+    except TooManyFieldsSent as problem:
+        raise IngestError("bad_multipart", f"The form cannot be read: {problem}.") from problem
 
 
 def _too_many() -> IngestError:

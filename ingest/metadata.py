@@ -12,6 +12,7 @@ from typing import Any, Final
 from django.utils.dateparse import parse_datetime
 
 from ingest.errors import IngestError
+from ingest.remarks import HINTS, Remark
 
 _LONGEST_TEXT: Final = 255
 # Job, variant and lane stand in one index row together, which holds 2,704 bytes.
@@ -79,14 +80,15 @@ class Metadata:
         return cls(**values)
 
 
-def check_metadata(raw: dict[str, str], *, now: datetime) -> tuple[Metadata, list[dict[str, Any]]]:
+def check_metadata(raw: dict[str, str], *, now: datetime) -> tuple[Metadata, list[Remark]]:
     """Clean the fields of a delivery. Returns them with warnings; raises IngestError naming every wrong field."""
     wrong: dict[str, str] = {}
-    warnings: list[dict[str, Any]] = []
+    warnings: list[Remark] = []
     values: dict[str, Any] = {}
     for name, text in raw.items():
         if name not in FIELDS:
-            warnings.append(_warn("unknown_field", f"The field {name[:80]!r} is not known and was not read."))
+            text = f"The field {name[:80]!r} is not known and was not read."
+            warnings.append(Remark("unknown_field", text, hint=HINTS["unknown_field"]))
         elif text.strip():
             try:
                 value = _check(name, text.strip(), now, warnings)
@@ -101,11 +103,7 @@ def check_metadata(raw: dict[str, str], *, now: datetime) -> tuple[Metadata, lis
     return Metadata(**values), warnings
 
 
-def _warn(code: str, message: str) -> dict[str, Any]:
-    return {"code": code, "message": message, "line": None, "column": None, "hint": ""}
-
-
-def _check(name: str, text: str, now: datetime, warnings: list[dict[str, Any]]) -> Any:
+def _check(name: str, text: str, now: datetime, warnings: list[Remark]) -> Any:
     if _CONTROL.search(text):
         raise ValueError("must not contain control characters")
     if name in ("committed_at", "ran_at"):
@@ -135,7 +133,7 @@ def _check(name: str, text: str, now: datetime, warnings: list[dict[str, Any]]) 
     return text.lower() if name == "commit" else text
 
 
-def _check_time(name: str, text: str, now: datetime, warnings: list[dict[str, Any]]) -> datetime | None:
+def _check_time(name: str, text: str, now: datetime, warnings: list[Remark]) -> datetime | None:
     """A moment with its zone. An impossible or zoneless one counts as not sent, with a warning.
 
     Not as the time of arrival: the field is part of what makes two deliveries the same.
@@ -149,5 +147,6 @@ def _check_time(name: str, text: str, now: datetime, warnings: list[dict[str, An
     if moment and moment.tzinfo and datetime(1990, 1, 1, tzinfo=UTC) <= moment <= now + timedelta(days=1):
         return moment.astimezone(UTC)
     reason = "has no time zone" if moment and not moment.tzinfo else "is out of range"
-    warnings.append(_warn("timestamp_out_of_range", f"{name} {text[:40]!r} {reason}; it counts as not sent."))
+    message = f"{name} {text[:40]!r} {reason}; it counts as not sent."
+    warnings.append(Remark("timestamp_out_of_range", message, hint=HINTS["timestamp_out_of_range"]))
     return None

@@ -1,6 +1,6 @@
 """Turn one waiting upload into facts: claim, read its payload, parse, store, and say how it ended.
 
-Called by `ingest.tasks`; calls claims, parsers, store.
+Called by `ingest.tasks`; calls claims, parsers, receipts, store.
 Promise: whatever happens, the upload ends in a state with a reason, and a bad file takes no good one down with it
 (`tests/ingest/test_pipeline.py`).
 """
@@ -18,18 +18,18 @@ from django.conf import settings
 
 from health.models import PayloadChunk, Upload, UploadFile
 from health.rebuild import rebuild_if_due
-from health.rules.outcomes import XFAIL
 from health.sql import open_cursor
 from ingest.claims import Progress, claim_next, finish_failed, is_passing_trouble, keep_lease, retry_later
 from ingest.configuration.keep import Kept, keep_configuration
-from ingest.coverage import CoverageFile, CoverageRules, choose_level, fetch_rules, find_context_levels
+from ingest.coverage import CoverageFile, CoverageRules, FoundLevel, choose_level, fetch_rules
 from ingest.errors import IngestError, is_disk_full
 from ingest.inflate import unpack
 from ingest.parsers import join_reports, read_report
 from ingest.parsers.coverage import HEAD_BYTES, looks_like_coverage, read_coverage
-from ingest.parsers.coverage.types import CoverageLimits, ParsedCoverage
+from ingest.parsers.coverage.types import CoverageLimits
 from ingest.parsers.types import Limits, ParsedReport
-from ingest.store import Contents, Delivery, LeaseLostError, store_contents
+from ingest.receipts import describe_coverage, describe_failure, describe_report, open_receipt
+from ingest.store import Contents, Delivery, LeaseLostError, StaleEpochError, store_contents
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,8 @@ class _Findings:
     errors: list[IngestError] = field(default_factory=list)
     # Levels at which some coverage is missing, because a file broke off or could not be read.
     broken_levels: set[str] = field(default_factory=set)
+    # Files that could not be told from any other may have been coverage of any level.
+    has_strangers: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -58,7 +60,9 @@ class _Findings:
 
     def list_coverage(self) -> list[CoverageFile]:
         """The coverage, marked where what is missing says nothing."""
-        return [replace(item, is_partial=item.level in self.broken_levels) for item in self.coverage]
+        return [
+            replace(item, is_partial=self.has_strangers or item.level in self.broken_levels) for item in self.coverage
+        ]
 
 
 def process_next() -> bool:
@@ -77,6 +81,10 @@ def process_next() -> bool:
             _process(delivery, progress)
     except LeaseLostError as lost:
         log.warning("lease_lost: %s", lost)
+    except StaleEpochError as busy:
+        log.warning("%s", busy)
+        message = "The project's cases were renamed again and again while this was stored."
+        _retry(delivery, "internal", message, is_counted=False)
     except MemoryError:
         # Celery 5.7 ends the whole worker on a MemoryError that leaves a task (M10).
         _retry(delivery, "out_of_memory", "The worker ran out of memory on this upload.", is_counted=True)
@@ -113,7 +121,7 @@ def _retry(delivery: Delivery, code: str, message: str, *, is_counted: bool) -> 
 def _process(delivery: Delivery, progress: Progress) -> None:
     upload = Upload.objects.get(pk=delivery.upload_id)
     progress.expect(upload.n_bytes_plain)
-    receipt = _open_receipt(upload)
+    receipt = open_receipt(upload)
     files = list(UploadFile.objects.filter(upload_id=delivery.upload_id).order_by("position"))
     kept = _keep_configuration(delivery, files)
     if kept:
@@ -152,16 +160,17 @@ def _read_file(file: UploadFile, found: _Findings, delivery: Delivery, progress:
                 else:
                     report = read_report(lambda: _open_again(spool), filename=file.name, limits=_limits(found))
                     found.reports.append(report)
-                    found.described.append(_describe_report(file, report))
+                    found.described.append(describe_report(file, report))
     except IngestError as refusal:
         found.errors.append(refusal)
         kind = None if refusal.code in _STRANGER else "coverage" if is_coverage else "results"
         if kind == "coverage":
-            found.broken_levels.add(level)
-        found.described.append(_describe_failure(file, refusal, kind))
+            found.broken_levels.add(level.name)
+        found.has_strangers |= kind is None
+        found.described.append(describe_failure(file, refusal, kind))
 
 
-def _add_coverage(file: UploadFile, spool: IO[bytes], found: _Findings, level: str) -> None:
+def _add_coverage(file: UploadFile, spool: IO[bytes], found: _Findings, level: FoundLevel) -> None:
     report = read_coverage(
         lambda: _open_again(spool),
         filename=file.name,
@@ -169,9 +178,9 @@ def _add_coverage(file: UploadFile, spool: IO[bytes], found: _Findings, level: s
         prefixes=found.rules.prefixes,
     )
     if report.truncated:
-        found.broken_levels.add(level)
-    found.coverage.append(CoverageFile(report, level))
-    found.described.append(_describe_coverage(file, report, level))
+        found.broken_levels.add(level.name)
+    found.coverage.append(CoverageFile(report, level.name))
+    found.described.append(describe_coverage(file, report, level))
 
 
 def _read_head(spool: IO[bytes]) -> bytes:
@@ -188,8 +197,8 @@ def _keep_configuration(delivery: Delivery, files: Sequence[UploadFile]) -> Kept
     return keep_configuration(
         project_id=delivery.project_id,
         upload_id=delivery.upload_id,
-        data=came.get(UploadFile.Role.CONFIGURATION, b""),
-        owners_data=came.get(UploadFile.Role.OWNERS, b""),
+        data=came.get(UploadFile.Role.CONFIGURATION),
+        owners_data=came.get(UploadFile.Role.OWNERS),
     )
 
 
@@ -202,12 +211,6 @@ def _read_small(file: UploadFile) -> bytes | None:
             return None
         spool.seek(0)
         return spool.read()
-
-
-def _open_receipt(upload: Upload) -> dict[str, Any]:
-    """A receipt without files yet: what the door remarked, and how earlier tries ended."""
-    kept: dict[str, Any] = upload.receipt or {}
-    return {"files": [], "warnings": kept.get("warnings", []), "tries": kept.get("tries", [])}
 
 
 def _limits(found: _Findings) -> Limits:
@@ -247,48 +250,3 @@ def _read_chunks(file: UploadFile) -> Iterator[bytes]:
     sequences = PayloadChunk.objects.filter(file=file).order_by("sequence").values_list("sequence", flat=True)
     for sequence in list(sequences):
         yield bytes(PayloadChunk.objects.get(file=file, sequence=sequence).data)
-
-
-def _describe_failure(file: UploadFile, error: IngestError, kind: str | None) -> dict[str, Any]:
-    described = {"name": file.name, "format": None, "state": "failed", "kind": kind}
-    return {**described, "error": error.to_json(), "warnings": []}
-
-
-def _describe_coverage(file: UploadFile, report: ParsedCoverage, level: str) -> dict[str, Any]:
-    return {
-        "name": file.name,
-        "format": report.format,
-        "state": "partial" if report.truncated else "stored",
-        "kind": "coverage",
-        "files": len(report.files),
-        "lines_valid": report.lines_valid,
-        "lines_covered": report.lines_covered,
-        "branches_valid": report.branches_valid,
-        "branches_covered": report.branches_covered,
-        "level": level,
-        "context_levels": [] if level else find_context_levels(report.contexts.names),
-        "error": report.truncated.to_json() if report.truncated else None,
-        "warnings": [warning.to_json() for warning in report.warnings],
-    }
-
-
-def _describe_report(file: UploadFile, report: ParsedReport) -> dict[str, Any]:
-    counts = report.elements
-    return {
-        "name": file.name,
-        "format": report.format,
-        "state": "partial" if report.truncated else "stored",
-        "kind": "results",
-        "tests": counts.tests,
-        "passed": counts.passed,
-        "failed": counts.failed,
-        "errored": counts.errored,
-        "skipped": counts.skipped,
-        "xfailed": report.outcomes.count(XFAIL),
-        "flaky": counts.flaky,
-        "accepted": len(report.keys),
-        "merged": report.merged,
-        "rejected": report.rejected,
-        "error": report.truncated.to_json() if report.truncated else None,
-        "warnings": [warning.to_json() for warning in report.warnings],
-    }

@@ -6,7 +6,8 @@ delivery costs nothing, and other projects notice nothing (`tests/ingest/test_qu
 """
 
 import math
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from django.conf import settings
 
@@ -24,21 +25,29 @@ _COUNT_WAITING: Final = """
 """
 
 
+class _Bucket(NamedTuple):
+    """One allowance of a project, what an upload takes out of it, and what is said when that is not there."""
+
+    key: str
+    rate: float
+    burst: float
+    cost: float
+    refuse: Callable[[float], IngestError]
+
+
 def refuse_early(token: UploadToken, *, n_bytes: int, idempotency_key: str) -> None:
     """Look, without taking, whether an upload of this size may come in now. Raises IngestError."""
     most = settings.UPLOAD_MAX_WAITING
-    buckets = [(_uploads_bucket(token), 1.0)]
-    if settings.UPLOAD_MAX_BYTES_PER_DAY:
-        buckets.append((_bytes_bucket(token), float(n_bytes)))
-    asked = [allowances.ask(key, rate=rate, burst=burst) for (key, rate, burst), _ in buckets]
+    buckets = _list_buckets(token, n_bytes)
+    asked = [allowances.ask(bucket.key, rate=bucket.rate, burst=bucket.burst) for bucket in buckets]
     waiting, *held = fetch_together(open_cursor(), (_COUNT_WAITING, (token.project_id, most)), *asked)
     try:
         if waiting[0][0] >= most:
             raise _queue_full(waiting[0][0])
-        for ((_, rate, burst), cost), rows in zip(buckets, held, strict=True):
-            left = rows[0][0] if rows else burst
-            if seconds := allowances.wait_for(left, rate=rate, cost=min(cost, burst)):
-                raise (_rate_limited if cost == 1.0 else _quota_exceeded)(seconds)
+        for bucket, rows in zip(buckets, held, strict=True):
+            left = rows[0][0] if rows else bucket.burst
+            if seconds := allowances.wait_for(left, rate=bucket.rate, cost=min(bucket.cost, bucket.burst)):
+                raise bucket.refuse(seconds)
     except IngestError:
         # A sender that lost our answer asks again; that costs nothing and should not wait.
         if not idempotency_key or not _is_known(token, idempotency_key):
@@ -47,22 +56,22 @@ def refuse_early(token: UploadToken, *, n_bytes: int, idempotency_key: str) -> N
 
 def take_share(token: UploadToken, *, n_bytes: int) -> None:
     """Charge an upload to its project. Raises IngestError, and with it ends the transaction that accepts."""
-    if settings.UPLOAD_MAX_BYTES_PER_DAY:
-        key, rate, burst = _bytes_bucket(token)
-        if seconds := allowances.take(key, rate=rate, burst=burst, cost=n_bytes):
-            raise _quota_exceeded(seconds)
-    key, rate, burst = _uploads_bucket(token)
-    if seconds := allowances.take(key, rate=rate, burst=burst):
-        raise _rate_limited(seconds)
+    for bucket in _list_buckets(token, n_bytes):
+        if seconds := allowances.take(bucket.key, rate=bucket.rate, burst=bucket.burst, cost=bucket.cost):
+            raise bucket.refuse(seconds)
 
 
-def _uploads_bucket(token: UploadToken) -> tuple[str, float, float]:
-    return f"upload:{token.project_id}", settings.UPLOAD_RATE_PER_MINUTE / 60, float(settings.UPLOAD_BURST)
-
-
-def _bytes_bucket(token: UploadToken) -> tuple[str, float, float]:
-    most = settings.UPLOAD_MAX_BYTES_PER_DAY
-    return f"bytes:{token.project_id}", most / _SECONDS_PER_DAY, float(most)
+def _list_buckets(token: UploadToken, n_bytes: int) -> list[_Bucket]:
+    """Always in the same order: each stays locked until the upload is in."""
+    rate, burst = settings.UPLOAD_RATE_PER_MINUTE / 60, float(settings.UPLOAD_BURST)
+    uploads = _Bucket(f"upload:{token.project_id}", rate, burst, 1.0, _rate_limited)
+    most = float(settings.UPLOAD_MAX_BYTES_PER_DAY)
+    if not most:
+        return [uploads]
+    return [
+        uploads,
+        _Bucket(f"bytes:{token.project_id}", most / _SECONDS_PER_DAY, most, float(n_bytes), _quota_exceeded),
+    ]
 
 
 def _is_known(token: UploadToken, idempotency_key: str) -> bool:

@@ -6,7 +6,7 @@ retry. Deliveries that share no test, such as two report files sent apart, are o
 Promise: whichever comes later is warned, and no order of arrival changes a count (`tests/ingest/test_siblings.py`).
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from health.baselines import JobKey
 from health.rules.outcomes import SKIP
 from health.sql import Cursor
 from health.tiles import BLOCK_SIZE, Ords, unpack_tile
+from ingest.remarks import HINTS, Remark
 
 Outcomes = npt.NDArray[np.uint8]
 
@@ -41,7 +42,7 @@ def note_siblings(
                 coalesce(receipt -> 'warnings', '[]') || %s::jsonb)
             WHERE id = %s
             """,
-            (Jsonb([_warn(siblings, n_ran=len(ran))]), upload_id),
+            (Jsonb([_warn(siblings, n_ran=len(ran)).to_json()]), upload_id),
         )
 
 
@@ -79,20 +80,17 @@ def _read_siblings(cursor: Cursor, project_id: int, key: JobKey, others: dict[in
     return [_Sibling(others[upload], cases) for upload, cases in shared.items() if len(cases)]
 
 
-def _warn(siblings: list[_Sibling], *, n_ran: int) -> dict[str, Any]:
+def _warn(siblings: list[_Sibling], *, n_ran: int) -> Remark:
     shared = len(np.unique(np.concatenate([sibling.ran for sibling in siblings])))
     first = siblings[0].public_id
     more = f" and {len(siblings) - 1:,} more" if len(siblings) > 1 else ""
     whole = f"{shared:,} of its {n_ran:,} executed tests" if n_ran > 1 else "Its one executed test"
     verb = "were" if shared > 1 else "was"
-    return {
-        "code": "sibling_deliveries",
-        "message": f"{whole} {verb} also delivered by upload {first}{more}, under the same job, variant and attempt. "
+    return Remark(
+        "sibling_deliveries",
+        f"{whole} {verb} also delivered by upload {first}{more}, under the same job, variant and attempt. "
         "The worst outcome of each stands; none counts as passed on a retry.",
-        "hint": "Give each leg of a matrix its own --variant, each part of a divided job its --shard, and a re-run"
-        " its --attempt.",
-        "line": None,
-        "column": None,
-        "count": shared,
-        "upload": first,
-    }
+        hint=HINTS["sibling_deliveries"],
+        count=shared,
+        upload=first,
+    )

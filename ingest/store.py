@@ -15,7 +15,7 @@ from django.db import transaction
 from psycopg.types.json import Jsonb
 
 from health.baselines import JobKey, fetch_place
-from health.coverage import follow_run, refresh_coverage
+from health.coverage import settle_coverage
 from health.in_force import settle_configuration
 from health.lanes import find_series, name_branch
 from health.rebuild import rebuild_project
@@ -26,11 +26,12 @@ from health.rules.durations import decode_units, encode_seconds
 from health.rules.fingerprints import take_fingerprint
 from health.rules.lanes import choose_lane, guess_default_branch
 from health.sql import BinaryRow, Cursor, fetch_together, format_array, open_cursor, pack_large_row
-from health.tiles import NO_SUITE, Ords, Results, pack_tiles
+from health.tiles import NO_SUITE, Ords, Outcomes, Results, pack_tiles
 from ingest.cases import Naming, fetch_cached_cases, forget_names, resolve_ords, resolve_suite
 from ingest.coverage import CoverageFile, store_coverage
 from ingest.metadata import Metadata
 from ingest.parsers.types import ParsedReport
+from ingest.remarks import HINTS, Remark
 from ingest.siblings import note_siblings
 
 _STALE_EPOCH_TRIES = 3
@@ -55,7 +56,7 @@ class LeaseLostError(Exception):
     """Another worker has taken the upload over; whatever was computed here must not be stored."""
 
 
-class _StaleEpochError(Exception):
+class StaleEpochError(Exception):
     """Case numbers were resolved in an identity epoch that has ended."""
 
 
@@ -75,7 +76,7 @@ class _Project:
     epoch: int
     default_branch: str
     long_lived: list[str]
-    configuration: int | None
+    has_configuration: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,8 @@ class _Named:
     """Results with their names resolved: case numbers, the epoch they are valid in, the suite the delivery named."""
 
     report: ParsedReport
+    outcomes: Outcomes
+    durations: "np.typing.NDArray[np.uint16]"
     ords: Ords
     epoch: int
     suite: int | None
@@ -99,18 +102,19 @@ class _Named:
 def store_contents(delivery: Delivery, contents: Contents, *, state: str, receipt: dict[str, Any]) -> None:
     """Store what a delivery held and finish its upload as `state` with `receipt`.
 
-    Raises LeaseLostError when the upload is no longer ours; database errors pass through and nothing is stored.
+    Raises LeaseLostError when the upload is no longer ours, StaleEpochError when the project's cases were renamed again
+    and again; database errors pass through. Then nothing is stored.
     """
     for _ in range(_STALE_EPOCH_TRIES):
         named, told = _resolve_names(delivery, contents.report, receipt)
         try:
             with transaction.atomic():
                 _store(delivery, named, contents.coverage, state, told)
-        except _StaleEpochError:
+        except StaleEpochError:
             forget_names()
         else:
             return
-    raise LeaseLostError(f"upload {delivery.upload_id}: case identities kept changing while it was stored")
+    raise StaleEpochError(f"upload {delivery.upload_id}: case identities kept changing while it was stored")
 
 
 def _resolve_names(
@@ -122,21 +126,21 @@ def _resolve_names(
     naming = Naming(delivery.project_id, metadata.namespace, metadata.job, metadata.level)
     suite = resolve_suite(metadata.suite, naming=naming) if metadata.suite else None
     resolved = resolve_ords(report.keys, naming=naming)
-    return _Named(report, resolved.ords, resolved.epoch, suite), _tell_volatile(receipt, resolved.n_volatile)
+    outcomes = np.frombuffer(bytes(report.outcomes), np.uint8)
+    named = _Named(report, outcomes, encode_seconds(report.seconds), resolved.ords, resolved.epoch, suite)
+    return named, _tell_volatile(receipt, resolved.n_volatile)
 
 
 def _tell_volatile(receipt: dict[str, Any], n_volatile: int) -> dict[str, Any]:
     if not n_volatile:
         return receipt
-    warning = {
-        "code": "volatile_name",
-        "message": "Names that hold an address, a UUID or a moment are followed without it, in the report's order.",
-        "hint": "Give the parameters ids that stay the same from run to run.",
-        "line": None,
-        "column": None,
-        "count": n_volatile,
-    }
-    return {**receipt, "warnings": [*receipt.get("warnings", []), warning]}
+    remark = Remark(
+        "volatile_name",
+        "Names that hold an address, a UUID or a moment are followed without it, in the report's order.",
+        hint=HINTS["volatile_name"],
+        count=n_volatile,
+    )
+    return {**receipt, "warnings": [*receipt.get("warnings", []), remark.to_json()]}
 
 
 def _store(
@@ -149,22 +153,19 @@ def _store(
     cursor = open_cursor()
     project = _lock(cursor, delivery)
     if named and named.epoch != project.epoch:
-        raise _StaleEpochError
+        raise StaleEpochError
     settled = _settle_default_branch(cursor, delivery, project)
     run, lane = _find_run(cursor, delivery, settled)
     series = _store_results(cursor, delivery, named, run, lane) if named else None
     if coverage:
         store_coverage(cursor, delivery.project_id, upload=delivery.upload_id, run=run, coverage=coverage)
-    configuration = _finish_upload(cursor, delivery, run, series, named, state, receipt)
+    has_configuration = _finish_upload(cursor, delivery, run, series, named, state, receipt)
     if named and series is not None:
         _refresh(cursor, delivery, named, JobKey(run, series))
     else:
         settle_run(cursor, delivery.project_id, run=run)
-    if coverage:
-        refresh_coverage(cursor, delivery.project_id, run=run)
-    else:
-        follow_run(cursor, delivery.project_id, run=run)
-    if project.configuration is not None or (configuration is not None and lane == settled.default_branch):
+    settle_coverage(cursor, delivery.project_id, run=run, has_new=bool(coverage))
+    if project.has_configuration or (has_configuration and lane == settled.default_branch):
         settle_configuration(cursor, delivery.project_id)
     bump_revision(cursor, delivery.project_id)
     if settled.default_branch != project.default_branch:
@@ -190,9 +191,8 @@ def _refresh(cursor: Cursor, delivery: Delivery, named: _Named, key: JobKey) -> 
     exchanges = refresh_job(cursor, delivery.project_id, key=key, cases=cases, results=results)
     propose_renames(cursor, delivery.project_id, exchanges=exchanges)
     if not is_first:
-        outcomes = np.frombuffer(bytes(named.report.outcomes), np.uint8)
         note_siblings(
-            cursor, delivery.project_id, upload_id=delivery.upload_id, key=key, ords=named.ords, outcomes=outcomes
+            cursor, delivery.project_id, upload_id=delivery.upload_id, key=key, ords=named.ords, outcomes=named.outcomes
         )
 
 
@@ -202,7 +202,8 @@ def _lock(cursor: Cursor, delivery: Delivery) -> _Project:
         cursor,
         (
             """
-            SELECT identity_epoch, default_branch, long_lived_branches, configuration FROM health_project
+            SELECT identity_epoch, default_branch, long_lived_branches,
+                num_nonnulls(configuration, code_owners) > 0 FROM health_project
             WHERE id = %s FOR NO KEY UPDATE
             """,
             (delivery.project_id,),
@@ -225,11 +226,11 @@ def _settle_default_branch(cursor: Cursor, delivery: Delivery, project: _Project
     if not guess:
         return project
     cursor.execute("UPDATE health_project SET default_branch = %s WHERE id = %s", (guess, delivery.project_id))
-    return _Project(project.epoch, guess, project.long_lived, project.configuration)
+    return _Project(project.epoch, guess, project.long_lived, project.has_configuration)
 
 
 def _find_run(cursor: Cursor, delivery: Delivery, project: _Project) -> tuple[int, str]:
-    """The number of the run this delivery belongs to, made if new, and the lane its branch is on."""
+    """The number of the run this delivery belongs to, made if new, and its lane: what the first delivery said."""
     metadata = delivery.metadata
     lane = choose_lane(
         metadata.branch,
@@ -253,7 +254,7 @@ def _find_run(cursor: Cursor, delivery: Delivery, project: _Project) -> tuple[in
             commit = coalesce(nullif(health_run.commit, ''), excluded.commit),
             build_url = coalesce(nullif(health_run.build_url, ''), excluded.build_url),
             committed_at = coalesce(health_run.committed_at, excluded.committed_at)
-        RETURNING number
+        RETURNING number, lane
         """,
         {
             "project": delivery.project_id,
@@ -272,12 +273,10 @@ def _find_run(cursor: Cursor, delivery: Delivery, project: _Project) -> tuple[in
     row = cursor.fetchone()
     if row is None:
         raise LookupError("a statement that always answers gave no row")
-    return row[0], lane
+    return row[0], row[1]
 
 
 def _copy_tiles(cursor: Cursor, delivery: Delivery, key: JobKey, named: _Named) -> None:
-    outcomes = np.frombuffer(bytes(named.report.outcomes), np.uint8)
-    durations = encode_seconds(named.report.seconds)
     with cursor.copy(
         """
         COPY health_tile (project_id, series, block, run, upload, attempt, suite, encoding, n, offsets, outcomes,
@@ -302,7 +301,7 @@ def _copy_tiles(cursor: Cursor, delivery: Delivery, key: JobKey, named: _Named) 
         )
         head = (delivery.project_id, key.series)
         middle = (key.run, delivery.upload_id, delivery.metadata.attempt or 1, named.suite)
-        for tile in pack_tiles(named.ords, outcomes, durations):
+        for tile in pack_tiles(named.ords, named.outcomes, named.durations):
             body = (tile.encoding, tile.n, tile.offsets, tile.outcomes, tile.durations)
             copy.write_row((*head, tile.block, *middle, *body))
 
@@ -364,13 +363,13 @@ def _finish_upload(
     named: _Named | None,
     state: str,
     receipt: dict[str, Any],
-) -> int | None:
-    """Close the upload; returns the number of the configuration that came with it."""
+) -> bool:
+    """Close the upload; returns whether a configuration came with it."""
     row = cursor.execute(
         """
         UPDATE health_upload SET (state, finished_at, lease_until, progress, run, series, attempt, ran_at,
             n_suite_errors, receipt, error) = (%s, clock_timestamp(), NULL, NULL, %s, %s, %s, %s, %s, %s, NULL)
-        WHERE id = %s RETURNING configuration
+        WHERE id = %s RETURNING num_nonnulls(configuration, code_owners) > 0
         """,
         (
             state,
@@ -383,13 +382,13 @@ def _finish_upload(
             delivery.upload_id,
         ),
     ).fetchone()
-    return row[0] if row else None
+    return bool(row and row[0])
 
 
 def _spread(named: _Named, n_cases: int) -> Results:
     """The merged results of a job that has only this delivery: what reading its tiles back would give."""
     spread = Results(np.zeros(n_cases, np.uint8), np.zeros(n_cases, np.int64), np.full(n_cases, NO_SUITE, np.int32))
-    spread.outcomes[named.ords] = np.frombuffer(bytes(named.report.outcomes), np.uint8)
-    spread.units[named.ords] = decode_units(encode_seconds(named.report.seconds))
+    spread.outcomes[named.ords] = named.outcomes
+    spread.units[named.ords] = decode_units(named.durations)
     spread.suites[named.ords] = NO_SUITE if named.suite is None else named.suite
     return spread

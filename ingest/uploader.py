@@ -38,10 +38,11 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, NoReturn
 
 __version__ = "0.1.0"
 
@@ -54,8 +55,8 @@ exit codes:
   1  check: something in the file cannot be used
   2  wrong use: an option, the address or the token is missing or wrong
   3  no file matched (--allow-empty makes it 0)
-  4  refused: token, address, size or a field; trying again would not help
-  5  a file was not understood (known only with --wait)
+  4  refused: token, address, size, a field or the day's quota; trying again at once would not help
+  5  a file failed; finish: the run is incomplete, or nothing of it could be read (known only with --wait)
   6  the server had trouble and --fail-on-error was given
 """
 
@@ -264,15 +265,43 @@ EVENT_LIMIT = 8 << 20
 
 PAUSES = (1, 2, 4, 8, 16)
 LONGEST_PAUSE = 60.0
+LONGEST_WAIT = 366 * 86400.0  # that a server may ask for; nobody waits so long, but the moment is named
 PATIENCE = 120.0
 FINAL_STATES = ("stored", "partial", "failed", "dead", "cancelled")
+# The states as the pages call them.
+WAITS = {"received": "waiting", "processing": "being read", "retry": "waiting to try again"}
+ENDS = {"partial": "is partly stored", "failed": "failed", "dead": "was given up", "cancelled": "was cancelled"}
 # A delivery stays below the server's usual limits: 100 files, 25 MiB on the wire, 200 MiB unpacked.
 MOST_FILES, MOST_PACKED, MOST_PLAIN = 100, 24 << 20, 192 << 20
 CHUNK = 1 << 20
 ANSWER_LIMIT = 4 << 20
 # The largest .suitewatch.yml or CODEOWNERS that servers read, unless they are told otherwise.
 MOST_CONFIGURATION = 64 << 10
-KINDS = ("passed", "failed", "errored", "skipped", "flaky")
+# What a receipt counts of tests, and the words for it.
+KINDS = {
+    "passed": "passed",
+    "failed": "failed",
+    "errored": "errored",
+    "skipped": "skipped",
+    "xfailed": "expected to fail",
+    "flaky": "flaky",
+}
+FORMATS = {
+    "clover": "Clover",
+    "cobertura": "Cobertura",
+    "coverage.py-json": "coverage.py JSON",
+    "gcovr-json": "gcovr JSON",
+    "gcovr-json-summary": "gcovr JSON summary",
+    "go-coverprofile": "Go coverprofile",
+    "istanbul-json": "Istanbul JSON",
+    "istanbul-json-summary": "Istanbul JSON summary",
+    "jacoco": "JaCoCo",
+    "junit": "JUnit",
+    "lcov": "LCOV",
+    "llvm-cov-export": "llvm-cov JSON",
+    "simplecov-resultset": "SimpleCov",
+    "sonarqube-generic": "SonarQube generic",
+}
 MOST_REMARKS, MOST_IGNORED, MOST_ROWS = 5, 10, 50
 
 
@@ -712,6 +741,15 @@ def describe_remark(remark: Mapping[str, Any], *, path: str = "") -> str:
 # ---- deliveries --------------------------------------------------------------------------------------------
 
 
+GZIP, ZSTD, ZIP = "application/gzip", "application/zstd", "application/zip"
+# By the first bytes of a file; zstd may begin with a frame to be skipped. The server unpacks all three, but only once.
+PACKINGS = (
+    (rb"\x1f\x8b", GZIP),
+    (rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", ZSTD),
+    (rb"PK\x03\x04|PK\x05\x06", ZIP),
+)
+
+
 class Report(NamedTuple):
     """One file, packed in a temporary folder; the digest is that of the bytes we were given."""
 
@@ -720,25 +758,43 @@ class Report(NamedTuple):
     packed_bytes: int
     plain_bytes: int
     sha256: str
+    packing: str = GZIP
+
+
+def find_packing(head: bytes) -> str:
+    """What a file is packed with already; nothing when it is plain."""
+    return next((packing for start, packing in PACKINGS if re.match(start, head)), "")
+
+
+def measure_archive(path: str) -> int:
+    """What the directory of a zip archive says of its files' sizes; 0 when it cannot be read, which the server says."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return 0
 
 
 def pack(path: str, *, folder: str) -> Report:
-    """Gzip into `folder`, the same bytes each time; what is gzip already goes as it is. Memory stays flat."""
+    """Gzip into `folder`, the same bytes each time; what is packed already goes as it is. Memory stays flat."""
     digest = hashlib.sha256()
     size, tail = 0, b""
     handle, packed = tempfile.mkstemp(dir=folder)
     with open(path, "rb") as source, os.fdopen(handle, "wb") as target:
-        is_gzip = source.read(2) == b"\x1f\x8b"
+        packing = find_packing(source.read(4))
         source.seek(0)
-        sink: IO[bytes] | gzip.GzipFile = target if is_gzip else gzip.GzipFile("", "wb", 6, target, mtime=0)
+        sink: IO[bytes] | gzip.GzipFile = target if packing else gzip.GzipFile("", "wb", 6, target, mtime=0)
         with sink:
             for chunk in iter(lambda: source.read(CHUNK), b""):
                 digest.update(chunk)
                 sink.write(chunk)
                 size, tail = size + len(chunk), (tail + chunk)[-4:]
-    if is_gzip:
+    if packing == GZIP:
         size = int.from_bytes(tail, "little")  # the last four bytes of a gzip file are its unpacked size
-    return Report(display_name(path), packed, os.path.getsize(packed), size, digest.hexdigest())
+    elif packing == ZIP:
+        size = max(size, measure_archive(packed))
+    # Of zstd, which the standard library cannot read, the size is what lies there.
+    return Report(display_name(path), packed, os.path.getsize(packed), size, digest.hexdigest(), packing or GZIP)
 
 
 class Delivery(NamedTuple):
@@ -769,7 +825,7 @@ class Delivery(NamedTuple):
             yield opening + b'name="%s"\r\n\r\n%s\r\n' % (field.encode(), self.fields[field].encode())
         for part, report in [*(("file", report) for report in self.reports), *self.companions]:
             yield opening + b'name="%s"; filename="%s"\r\n' % (part.encode(), quote_name(report.name))
-            yield b"Content-Type: application/gzip\r\n\r\n"
+            yield b"Content-Type: %s\r\n\r\n" % report.packing.encode()
             yield report
             yield b"\r\n"
         yield b"--%s--\r\n" % self.boundary.encode()
@@ -889,7 +945,7 @@ def read_timestamp(path: str) -> datetime | None:
     parser.StartElementHandler, parser.EntityDeclHandler = start, refuse
     try:
         with open(path, "rb") as plain:
-            is_gzip = plain.read(2) == b"\x1f\x8b"
+            is_gzip = find_packing(plain.read(4)) == GZIP
         with gzip.open(path) if is_gzip else open(path, "rb") as source:
             for _ in range(16):
                 chunk = source.read(CHUNK // 16)
@@ -972,10 +1028,10 @@ class Reply(NamedTuple):
     def retry_after(self) -> float:
         """Seconds the server asks for, given as a number or a date; 0 when it does not ask."""
         asked = self.headers.get("Retry-After") or ""
-        if asked.strip().isdigit():
-            return min(float(asked), LONGEST_PAUSE)
+        if asked.strip().isdecimal():
+            return min(float(asked), LONGEST_WAIT)
         moment = email.utils.parsedate_tz(asked)
-        return min(max(0.0, email.utils.mktime_tz(moment) - time.time()), LONGEST_PAUSE) if moment else 0.0
+        return min(max(0.0, email.utils.mktime_tz(moment) - time.time()), LONGEST_WAIT) if moment else 0.0
 
     @property
     def code(self) -> str:
@@ -1067,9 +1123,18 @@ class Courier:
             spread = random.uniform(0.7, 1.3)  # noqa: S311 - keeps many jobs from knocking at once
             wait = max((pause or 0) * spread, reply.retry_after)
             if pause is None or self._clock() + wait >= give_up_at:
-                raise UploadError(SERVER_TROUBLE, self.explain(reply), final=True)
+                raise self._give_up(reply, left=give_up_at - self._clock())
             self._note(f"{self.explain(reply)} Trying again in {wait:.0f} s.")
             self._sleep(wait)
+
+    def _give_up(self, reply: Reply, *, left: float) -> UploadError:
+        """What time has not mended, and when it may. A quota is no outage: a green build would hide what is lost."""
+        words = self.explain(reply)
+        if reply.retry_after >= left:
+            moment = time.gmtime(time.time() + reply.retry_after + 60)  # in whole minutes, never too early
+            words += time.strftime(" Another try makes sense from %Y-%m-%d %H:%M UTC on.", moment)
+        exit_code = REFUSED if reply.code == "quota_exceeded" else SERVER_TROUBLE
+        return UploadError(exit_code, words, final=True, code=reply.code)
 
     def follow(self, status_url: str, *, seconds: float) -> dict[str, Any]:
         """Ask until the upload is read to its end: the status with the receipt, else UploadError."""
@@ -1084,9 +1149,9 @@ class Courier:
                 return reply.json()
             if not state and not reply.passes:
                 raise UploadError(REFUSED, self.explain(reply))
-            wait = max(pause, reply.retry_after)
+            wait = max(pause, min(reply.retry_after, LONGEST_PAUSE))
             if self._clock() + wait > until:
-                why = f"It is still {printable(state)}." if state else self.explain(reply)
+                why = f"It is still {WAITS.get(state, printable(state))}." if state else self.explain(reply)
                 raise UploadError(SERVER_TROUBLE, f"No receipt after {seconds:.0f} s. {why}")
             self._sleep(wait)
             pause = min(pause * 1.5, 3.0)
@@ -1151,10 +1216,10 @@ def describe_file(file: Mapping[str, Any]) -> list[str]:
     """A file of the receipt in words: what became of it, its figures, its first warnings."""
     name = printable(file.get("name"))
     if file.get("state") == "failed":
-        return [f"{name}: not understood. {describe_error(file.get('error'))}"]
+        return [f"{name}: failed. {describe_error(file.get('error'))}"]
     lines = [f"{name}: {describe_figures(file)}"]
     if file.get("state") == "partial":
-        lines.append(f"  kept in part. {describe_error(file.get('error'))}")
+        lines.append(f"  partly stored. {describe_error(file.get('error'))}")
     if file.get("rejected"):
         lines.append(f"  {count(file['rejected'], 'test')} left out")
     warnings = file.get("warnings") or []
@@ -1167,7 +1232,9 @@ def describe_file(file: Mapping[str, Any]) -> list[str]:
 def describe_error(error: Mapping[str, Any] | None) -> str:
     error = error or {}
     message = error.get("message") or "No reason given."
-    place = ", ".join(f"{part} {error[part]}" for part in ("line", "column") if error.get(part))
+    # What kind of file it is cannot be wrong at one place in it.
+    parts = () if error.get("code") == "not_a_report" else ("line", "column")
+    place = ", ".join(f"{part} {error[part]}" for part in parts if error.get(part))
     words = [f"{place}:" if place and place not in message else "", message, error.get("hint")]
     return " ".join(printable(word) for word in words if word)
 
@@ -1179,12 +1246,46 @@ def describe_run(run: Mapping[str, Any]) -> str:
     return f"Run {run.get('number')} is incomplete: {printable(run.get('told') or 'what is missing is unknown')}."
 
 
+def describe_failed(uploads: Mapping[str, int]) -> str:
+    """A run that is none, since all that was sent of it came to nothing."""
+    said = ", ".join(f"{count(n, 'upload')} ended as {printable(state)}" for state, n in sorted(uploads.items()))
+    return f"Nothing of the run could be read{': ' if said else ''}{said}."
+
+
 def describe_figures(file: Mapping[str, Any]) -> str:
-    figures = ", ".join(f"{file[kind]:,} {kind}" for kind in KINDS if file.get(kind))
-    return f"{count(file['tests'], 'test')}: {figures}" if file.get("tests") else "no tests"
+    if file.get("kind") == "coverage":
+        return describe_coverage(file)
+    figures = count_results(file)
+    words = ", ".join(f"{figures[kind]:,} {word}" for kind, word in KINDS.items() if figures[kind])
+    return f"{count(figures['tests'], 'test')}: {words}" if figures["tests"] else "no tests"
+
+
+def describe_coverage(file: Mapping[str, Any]) -> str:
+    """`Cobertura, 15 of 22 lines (68.1 %), level unit`."""
+    form = FORMATS.get(str(file.get("format")), file.get("format") or "coverage")
+    level = f"level {file['level']}" if file.get("level") else "no level"
+    return printable(f"{form}, {describe_lines(file)}, {level}")
+
+
+def describe_lines(file: Mapping[str, Any]) -> str:
+    """Covered of all, and the share cut as the pages cut it: what is not all is never 100 %."""
+    covered, lines = file.get("lines_covered") or 0, file.get("lines_valid") or 0
+    if not lines:
+        return "no lines"
+    tenths = covered * 1000 // lines
+    share = "100" if covered == lines else f"{tenths // 10}.{tenths % 10}" if tenths or not covered else "under 0.1"
+    return f"{covered:,} of {count(lines, 'line')} ({share} %)"
+
+
+def count_results(file: Mapping[str, Any]) -> dict[str, int]:
+    """The test results of a file. In reports, what failed as expected is written as skipped; here it is one of them."""
+    figures = {kind: file.get(kind) or 0 for kind in ("tests", *KINDS)}
+    figures["skipped"] -= figures["xfailed"]
+    return figures
 
 
 def add_up(files: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """All results together, as a file would say them."""
     known = [file for file in files if file.get("tests")]
     return {kind: sum(file.get(kind) or 0 for file in known) for kind in ("tests", *KINDS)}
 
@@ -1249,7 +1350,7 @@ def describe_as_markdown(summary: Mapping[str, Any]) -> str:
         files += (delivery.get("receipt") or {}).get("files") or []
     if not summary["deliveries"] and "waiting" not in summary:
         lines += ["Nothing was sent.", ""]
-    lines += draw_table(files)
+    lines += draw_tables(files)
     for run in list_runs(summary):
         lines += [escape_markdown(describe_run(run)), ""]
     for delivery in summary["deliveries"]:
@@ -1266,22 +1367,41 @@ def list_runs(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return list({run["number"]: run for run in told if run and "is_complete" in run}.values())
 
 
-def draw_table(files: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A row for each report that was read, the broken ones first; and one for all."""
-    if not files:
-        return []
-    columns = ("tests", *KINDS)
-    rows = [
-        [escape_markdown(file.get("name")), *(f"{file.get(column) or 0:,}" for column in columns)]
-        if file.get("state") != "failed"
-        else [f"**not understood:** {escape_markdown(file.get('name'))}", *("" for _ in columns)]
-        for file in sorted(files, key=lambda file: (file.get("state") != "failed", not file.get("failed")))
+def draw_tables(files: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Test results and coverage, a row for each report; what failed comes first."""
+    broken = [file for file in files if file.get("state") == "failed"]
+    covered = [file for file in files if file.get("kind") == "coverage" and file not in broken]
+    results = [file for file in files if file not in broken and file not in covered]
+    heads = ["tests", *KINDS.values()]
+    rows = [[f"**failed:** {escape_markdown(file.get('name'))}", *("" for _ in heads)] for file in broken]
+    rows += [
+        [escape_markdown(file.get("name")), *draw_counts(file)]
+        for file in sorted(results, key=lambda file: not file.get("failed"))
     ]
-    if len(files) > 1:
-        total = add_up(files)
-        rows.insert(0, [f"**all {len(files)}**", *(f"{total[column]:,}" for column in columns)])
-    table = [["report", *columns], ["---", *("---:" for _ in columns)], *rows[:MOST_ROWS]]
+    if len(results) > 1:
+        rows.insert(0, [f"**all {len(results)}**", *draw_counts(add_up(results))])
+    lines = [
+        [
+            escape_markdown(file.get("name")),
+            escape_markdown(FORMATS.get(str(file.get("format")), file.get("format"))),
+            escape_markdown(describe_lines(file)),
+            escape_markdown(file.get("level") or ""),
+        ]
+        for file in covered
+    ]
+    return draw_table(["report", *heads], rows) + draw_table(["coverage", "format", "lines", "level"], lines)
+
+
+def draw_counts(file: Mapping[str, Any]) -> list[str]:
+    return [f"{number:,}" for number in count_results(file).values()]
+
+
+def draw_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table in Markdown, as far as it is worth reading; nothing for no rows."""
+    if not rows:
+        return []
     rest = [f"and {len(rows) - MOST_ROWS:,} more", ""] if len(rows) > MOST_ROWS else []
+    table = [heads, ["---", *("---:" for _ in heads[1:])], *rows[:MOST_ROWS]]
     return ["| " + " | ".join(row) + " |" for row in table] + [""] + rest
 
 
@@ -1351,7 +1471,8 @@ class Errand:
             answer = self.courier.finish(name, seconds=self.options.wait or 0)
         except UploadError as trouble:
             if self.options.allow_empty and trouble.code == "run_not_found":
-                self.voice.warn(str(trouble))
+                of = f" of {name['provider']}" if "provider" in name else ""
+                self.voice.tell(f"Nothing came of run {name['run_id']}{of}, so there is nothing to finish.")
                 return SENT
             raise
         self.summary.update(fields=name, run=answer.get("run"), waiting=answer["waiting"])
@@ -1360,7 +1481,9 @@ class Errand:
     def tell_finished(self, answer: Mapping[str, Any]) -> int:
         run, n_unread = answer.get("run") or {}, answer["waiting"]
         unread = f"{count(n_unread, 'upload')} of it still to be read."
-        if not n_unread:
+        if not n_unread and not run:
+            self.voice.warn(describe_failed(answer.get("uploads") or {}))
+        elif not n_unread:
             self.voice.tell(describe_run(run))
         elif self.options.wait:
             self.voice.warn(f"The run is finished, with {unread} That took longer than {self.options.wait:.0f} s.")
@@ -1523,10 +1646,11 @@ class Errand:
         sent = [entry for entry in self.summary["deliveries"] if entry.get("status_url")]
         exit_codes = [self.wait_for_receipt(entry) for entry in sent]
         files = [file for entry in sent for file in (entry.get("receipt") or {}).get("files") or []]
-        if len(files) > 1:
-            self.voice.tell(f"In all {describe_figures(add_up(files))}")
+        results = [file for file in files if file.get("kind") != "coverage" and file.get("state") != "failed"]
+        if len(results) > 1:
+            self.voice.tell(f"In all {describe_figures(add_up(results))}")
         for url, run in sorted({str(run["url"]): run for run in known_runs(sent)}.items())[:MOST_ROWS]:
-            if run.get("is_complete") is False:
+            if "is_complete" in run:
                 self.voice.tell(describe_run(run))
             self.voice.tell(printable(url))
         return [code for code in exit_codes if code]
@@ -1539,7 +1663,8 @@ class Errand:
             return trouble.exit_code
         state, error = status["state"], status.get("error")
         entry.update(state=state, receipt=status.get("receipt"), error=error, run=status.get("run"))
-        for file in (status.get("receipt") or {}).get("files") or []:
+        files = (status.get("receipt") or {}).get("files") or []
+        for file in files:
             speak = self.voice.tell if file.get("state") == "stored" else self.voice.warn
             for line in describe_file(file):
                 speak(line)
@@ -1550,7 +1675,8 @@ class Errand:
             self.voice.warn(describe_remark(remark))
         if state == "stored":
             return SENT
-        self.voice.warn(f"The upload ended as {state}. {describe_error(error) if error else ''}".strip())
+        why = describe_error(error) if error and error not in [file.get("error") for file in files] else ""
+        self.voice.warn(f"The upload {ENDS.get(state, 'ended as ' + printable(state))}. {why}".strip())
         return NOT_UNDERSTOOD if state in ("partial", "failed") else SERVER_TROUBLE
 
 
@@ -1629,8 +1755,15 @@ def is_near(host: str) -> bool:
         return "." not in host or host.endswith((".local", ".internal", ".localhost"))
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line: the whole usage would hide it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(WRONG_USE, f"suitewatch: {printable(message)}. `suitewatch --help` lists the options.\n")
+
+
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="suitewatch",
         description="Send test reports to Suitewatch. Run it after the tests, also when they failed.",
         epilog=EXIT_CODES,

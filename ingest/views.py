@@ -15,13 +15,16 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.html import format_html, format_html_join
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.vary import vary_on_headers
 
 from health.models import Project, Upload, UploadToken
 from ingest.auth import authenticate
+from ingest.catalogue import list_errors, list_remarks
 from ingest.envelope import Envelope, check_idempotency_key, open_envelope
-from ingest.errors import HINTS, IngestError
+from ingest.errors import IngestError
 from ingest.limits import list_limits
 from ingest.quotas import refuse_early
 from ingest.receive import Receipt, receive
@@ -63,12 +66,14 @@ _STATUS: Final[dict[str, int]] = {
     "queue_full": 429,
     "quota_exceeded": 429,
     "internal": 500,
+    "server_busy": 503,
     "db_unavailable": 503,
     "db_busy": 503,
     "too_slow": 503,
     "read_only": 503,
     "storage_full": 507,
 }
+_WORDS: Final = ("{}", "<code>{}</code>")
 View = Callable[..., HttpResponse]
 
 
@@ -136,6 +141,7 @@ def _take_in(request: HttpRequest, token: UploadToken) -> tuple[Envelope, Receip
 @answer_errors
 def upload_status(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Where an upload of the token's project stands, with its receipt."""
+    refuse_plain_http(request)
     token = authenticate(request, scope="upload")
     upload = Upload.objects.filter(project_id=token.project_id, public_id=public_id).first()
     if upload is None:
@@ -173,25 +179,48 @@ def _page_url(project: Project, upload: Upload) -> str:
 def refuse_plain_http(request: HttpRequest) -> None:
     """Over https a token sent in the clear is refused, never redirected: the redirect would come too late."""
     if settings.SECURE_SSL_REDIRECT and not request.is_secure():
-        raise IngestError("https_required", "Uploads to this instance go over https.")
+        raise IngestError("https_required", "This instance is spoken to over https.")
 
 
 @require_GET
+@vary_on_headers("Accept")
 def errors(request: HttpRequest) -> HttpResponse:
-    """The closed list of codes, with what to do and the status each answers with at the door.
+    """The closed list of codes, with what each means, what to do, and the status it answers with at the door.
 
     JSON, unless a browser asks: each error's `docs` leads here.
     """
-    listed = [{"code": code, "hint": hint, "status": _STATUS.get(code)} for code, hint in HINTS.items()]
-    if request.get_preferred_type(["application/json", "text/html"]) == "text/html":
-        return render(request, "ingest/errors.html", {"errors": listed})
-    return JsonResponse({"errors": listed})
+    known = [
+        {"code": row.code, "status": _STATUS.get(row.code), "meaning": row.meaning, "hint": row.hint}
+        for row in list_errors()
+    ]
+    remarks = [
+        {"code": row.code, "about": row.about, "meaning": row.meaning, "hint": row.hint} for row in list_remarks()
+    ]
+    return _answer_list(request, "ingest/errors.html", {"errors": known, "remarks": remarks})
 
 
 @require_GET
+@vary_on_headers("Accept")
 def limits(request: HttpRequest) -> HttpResponse:
-    """What this server takes, and how much of it."""
-    return JsonResponse({"limits": list_limits()})
+    """What this server takes, and how much of it: JSON, unless a browser asks."""
+    return _answer_list(request, "ingest/limits.html", {"limits": list_limits()})
+
+
+def _answer_list(request: HttpRequest, page: str, listed: dict[str, list[dict[str, Any]]]) -> HttpResponse:
+    if request.get_preferred_type(["application/json", "text/html"]) != "text/html":
+        return JsonResponse(listed)
+    return render(request, page, {name: [_mark_words(row) for row in rows] for name, rows in listed.items()})
+
+
+def _mark_words(row: dict[str, Any]) -> dict[str, Any]:
+    """As the page shows it: what stands between backticks is code, and long numbers have commas."""
+    shown = dict(row)
+    for name in ("meaning", "hint"):
+        pieces = enumerate(str(row.get(name, "")).split("`"))
+        shown[name] = format_html_join("", "{}", ((format_html(_WORDS[k % 2], piece),) for k, piece in pieces))
+    if "value" in row:
+        shown["value"] = f"{row['value']:,}"
+    return shown
 
 
 @lru_cache(maxsize=1)

@@ -44,13 +44,9 @@ def _take_allowance(request: HttpRequest) -> None:
 
 def _read_body(request: HttpRequest) -> bytes:
     """The body, small as it has to be; an empty one is an empty file."""
-    declared, most = str(request.META.get("CONTENT_LENGTH") or ""), settings.UPLOAD_MAX_CONFIGURATION_BYTES
-    if declared == "0":
+    if request.META.get("CONTENT_LENGTH") == "0":
         return b""
-    if declared.isdigit() and int(declared) > most:
-        text = f"The file has {int(declared):,} bytes; at most {most:,} are read."
-        raise IngestError("too_large", text, "Make the file smaller.", limit=most, actual=int(declared))
-    with spool_body(request) as body:
+    with spool_body(request, most=settings.UPLOAD_MAX_CONFIGURATION_BYTES) as body:
         return body.read()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
 
@@ -17,7 +18,7 @@ from health.rules import outcomes as codes
 from health.rules.bitmaps import LineSet
 from health.rules.identity import PART
 from ingest.cases import forget_names
-from ingest.claims import claim_next
+from ingest.claims import claim_next, finish_failed, retry_later
 from ingest.configuration.keep import keep_configuration
 from ingest.coverage import CoverageFile
 from ingest.metadata import Metadata
@@ -133,7 +134,7 @@ def an_upload(
     text: str = "",
     suite_errors: int = 0,
     configuration: str | None = None,
-    owners: str = "",
+    owners: str | None = None,
     **metadata: Any,
 ) -> Upload:
     """Store a report as one upload through the real claim and store. Metadata as in the upload API.
@@ -154,13 +155,36 @@ def an_upload(
     delivery = claim_next()
     assert delivery is not None
     assert delivery.upload_id == upload.pk
-    if configuration is not None or owners:
-        texts = {"data": (configuration or "").encode(), "owners_data": owners.encode()}
-        keep_configuration(project_id=project.pk, upload_id=upload.pk, **texts)
+    if configuration is not None or owners is not None:
+        data, owners_data = (None if text is None else text.encode() for text in (configuration, owners))
+        keep_configuration(project_id=project.pk, upload_id=upload.pk, data=data, owners_data=owners_data)
     report, n = None, len(cases or ())
     if cases is not None:
         report = a_report(cases, seconds=seconds, text=text, suite_errors=suite_errors)
     files = [{"name": "junit.xml", "format": "junit", "state": state, "kind": "results", "tests": n, "accepted": n}]
     store_contents(delivery, Contents(report, coverage), state=state, receipt={"files": files, "warnings": []})
     upload.refresh_from_db()
+    return upload
+
+
+def a_lost_upload(project: Project, *, state: str = "failed", kind: str | None = None, **metadata: Any) -> Upload:
+    """An upload that nothing came of, through the real claim: `failed`, `dead`, or waiting in `retry`.
+
+    `kind` is what its file could be told to be, as in a receipt.
+    """
+    metadata.setdefault("branch", "main")
+    upload = a_received_upload(project, **metadata)
+    if state == "dead":
+        Upload.objects.filter(pk=upload.pk).update(attempts=settings.MAX_ATTEMPTS - 1)
+    delivery = claim_next()
+    assert delivery is not None
+    assert delivery.upload_id == upload.pk
+    error = {"code": "not_a_report", "message": "", "hint": ""}
+    if state == "failed":
+        files = [{"name": "junit.xml", "format": None, "state": "failed", "kind": kind, "error": error}]
+        finish_failed(delivery, error=error, receipt={"files": files, "warnings": []})
+    else:
+        retry_later(delivery, error=error, is_counted=True)
+    upload.refresh_from_db()
+    assert upload.state == state
     return upload

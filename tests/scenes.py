@@ -23,7 +23,7 @@ def at(hour: float) -> datetime:
 
 
 def a_run(
-    project: Project, cases: Cases, *, hour: float, job: str = "tests", variant: str = "", **more: object
+    project: Project, cases: Cases | None, *, hour: float, job: str = "tests", variant: str = "", **more: object
 ) -> Upload:
     """One delivery of one job; equal `run_id`s make one run."""
     values: dict[str, object] = {

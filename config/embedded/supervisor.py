@@ -59,6 +59,7 @@ class Supervisor:
         self._on_change = on_change
         self._children: dict[str, _Child] = {}
         self._names: list[str] = []
+        self._hushed: tuple[str, ...] = ()
         self._signals = 0
         self._lock = threading.Lock()
 
@@ -229,6 +230,15 @@ class Supervisor:
         for line in text.splitlines():
             self._show(name, line)
 
+    @contextlib.contextmanager
+    def hush(self, *words: str) -> Iterator[None]:
+        """Show no child's lines with these words meanwhile; they are kept for a failure's report."""
+        self._hushed = words
+        try:
+            yield
+        finally:
+            self._hushed = ()
+
     def _read(self, child: _Child) -> None:
         """Runs in the child's own thread until its output ends."""
         service = child.service
@@ -237,7 +247,7 @@ class Supervisor:
         # With stdout=PIPE there is one; the type does not know.
         for line in child.process.stdout or ():
             child.last_lines.append(line)
-            if not any(words in line for words in service.quiet_about):
+            if not any(words in line for words in (*service.quiet_about, *self._hushed)):
                 self._show(service.name, line.rstrip("\n"))
             if service.ready_line in line:
                 child.said_ready.set()

@@ -52,7 +52,7 @@ def draw_level(trend: "LevelTrend") -> Figure:
 def draw_levels(trends: "tuple[LevelTrend, ...]") -> Figure:
     """A pane a level, all over the same days and of the same height."""
     days = sorted({point.day for trend in trends for point in trend.points})
-    low = find_floor([_lines(point) for trend in trends for point in trend.points])
+    low = find_floor([_share(*_lines(point)) for trend in trends for point in trend.points])
     panes = [
         _make_pane(trend.name, "", _spread(trend.points, days), _lines, low=low, last=trend.last) for trend in trends
     ]
@@ -90,14 +90,14 @@ def _make_pane(
     title: str,
     note: str,
     points: "Sequence[TrendPoint | FilePoint | None]",
-    take: "Callable[[TrendPoint | FilePoint], float | None]",
+    take_figures: "Callable[[TrendPoint | FilePoint], tuple[int, int]]",
     *,
     low: float | None = None,
     last: "TrendPoint | None" = None,
 ) -> Pane:
-    values = tuple(None if point is None else take(point) for point in points)
+    values = tuple(None if point is None else _share(*take_figures(point)) for point in points)
     newest = last or next(point for point in reversed(points) if point is not None)
-    share = take(newest)
+    part, whole = take_figures(newest)
     floor = find_floor(values) if low is None else low
     is_cut = bool(floor and note)
     return Pane(
@@ -105,7 +105,7 @@ def _make_pane(
         note=f"{note}; the axis starts at {floor:.0f} %" if is_cut else note,
         values=values,
         shape="line",
-        end=f"<b>{'none' if share is None else f'{share:.1f} %'}</b> now",
+        end=f"<b>{write_share(part, whole)}</b> now",
         hover="%{y:.1f} %" if note else f"{escape_label(title)}: %{{y:.1f}} %",
         floor=floor,
         ceiling=100.0,
@@ -114,12 +114,12 @@ def _make_pane(
     )
 
 
-def _lines(point: "TrendPoint | FilePoint") -> float | None:
-    return _share(point.covered.lines_covered, point.covered.lines_valid)
+def _lines(point: "TrendPoint | FilePoint") -> tuple[int, int]:
+    return point.covered.lines_covered, point.covered.lines_valid
 
 
-def _branches(point: "TrendPoint | FilePoint") -> float | None:
-    return _share(point.covered.branches_covered, point.covered.branches_valid)
+def _branches(point: "TrendPoint | FilePoint") -> tuple[int, int]:
+    return point.covered.branches_covered, point.covered.branches_valid
 
 
 def _share(part: int, whole: int) -> float | None:
@@ -149,8 +149,8 @@ def _write_day(point: "TrendPoint", *, has_branches: bool) -> tuple[str, ...]:
 
 def _write_level(trend: "LevelTrend") -> tuple[str, ...]:
     known = [point for point in trend.points if point.covered.lines_valid] or [trend.last]
-    lowest = min(known, key=lambda point: _lines(point) or 0)
-    highest = max(known, key=lambda point: _lines(point) or 0)
+    lowest = min(known, key=lambda point: _share(*_lines(point)) or 0)
+    highest = max(known, key=lambda point: _share(*_lines(point)) or 0)
     return (
         show_unseen(trend.name),
         f"{len(trend.points):,}",

@@ -33,6 +33,7 @@ _STEPS: Final = (1, 2, 2.5, 5, 10)
 _MOST_TICKS: Final = 4
 _TICK_SHARE: Final = 0.08  # how tall a run without failures stands in a pane of bars
 _LEAST_SHARE: Final = 0.25  # and one with few of them, beside one with thousands
+_LEAST_PLAIN_SHARE: Final = 0.12  # a bar of what is no trouble need only be seen
 
 Value = float | int | None
 
@@ -55,6 +56,7 @@ class Pane:
     tick_suffix: str = ""
     is_low: bool = False  # for many panes of one measure
     crosses: tuple[bool, ...] = ()  # where the line carries a failure's cross
+    colour: str = "var(--fail)"  # of bars
 
     @property
     def height(self) -> int:
@@ -142,12 +144,13 @@ def show_unseen(text: str) -> str:
 
 
 def write_share(part: float, whole: float) -> str:
-    """A share for a label, rounded down: "99.9 %", "none" of nothing."""
+    """A share for a label, as tables write it: "99.9 %", rounded down; "none" of nothing."""
     if whole <= 0:
         return "none"
     if part >= whole:
         return "100 %"
-    return f"{int(part * 1000 // whole) / 10:.1f} %"
+    tenths = int(part * 1000 // whole)
+    return f"{tenths / 10:.1f} %" if tenths or not part else "under 0.1 %"
 
 
 def write_seconds(seconds: float) -> str:
@@ -265,7 +268,7 @@ def _write_ticks(ticks: Sequence[tuple[int, str]]) -> list[dict[str, Any]]:
         | {
             "text": "<br>".join(escape_label(line) for line in text.split("\n")),
             "x": at,
-            "xanchor": "left" if at == ticks[0][0] else "center",
+            "xanchor": "left",  # all alike: a centred one would run into the first
         }
         for at, text in ticks
     ]
@@ -333,20 +336,19 @@ def _draw(pane: Pane, axis: str, x: Sequence[str], high: float) -> list[dict[str
 def _draw_bars(pane: Pane, axis: str, x: Sequence[str], high: float, hover: dict[str, Any]) -> list[dict[str, Any]]:
     """Strokes instead of bars: on a time axis a bar would be as thin as the two nearest runs are close."""
     ticks = _strokes([(at, high * _TICK_SHARE) for at, value in zip(x, pane.values, strict=True) if value == 0])
-    failures = _strokes(
-        [(at, max(value, high * _LEAST_SHARE)) for at, value in zip(x, pane.values, strict=True) if value]
-    )
+    least = high * (_LEAST_PLAIN_SHARE if pane.colour == "var(--ink)" else _LEAST_SHARE)
+    bars = _strokes([(at, max(value, least)) for at, value in zip(x, pane.values, strict=True) if value])
     shared = {"type": "scatter", "mode": "lines", "yaxis": axis, "hoverinfo": "skip", "cliponaxis": False}
     return [
         shared | ticks | {"line": {"color": "var(--ink-3)", "width": 1}},
-        shared | failures | {"line": {"color": "var(--fail)", "width": 3}},
+        shared | bars | {"line": {"color": pane.colour, "width": 3}},
         {
             "type": "scatter",
             "mode": "markers",
             "x": list(x),
             "y": list(pane.values),
             "yaxis": axis,
-            "marker": {"opacity": 0, "color": "var(--fail)"},
+            "marker": {"opacity": 0, "color": pane.colour},
             **hover,
         },
     ]

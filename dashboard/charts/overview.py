@@ -20,12 +20,13 @@ def draw_trend(points: "tuple[Point, ...]", *, zone: str, lane: str) -> Figure:
     days = [f"{p.run.ran_at.astimezone(ZoneInfo(zone)):%-d %b %Y}" for p in points]
     names = [f"run {p.run.number}, {day}" for p, day in zip(points, days, strict=True)]
     counts = [point.counts for point in points]
-    broken = tuple(c.broken + c.suite_errors for c in counts)
-    n_red = sum(point.is_red for point in points)
+    # A run's own: what another job broke before it is on the branch still, and not its doing.
+    broken = tuple(p.run.counts.broken + p.run.counts.suite_errors for p in points)
+    n_red = sum(point.run.counts.is_red for point in points)
     panes = (
         Pane(
             "Broken",
-            "tests failed or errored, a run",
+            "tests failed or errored in the run",
             broken,
             "bars",
             f"<b>{n_red}</b> of {len(points)} runs red",
@@ -56,17 +57,17 @@ def draw_trend(points: "tuple[Point, ...]", *, zone: str, lane: str) -> Figure:
         subtitle="oldest first",
         label=_say(points, n_red),
         plot=stack_panes(panes, x=names, ticks=choose_ticks(days)),
-        head=("Run", "Day", "As expected, of executed", "Broken", "Declared", "Test time"),
+        head=("Run", "Day", "Broken in it", "As expected on the branch, of executed", "Declared", "Test time"),
         rows=tuple(
             (
                 str(point.run.number),
                 day,
+                f"{n_broken:,}",
                 f"{c.as_expected:,} of {c.executed:,}, {write_share(c.as_expected, c.executed)}",
-                f"{c.broken + c.suite_errors:,}",
                 f"{c.declared:,}",
                 write_seconds(c.seconds),
             )
-            for point, c, day in reversed(list(zip(points, counts, days, strict=True)))
+            for point, n_broken, c, day in reversed(list(zip(points, broken, counts, days, strict=True)))
         ),
     )
 

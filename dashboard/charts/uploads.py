@@ -12,42 +12,43 @@ from dashboard.charts.figure import Figure, Pane, stack_panes
 if TYPE_CHECKING:
     from dashboard.queries.deliveries import DeliveryDay
 
-# Title, note, what is counted, how it is said of one day. Only what happened at all has a pane, but for the first.
-_TROUBLE: Final[tuple[tuple[str, str, "Callable[[DeliveryDay], int]", str], ...]] = (
-    ("Partly stored", "deliveries", lambda day: day.partial, "partly stored"),
-    ("Came to nothing", "kept, not understood", lambda day: day.failed, "came to nothing"),
-    ("Refused at the door", "tries; nothing of them was kept", lambda day: day.refused, "refused"),
+# Title, note, what is counted, how it is said of one day, colour. Only what happened at all has a pane.
+_TROUBLE: Final[tuple[tuple[str, str, "Callable[[DeliveryDay], int]", str, str], ...]] = (
+    ("Partly stored", "deliveries", lambda day: day.partial, "partly stored", "var(--flaky)"),
+    ("Failed", "deliveries; given up ones too", lambda day: day.failed, "failed", "var(--fail)"),
+    ("Refused", "tries at the door; nothing of them was kept", lambda day: day.refused, "refused", "var(--fail)"),
 )
 
 
 @lru_cache(maxsize=64)
 def draw_days(days: "tuple[DeliveryDay, ...]") -> Figure:
-    """A line of what was stored whole, and strokes for each kind of trouble there was."""
+    """Bars of what was stored, and of each kind of trouble there was."""
     whole = tuple(day.whole for day in days)
     panes = [
         Pane(
-            "Stored whole",
-            "deliveries a day",
+            "Stored",
+            f"deliveries; most in a day: {max(whole):,}" if any(whole) else "deliveries",
             whole,
-            "step",
+            "bars",
             f"<b>{sum(whole):,}</b> of {sum(day.n_kept for day in days):,}",
-            "%{y:,} stored whole",
+            "%{y:,} stored",
             floor=0,
-            is_low=True,
+            colour="var(--ink)",
         )
     ]
-    for title, note, take, said in _TROUBLE:
+    for title, note, take, said, colour in _TROUBLE:
         values = tuple(take(day) for day in days)
         if any(values):
             hover = f"%{{y:,}} {said}"
-            panes.append(Pane(title, note, values, "bars", f"<b>{sum(values):,}</b> in all", hover, floor=0))
+            end = f"<b>{sum(values):,}</b> in all"
+            panes.append(Pane(title, note, values, "bars", end, hover, floor=0, colour=colour))
     return Figure(
         id="days",
         title=f"Deliveries of the last {len(days)} days",
         subtitle="by the day they arrived",
         label=_say(days),
         plot=stack_panes(panes, x=[day.day.isoformat() for day in days]),
-        head=("Day", "Stored whole", "Partly", "Came to nothing", "Refused at the door", "Not yet read"),
+        head=("Day", "Stored", "Partly stored", "Failed", "Refused", "Not yet read"),
         rows=tuple(
             (
                 f"{day.day:%-d %b %Y}",
@@ -60,5 +61,5 @@ def draw_days(days: "tuple[DeliveryDay, ...]") -> Figure:
 
 
 def _say(days: "tuple[DeliveryDay, ...]") -> str:
-    told = ", ".join(f"{sum(take(day) for day in days):,} {said}" for _, _, take, said in _TROUBLE)
-    return f"Over {len(days)} days {sum(day.whole for day in days):,} deliveries were stored whole, {told}."
+    told = ", ".join(f"{sum(take(day) for day in days):,} {said}" for _, _, take, said, _ in _TROUBLE)
+    return f"Over {len(days)} days {sum(day.whole for day in days):,} deliveries were stored, {told}."

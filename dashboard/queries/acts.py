@@ -10,8 +10,11 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
 from dashboard.queries.reasons import name_reason
-from dashboard.templatetags.display import in_words
+from dashboard.templatetags.display import in_words, write_day
 from health.models import AuditEntry, Project
 
 N_ROWS: Final = 20
@@ -19,6 +22,7 @@ N_ROWS: Final = 20
 # What was done, as the middle of "who … to what".
 _WORDS: Final[dict[str, str]] = {
     "configuration.in_force": "put a configuration in force",
+    "owners.in_force": "put a CODEOWNERS in force",
     "member.added": "added a member",
     "member.changed": "changed a member's role",
     "member.removed": "removed a member",
@@ -27,8 +31,8 @@ _WORDS: Final[dict[str, str]] = {
     "rename.dismissed": "kept two tests apart",
     "rename.merged": "merged two names of a test",
     "rename.undone": "took a merge back",
-    "run.finished": "closed a run",
-    "run.timed_out": "closed a run that waited too long",
+    "run.finished": "said that a run is finished",
+    "run.timed_out": "stopped waiting for a run",
     "token.created": "made a token",
     "token.revoked": "revoked a token",
     "upload.retried": "had a delivery read again",
@@ -46,6 +50,7 @@ class Act:
     subject: str
     change: str
     upload: UUID | None  # where the subject is one
+    run: int | None  # the page the subject leads to
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +84,10 @@ def _describe(entry: AuditEntry) -> Act:
         at=entry.at,
         actor=entry.actor,
         what=_WORDS.get(entry.action, entry.action.replace("_", " ").replace(".", ", ")),
-        subject="" if upload else subject.replace("_", " ") if entry.action == "project.changed" else subject,
-        change=_tell_change(entry.detail),
+        subject=_name_delivery(entry.detail) if upload else _tidy(entry.action, subject),
+        change=_tell_change(entry.action, entry.detail),
         upload=upload,
+        run=_find_run(entry),
     )
 
 
@@ -94,10 +100,29 @@ def _find_upload(entry: AuditEntry) -> UUID | None:
         return None
 
 
-def _tell_change(detail: Mapping[str, Any]) -> str:
+def _tidy(action: str, subject: str) -> str:
+    return subject.replace("_", " ") if action == "project.changed" else subject
+
+
+def _name_delivery(detail: Mapping[str, Any]) -> str:
+    at = parse_datetime(str(detail.get("received_at") or ""))
+    return f"the delivery of {write_day(at)}, {timezone.localtime(at):%H:%M}" if at else "a delivery"
+
+
+def _find_run(entry: AuditEntry) -> int | None:
+    """The number of the run an act is about: of its subject, or the one that brought a configuration."""
+    told = entry.subject.removeprefix("run ") if entry.action.startswith("run.") else str(entry.detail.get("run", ""))
+    return int(told) if told.isascii() and told.isdigit() and len(told) < 10 else None
+
+
+def _tell_change(action: str, detail: Mapping[str, Any]) -> str:
     """What is worth a line: how many, from what to what, or which token."""
+    if action.endswith(".in_force"):
+        return _tell_configuration(detail)
     if n := detail.get("n"):
-        return f"{in_words(int(n))} of them"
+        return f"{in_words(int(n))} {'delivery' if int(n) == 1 else 'deliveries'}"
+    if missing := detail.get("missing"):
+        return str(missing)
     if code := detail.get("code"):
         return f"after: {name_reason(str(code))}"
     if last_four := detail.get("last_four"):
@@ -106,3 +131,14 @@ def _tell_change(detail: Mapping[str, Any]) -> str:
     if before and after:
         return f"{before} → {after}"
     return f"was {before}" if before else after
+
+
+def _tell_configuration(detail: Mapping[str, Any]) -> str:
+    """Where it came from, and what was in force until then."""
+    told = []
+    if run := detail.get("run"):
+        told.append(f"came with run {run}")
+    if commit := detail.get("commit"):
+        told.append(f"of commit {str(commit)[:8]}" if told else f"came with commit {str(commit)[:8]}")
+    before = detail.get("before")
+    return f"{' '.join(told)}{'; ' if told else ''}{f'number {before} until then' if before else 'the first one'}"

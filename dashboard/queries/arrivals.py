@@ -1,4 +1,4 @@
-"""What did not arrive, or not whole: incomplete and empty runs, silent jobs, refused deliveries, long silence.
+"""What did not arrive, or not whole: incomplete and empty runs, silent jobs, failed deliveries, long silence.
 
 Used by `attention`. Promise: two statements (`tests/dashboard/test_attention.py`).
 """
@@ -16,7 +16,7 @@ from dashboard.templatetags.display import plain
 from health.models import Project, Upload
 
 _N_UPLOADS: Final = 50
-_REFUSED: Final = frozenset({Upload.State.FAILED, Upload.State.DEAD})
+_FAILED: Final = frozenset({Upload.State.FAILED, Upload.State.DEAD})
 _READ: Final = frozenset({Upload.State.STORED, Upload.State.PARTIAL})
 _PATIENCE: Final = timedelta(hours=2)  # a sister job may still be running
 
@@ -26,14 +26,14 @@ def list_arrivals(project: Project, standing: Standing, *, now: datetime) -> Ite
     yield from _tell_incomplete(project, standing)
     yield from _tell_empty(project, standing)
     yield from _tell_silent(project, standing, now)
-    yield from _tell_refused(project)
+    yield from _tell_failed(project)
     yield from _tell_stale(project, standing, now)
 
 
 def _tell_incomplete(project: Project, standing: Standing) -> Iterator[Concern]:
     """What the newest incomplete run lacks, of those the lane stands on."""
     for number in sorted(standing.missing, reverse=True)[:1]:
-        n, run = len(standing.missing), next(run for run in standing.runs if run.number == number)
+        n, run = len(standing.missing), standing.all_runs[number]
         told = plain(standing.missing[number].tell("It" if n == 1 else f"Run {number}"))
         yield Concern(
             rank=5,
@@ -89,28 +89,28 @@ def _tell_silent(project: Project, standing: Standing, now: datetime) -> Iterato
     )
 
 
-def _tell_refused(project: Project) -> Iterator[Concern]:
-    """Deliveries that came to nothing and were not followed by a good one of the same job."""
+def _tell_failed(project: Project) -> Iterator[Concern]:
+    """Deliveries that failed or were given up, and were not followed by a good one of the same job."""
     newest = project.uploads.order_by("-id")[:_N_UPLOADS]
     good: set[tuple[str, ...]] = set()
-    refused: list[Upload] = []
+    failed: list[Upload] = []
     for upload in newest.only("id", "public_id", "state", "metadata", "received_at", "error", "project"):
         place = tuple(str(upload.metadata.get(name, "")) for name in ("job", "variant", "suite"))
         if upload.state in _READ:
             good.add(place)
-        elif upload.state in _REFUSED and place not in good:
-            refused.append(upload)
-    if not refused:
+        elif upload.state in _FAILED and place not in good:
+            failed.append(upload)
+    if not failed:
         return
-    newest_one, n = refused[0], len(refused)
+    newest_one, n = failed[0], len(failed)
     url = reverse("dashboard:upload", kwargs={"slug": project.slug, "public_id": newest_one.public_id})
     yield Concern(
         rank=8,
         mark="fail",
-        word="not understood" if newest_one.state == Upload.State.FAILED else "given up",
-        subject="A delivery came to nothing" if n == 1 else f"{n} deliveries came to nothing",
+        word=str(Upload.State(newest_one.state).label),
+        subject="A delivery failed" if n == 1 else f"{n} deliveries failed",
         told=plain(str((newest_one.error or {}).get("message", ""))),
-        since=refused[-1].received_at,
+        since=failed[-1].received_at,
         since_url=url,
         evidence=f"{n} of the last {_N_UPLOADS} uploads" if n > 1 else "nothing better came since",
         url=url,

@@ -21,7 +21,7 @@ from dashboard.queries.concerns import Concern, count_of, link_run, name_in
 from dashboard.queries.facts import JobFact
 from dashboard.queries.renames import count_open
 from dashboard.queries.standing import Standing
-from dashboard.templatetags.display import duration, plain
+from dashboard.templatetags.display import duration, in_words, plain
 from health.models import Project
 from health.rules.durations import UNITS_PER_SECOND
 
@@ -34,10 +34,10 @@ _N_USUAL: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """The rows shown, and how many more there would be."""
+    """The rows shown, and those that are less pressing."""
 
     rows: tuple[Concern, ...]
-    n_more: int
+    more: tuple[Concern, ...] = ()
 
 
 def read_attention(project: Project, standing: Standing, *, now: datetime) -> Attention:
@@ -53,7 +53,7 @@ def read_attention(project: Project, standing: Standing, *, now: datetime) -> At
         *_tell_slower(project, standing, changes),
     ]
     ranked = sorted(concerns, key=lambda concern: concern.rank)  # stable: within a rank the largest came first
-    return Attention(tuple(ranked[:N_ROWS]), max(len(ranked) - N_ROWS, 0))
+    return Attention(tuple(ranked[:N_ROWS]), tuple(ranked[N_ROWS:]))
 
 
 def _choose_jobs(standing: Standing) -> list[JobFact]:
@@ -72,7 +72,7 @@ def _tell_broken(project: Project, standing: Standing, changes: Sequence[JobChan
         run, since = group.job.key.run, group.streak.first if group.streak else None
         verb = "stops with an error" if group.is_error else "fails"
         yield Concern(
-            rank=1 if group.is_error else 0 if group.kind in (NEW, FIRST) else 2,
+            rank=0 if group.kind == NEW else 1 if group.is_error else 2,
             mark="error" if group.is_error else "fail",
             word=_name_kind(group),
             subject=_name_group(group, verb),
@@ -114,7 +114,8 @@ def _give_evidence(group: BrokenGroup, standing: Standing, n_executed: int, *, i
         verb = "passed" if group.has_passed else "did not fail"
         said.append(f"{verb} in run {group.job.baseline.run}")
     if len(standing.jobs) > 1:
-        said.append(f"in {'at least ' if is_cut else ''}{group.n_jobs} of {len(standing.jobs)} jobs")
+        new = f", new in {in_words(group.n_newly)} of them" if group.n_newly and group.kind != NEW else ""
+        said.append(f"in {'at least ' if is_cut else ''}{group.n_jobs} of {len(standing.jobs)} jobs{new}")
     else:
         said.append(f"{group.n_cases:,} of {n_executed:,} executed")
     return "; ".join(said)
@@ -169,13 +170,15 @@ def _tell_renamed(project: Project, standing: Standing) -> Iterator[Concern]:
         return
     n, oldest = sum(counted.values()), list(counted)[-1]
     where = f"in run {oldest}" if len(counted) == 1 else f"in {len(counted)} runs"
-    ran_at = next((fact.ran_at for fact in standing.runs if fact.number == oldest), None)
+    ran_at = standing.all_runs[oldest].ran_at if oldest in standing.all_runs else None
     yield Concern(
         rank=5,
         mark="open",
         word="renamed?",
         subject=f"{count_of(n, 'case')} {'looks' if n == 1 else 'look'} renamed {where}",
-        told=f"{'It' if n == 1 else 'They'} vanished when similar ones appeared; merged, they keep their history.",
+        told="It vanished when a similar one appeared; merged, the two are one case with one history."
+        if n == 1
+        else "They vanished when similar ones appeared; merged, each keeps its history.",
         since=ran_at,
         since_url=link_run(project, oldest),
         evidence="",

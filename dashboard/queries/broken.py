@@ -6,12 +6,12 @@ Used by what needs attention. Promise: seven statements at most, however much is
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
-from dashboard.queries.cases import CaseName, read_aliases, read_case_names
+from dashboard.queries.cases import WANTED, CaseName, read_case_names, spread_names
 from dashboard.queries.changes import JobChange
 from dashboard.queries.facts import JobFact
 from dashboard.queries.sql import fetch_rows
@@ -41,6 +41,7 @@ class BrokenGroup:
     family: str  # empty when they are of several
     job: JobFact  # one in which the first of them is broken
     n_jobs: int
+    n_newly: int  # of these jobs, those in which a case of the group did not break before
     has_passed: bool  # whether each of them passed in the runs these jobs are compared with
     message: str
     streak: Streak | None
@@ -55,6 +56,7 @@ class _Broken:
     is_error: bool
     jobs: list[JobFact]
     has_passed: bool
+    newly: set[int] = field(default_factory=set)  # series in which it did not break before
 
     @property
     def place(self) -> tuple[int, int]:
@@ -95,8 +97,11 @@ def _gather(changes: Iterable[JobChange]) -> list[_Broken]:
             has_passed = int(change.before.outcomes[ord_]) in codes.PASSED
             known = found.get(ord_)
             if known is None:
-                found[ord_] = _Broken(ord_, kind, is_error, [change.job], has_passed)
+                newly = {change.job.key.series} if kind == NEW else set()
+                found[ord_] = _Broken(ord_, kind, is_error, [change.job], has_passed, newly)
                 continue
+            if kind == NEW:
+                known.newly.add(change.job.key.series)
             known.is_error |= is_error
             known.has_passed &= has_passed
             if kind == STILL and known.kind != STILL:
@@ -140,6 +145,7 @@ def _describe(group: list[_Broken], names: dict[int, CaseName], message: str, st
         family=shown[0].family if len(families) == 1 and shown else "",
         job=first.jobs[0],
         n_jobs=len({job.key.series for case in group for job in case.jobs}),
+        n_newly=len(set().union(*(case.newly for case in group))),
         has_passed=all(case.has_passed for case in group),
         message=message,
         streak=streak,
@@ -148,28 +154,18 @@ def _describe(group: list[_Broken], names: dict[int, CaseName], message: str, st
 
 def _read_details(project: Project, samples: Sequence[_Broken]) -> dict[int, tuple[int, Failed]]:
     """The cause of each sample, and where its last attempt said what broke."""
-    names = read_aliases(project).expand((case.ord, case.jobs[0].key.run, case.jobs[0].key.series) for case in samples)
-    rows = fetch_rows(
-        _DETAILS_SQL,
-        {
-            "project": project.pk,
-            "names": [name for name, _, _, _ in names],
-            "ords": [ord_ for _, ord_, _, _ in names],
-            "runs": [run for _, _, run, _ in names],
-            "series": [series for _, _, _, series in names],
-            "broken": sorted(codes.BROKEN),
-        },
-    )
+    wanted = spread_names(project, ((case.ord, case.jobs[0].key.run, case.jobs[0].key.series) for case in samples))
+    rows = fetch_rows(_DETAILS_SQL, {"project": project.pk, "broken": sorted(codes.BROKEN), **wanted})
     return {ord_: (cause, Failed(kind, message, TextPlace(*place))) for ord_, cause, kind, message, *place in rows}
 
 
-_DETAILS_SQL: Final = """
+_DETAILS_SQL: Final = f"""
 SELECT DISTINCT ON (wanted.ord) wanted.ord, f.fingerprint, p.kind, p.message,
        f.upload, f.text_offset, f.message_length, f.text_length
-FROM unnest(%(names)s::int[], %(ords)s::int[], %(runs)s::int[], %(series)s::int[]) AS wanted(name, ord, run, series)
+FROM {WANTED}
 JOIN health_failure f ON f.project_id = %(project)s AND f.ord = wanted.name AND f.run = wanted.run
     AND f.series = wanted.series AND f.outcome = ANY(%(broken)s)
 JOIN health_fingerprint p ON p.project_id = f.project_id AND p.fingerprint = f.fingerprint
 JOIN health_upload u ON u.id = f.upload
 ORDER BY wanted.ord, u.attempt DESC, f.attempt DESC, f.upload DESC, f.sequence
-"""
+"""  # noqa: S608 - a constant

@@ -3,8 +3,9 @@
 Used by the queries of overview, run and case. Promise: one query for any number of cases.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from django.urls import reverse
 
@@ -60,6 +61,18 @@ _FIELDS = ("ord", "name", "class_name", "suite_path", "namespace", "occurrence",
 def read_aliases(project: Project) -> Aliases:
     """Which cases are read under which names, after renames."""
     return fetch_known_aliases(open_cursor(), project.pk, epoch=project.identity_epoch)
+
+
+# What `spread_names` returns, as rows: each result once for every name its case may have been written under.
+WANTED: Final = (
+    "unnest(%(names)s::int[], %(ords)s::int[], %(runs)s::int[], %(series)s::int[]) AS wanted(name, ord, run, series)"
+)
+
+
+def spread_names(project: Project, results: Iterable[tuple[int, int, int]]) -> dict[str, list[int]]:
+    """The values of WANTED for these results: case, run and series of each."""
+    rows = read_aliases(project).expand(results)
+    return {column: [row[place] for row in rows] for place, column in enumerate(("names", "ords", "runs", "series"))}
 
 
 def read_case_names(project_id: int, slug: str, *, ords: Sequence[int]) -> dict[int, CaseName]:

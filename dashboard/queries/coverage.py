@@ -1,7 +1,9 @@
 """Coverage of a branch: how much of it ran, level by level, over time, by directory and by file.
 
 Called by `dashboard.views.coverage`. What is shown is what the newest run of each level measured; files it left out
-are named with the run that last did. Promise: six statements at most (`tests/dashboard/test_coverage_queries.py`).
+are named with the run that last did. A level has its report's own totals; directories, files and levels together are
+counted from the lines that reports list. Promise: six statements at most, and a whole is never smaller than its part
+(`tests/dashboard/test_coverage_queries.py`).
 """
 
 from collections.abc import Sequence
@@ -10,7 +12,14 @@ from datetime import date, timedelta
 from typing import Final, NamedTuple
 
 from dashboard.filters import Filters
-from dashboard.queries.coverage_files import DirectoryLine, FileLine, group_directories, list_parents, read_files
+from dashboard.queries.coverage_files import (
+    DirectoryLine,
+    FileLine,
+    group_directories,
+    list_parents,
+    read_files,
+    sum_listed,
+)
 from dashboard.queries.coverage_reports import list_measured, read_reports
 from dashboard.queries.covered import (
     Change,
@@ -19,15 +28,17 @@ from dashboard.queries.covered import (
     choose_lane,
     compare,
     name_level,
+    rank_levels,
     read_newest,
     sum_covered,
 )
 from dashboard.queries.sql import Row, fetch_rows
 from health.models import Project
 
-N_FILES: Final = 50
+N_FILES: Final = 25
+N_MORE_FILES: Final = 10  # so few are no page of their own
 _MOST_LEFT_OUT: Final = 5_000
-_SPAN: Final = timedelta(days=365)
+_SPANS: Final = {"year": timedelta(days=365), "quarter": timedelta(days=91)}
 _MONTH: Final = timedelta(days=30)
 
 
@@ -59,7 +70,9 @@ class LevelTrend:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """All the page shows. `chosen` is None where all levels are taken together, or where nothing fits."""
+    """All the page shows. `main` is the level the headline is about; in a directory of several levels, and where
+    nothing fits, there is none.
+    """
 
     lane: str
     lanes: tuple[str, ...]
@@ -67,7 +80,9 @@ class Coverage:
     shown: tuple[LevelFact, ...]  # the chosen one, or all
     directory: str
     parents: tuple[str, ...]
-    covered: Covered  # of the directory, at the levels shown
+    main: LevelFact | None
+    covered: Covered  # of `main`; of a directory what its files list, at all levels shown
+    together: Covered | None  # of several levels; None where a report does not list all lines that it counts
     n_files: int
     change: Change | None
     directories: tuple[DirectoryLine, ...]
@@ -84,13 +99,18 @@ class Coverage:
         return self.shown[0] if len(self.shown) == 1 else None
 
     @property
+    def unlisted(self) -> tuple[LevelFact, ...]:
+        """The levels whose files list other lines than their reports count."""
+        return tuple(fact for fact in self.shown if fact.lists_less)
+
+    @property
     def newest(self) -> LevelFact | None:
         """The run that says most lately how it is."""
         return max(self.shown, key=lambda fact: (fact.ran_at, fact.run), default=None)
 
     @property
     def n_later(self) -> int:
-        """How many files come from a later run whose report broke off."""
+        """How many files come from a later run whose coverage is incomplete."""
         runs = {fact.run for fact in self.shown}
         return sum(file.run not in runs for file in self.files) if runs else 0
 
@@ -109,7 +129,11 @@ def read_coverage(project: Project, filters: Filters) -> Coverage:
     directory = filters.directory.rstrip("/")
     files = _read_files(project, lane, shown, directory)
     directories = group_directories(files)
-    trends = _read_trends(project, lane, shown, directory)
+    trends = _read_trends(project, lane, shown, directory, span=filters.span)
+    if not directory:
+        shown = tuple(_describe(fact, files, trends, is_only=len(shown) == 1) for fact in shown)
+    main = next(iter(rank_levels(shown)), None) if len(shown) == 1 or not directory else None
+    listed = sum_covered(file.covered for file in files)
     since, before = _read_before(project, lane, shown, [line.path for line in directories])
     ranked = sort_files(files, by=filters.sort)
     page, next_before = _cut(ranked, filters.before)
@@ -117,12 +141,14 @@ def read_coverage(project: Project, filters: Filters) -> Coverage:
         lane=lane,
         lanes=_rank_lanes(project, facts),
         levels=levels,
-        shown=shown if directory else tuple(_tell_change(fact, trends) for fact in shown),
+        shown=shown,
         directory=directory,
         parents=list_parents(directory),
-        covered=_find_total(shown, files, directory),
+        main=main,
+        covered=main.covered if main and not directory else listed,
+        together=listed if len(shown) > 1 and not any(fact.lists_less for fact in shown) else None,
         n_files=len(files),
-        change=_find_change(trends[0]) if len(trends) == 1 and files else None,
+        change=_choose_change(main, trends, directory) if files else None,
         directories=tuple(_tell_before(line, before, since) for line in directories),
         since=since,
         files=tuple(ranked),
@@ -159,13 +185,6 @@ def _read_files(project: Project, lane: str, shown: Sequence[LevelFact], directo
     return read_files(project, lane=lane, levels=[fact.level for fact in shown], directory=directory)
 
 
-def _find_total(shown: Sequence[LevelFact], files: Sequence[FileLine], directory: str) -> Covered:
-    """The report's own totals where they stand for all that is shown, else the sum over the files."""
-    if len(shown) == 1 and not directory and all(file.run == shown[0].run for file in files):
-        return shown[0].covered
-    return sum_covered(file.covered for file in files)
-
-
 def _read_left_out(project: Project, lane: str, shown: Sequence[LevelFact], directory: str) -> tuple[FileLine, ...]:
     """Files that the newest runs did not measure, though one of the runs before them did."""
     if not shown:
@@ -186,15 +205,19 @@ def _read_left_out(project: Project, lane: str, shown: Sequence[LevelFact], dire
 def _cut(files: Sequence[FileLine], before: str) -> tuple[tuple[FileLine, ...], str]:
     """A page of files, and the file the next one starts behind."""
     start = next((at + 1 for at, file in enumerate(files) if str(file.number) == before), 0)
+    if len(files) - start <= N_FILES + N_MORE_FILES:
+        return tuple(files[start:]), ""
     page = tuple(files[start : start + N_FILES])
-    return page, str(page[-1].number) if start + N_FILES < len(files) else ""
+    return page, str(page[-1].number)
 
 
 def _rank_lanes(project: Project, facts: Sequence[LevelFact]) -> tuple[str, ...]:
     return tuple(sorted({fact.lane for fact in facts}, key=lambda lane: (lane != project.default_branch, lane)))
 
 
-def _read_trends(project: Project, lane: str, shown: Sequence[LevelFact], directory: str) -> tuple[LevelTrend, ...]:
+def _read_trends(
+    project: Project, lane: str, shown: Sequence[LevelFact], directory: str, *, span: str
+) -> tuple[LevelTrend, ...]:
     """A line a level: of whole runs by what their reports count, of a directory by what was kept of it each day."""
     if not shown:
         return ()
@@ -203,7 +226,7 @@ def _read_trends(project: Project, lane: str, shown: Sequence[LevelFact], direct
         "lane": lane,
         "levels": [fact.level for fact in shown],
         "directory": directory,
-        "since": max(fact.day for fact in shown) - _SPAN,
+        "since": max(fact.day for fact in shown) - _SPANS[span] if span in _SPANS else date.min,
     }
     return _group_points(fetch_rows(_DIRECTORY_DAYS_SQL if directory else _DAYS_SQL, values))
 
@@ -215,9 +238,18 @@ def _group_points(rows: Sequence[Row]) -> tuple[LevelTrend, ...]:
     return tuple(LevelTrend(level, tuple(points)) for level, points in found.items())
 
 
-def _tell_change(fact: LevelFact, trends: Sequence[LevelTrend]) -> LevelFact:
+def _describe(fact: LevelFact, files: Sequence[FileLine], trends: Sequence[LevelTrend], *, is_only: bool) -> LevelFact:
+    """The level with what it is compared with, and what its files list."""
     trend = next((trend for trend in trends if trend.level == fact.level), None)
-    return replace(fact, change=_find_change(trend)) if trend else fact
+    listed = sum_listed(files, level=fact.level, run=fact.run, is_only=is_only)
+    return replace(fact, change=_find_change(trend) if trend else None, listed=listed)
+
+
+def _choose_change(main: LevelFact | None, trends: Sequence[LevelTrend], directory: str) -> Change | None:
+    """That of the level the headline is about; of a directory, where it has one line."""
+    if not directory:
+        return main.change if main else None
+    return _find_change(trends[0]) if len(trends) == 1 else None
 
 
 def _find_change(trend: LevelTrend) -> Change | None:
@@ -264,7 +296,7 @@ WHERE s.project_id = %(project)s AND (%(directory)s = '' OR starts_with(s.path, 
 ORDER BY s.number DESC LIMIT %(limit)s
 """
 
-# The last run of each day. A report that broke off says less than there is.
+# The last run of each day. An incomplete one says less than there is.
 _DAYS_SQL: Final = """
 SELECT DISTINCT ON (c.level, c.day) c.level, c.day, c.run, c.lines_valid, c.lines_covered, c.branches_valid,
     c.branches_covered

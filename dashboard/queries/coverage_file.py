@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.filters import Filters
-from dashboard.queries.coverage_files import list_parents
+from dashboard.queries.coverage_files import list_parents, unite_levels
 from dashboard.queries.coverage_reports import Measured, find_measured, read_reports
 from dashboard.queries.covered import Covered, LevelFact, choose_lane, name_level, read_newest
 from dashboard.queries.sql import Row, fetch_rows
 from health.models import Project, SourceFile
-from health.rules.bitmaps import LineSet, list_ranges, mark_flags
+from health.rules.bitmaps import LineSet, mark_flags
 from health.rules.contexts import join_contexts, unpack_contexts
 from health.rules.directories import find_directory
 
@@ -111,6 +111,7 @@ class FilePage:
     lane: str
     lanes: tuple[str, ...]
     levels: tuple[FileLevel, ...]
+    together: Covered | None  # of several levels that the newest runs measured
     history: tuple[FilePoint, ...]  # of the first level
     contexts: Contexts | None
 
@@ -132,7 +133,8 @@ def read_file_page(project: Project, *, number: int, filters: Filters) -> FilePa
     here = [fact for fact in facts if fact.lane == lane]
     reports = read_reports(project, lane=lane, levels=[fact.level for fact in here])
     measured = find_measured(reports, file=number)
-    levels = [_read_level(row) for row in rows if row[0] == lane] or _find_last(measured, here)
+    here_rows = [row for row in rows if row[0] == lane]
+    levels = [_read_level(row) for row in here_rows] or _find_last(measured, here)
     levels.sort(key=lambda level: (level.ran_at, level.run), reverse=True)
     return FilePage(
         number=number,
@@ -141,6 +143,7 @@ def read_file_page(project: Project, *, number: int, filters: Filters) -> FilePa
         lane=lane,
         lanes=tuple(sorted(lanes, key=lambda name: (name != project.default_branch, name))),
         levels=tuple(levels),
+        together=unite_levels(here_rows) if len(here_rows) > 1 else None,
         history=tuple(
             FilePoint(one.run, one.ran_at, Covered(*one.lines.totals))
             for one in reversed(measured)
@@ -178,7 +181,7 @@ def _fill_bars(lines: LineSet, width: int, a_bar: int) -> Flags:
 
 
 def _draw(bars: Flags, height: int) -> str:
-    ranges = list_ranges(mark_flags(bars))
+    ranges = mark_flags(bars).list_ranges()
     return "".join(f"M{first} 12h{last - first + 1}v-{height}h-{last - first + 1}z" for first, last in ranges)
 
 
@@ -244,7 +247,7 @@ def _read_contexts(project: Project, levels: Sequence[FileLevel], number: int) -
         run,
         len(ranked),
         tuple(
-            Context(name, len(lines), write_ranges(list_ranges(LineSet.of(lines))))
+            Context(name, len(lines), write_ranges(LineSet.of(lines).list_ranges()))
             for name, lines in ranked[:_MOST_CONTEXTS]
         ),
     )

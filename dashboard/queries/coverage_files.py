@@ -1,7 +1,8 @@
 """The files of a branch and how much of each ran, at one level or at all of them together; and their directories.
 
-Used by `dashboard.queries.coverage`. Promise: one statement however many files there are, and a directory's figures
-are the sums of the files below it (`tests/dashboard/test_coverage_queries.py`).
+Used by `dashboard.queries.coverage`. Promise: one statement however many files there are, a directory's figures are
+the sums of the files below it, and no level ran more of a file than all of them together
+(`tests/dashboard/test_coverage_queries.py`).
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ class AtLevel(NamedTuple):
 
     level: str
     covered: Covered | None
+    run: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,18 @@ def read_files(project: Project, *, lane: str, levels: Sequence[str], directory:
     for row in fetch_rows(_EVERY_SQL, values):
         found.setdefault(row[0], []).append(row)
     return [_join_levels(rows, levels) for rows in found.values()]
+
+
+def sum_listed(files: Sequence[FileLine], *, level: str, run: int, is_only: bool) -> Covered | None:
+    """What the files of one level list; None where a later run, whose coverage is incomplete, left some of them.
+
+    `is_only`: the files were read at this level alone.
+    """
+    if is_only:
+        return sum_covered(file.covered for file in files) if all(file.run == run for file in files) else None
+    name = name_level(level)
+    at = [at for file in files for at in file.levels if at.level == name and at.covered]
+    return sum_covered(one.covered for one in at if one.covered) if all(one.run == run for one in at) else None
 
 
 def group_directories(files: Sequence[FileLine]) -> tuple[DirectoryLine, ...]:
@@ -111,27 +125,27 @@ def _sum_level(files: Sequence[AtLevel]) -> AtLevel:
 
 
 def _join_levels(rows: Sequence[Row], levels: Sequence[str]) -> FileLine:
-    by_level = {row[2]: Covered(*row[4:8]) for row in rows}
+    by_level = {row[2]: (Covered(*row[4:8]), row[3]) for row in rows}
     return FileLine(
         number=rows[0][0],
         path=rows[0][1],
         run=max(row[3] for row in rows),
-        covered=Covered(*rows[0][4:8]) if len(rows) == 1 else _unite(rows),
-        levels=tuple(AtLevel(name_level(level), by_level.get(level)) for level in levels),
+        covered=Covered(*rows[0][4:8]) if len(rows) == 1 else unite_levels(rows),
+        levels=tuple(AtLevel(name_level(level), *by_level.get(level, (None, 0))) for level in levels),
     )
 
 
-def _unite(rows: Sequence[Row]) -> Covered:
-    """Lines that any level ran, of the lines any level knows; of branches, which have no numbers, the larger counts.
+def unite_levels(rows: Sequence[Row]) -> Covered:
+    """Lines that any level ran, of the lines any level knows; where figures have no line numbers the larger counts.
 
-    As `health.rules.bitmaps.FileLines.join` does, without its objects: a page joins thousands of files.
+    Without `health.rules.bitmaps.LineSet`: a page joins thousands of files.
     """
     valid = ran = 0
     for row in rows:
         valid |= int.from_bytes(row[8], "little")
         ran |= int.from_bytes(row[9], "little")
     largest = [max(figures) for figures in zip(*(row[4:8] for row in rows), strict=True)]
-    return Covered(valid.bit_count(), ran.bit_count(), *largest[2:]) if valid else Covered(*largest)
+    return Covered(max(valid.bit_count(), largest[0]), max(ran.bit_count(), largest[1]), *largest[2:])
 
 
 _FILES_SQL: Final = """

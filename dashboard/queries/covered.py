@@ -6,16 +6,17 @@ Promise: one statement for whatever is asked, and a share is rounded down (`test
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final, NamedTuple
 
 from dashboard.queries.sql import Row, fetch_rows
-from dashboard.templatetags.display import percent_of, plain
+from dashboard.templatetags.display import percent_of, plain, write_day
 from health.models import Project
 from health.rules.lanes import CHANGES
 
-NO_LEVEL: Final = "(no level)"  # how the address and a table name a level that nobody named
+_MONTH_DAYS: Final = range(30, 46)
+NO_LEVEL: Final = "no level"  # how addresses, tables and sentences call a level that nobody named
 
 
 class Covered(NamedTuple):
@@ -48,7 +49,9 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LevelFact:
-    """One run's coverage at one level. `change` is against the run before it that measured the level."""
+    """One run's coverage at one level, as its report counts it. `change` is against the run before it that measured
+    the level; `listed` is what its files list line by line, where that is known.
+    """
 
     level: str
     lane: str
@@ -60,16 +63,29 @@ class LevelFact:
     n_files: int
     covered: Covered
     change: Change | None = None
+    listed: Covered | None = None
 
     @property
     def name(self) -> str:
         """The level's name, or that it has none."""
         return name_level(self.level)
 
+    @property
+    def lists_less(self) -> bool:
+        """Whether its report's own totals count other lines than its files list."""
+        return self.listed is not None and self.listed[:2] != self.covered[:2]
+
 
 def name_level(level: str) -> str:
     """A level as a table names it."""
     return level or NO_LEVEL
+
+
+def rank_levels(facts: Iterable[LevelFact]) -> tuple[LevelFact, ...]:
+    """The level that ran most lines first: it stands for the branch wherever one figure has to. Incomplete ones come
+    last.
+    """
+    return tuple(sorted(facts, key=lambda f: (f.is_partial, -f.covered.lines_covered, -f.covered.lines_valid, f.level)))
 
 
 def sum_covered(many: Iterable[Covered]) -> Covered:
@@ -92,6 +108,15 @@ def write_points(tenths: int) -> str:
     return f"{whole}.{rest} points"
 
 
+def write_before(day: date, *, now: date) -> str:
+    """The day compared with: "about a month before, on 16 Jul 2026". None may be as old, or none lately."""
+    days = (now - day).days
+    if days < _MONTH_DAYS.start:
+        return f"on the first day measured, {write_day(day)}"
+    when = "about a month before" if days in _MONTH_DAYS else f"{days:,} days before"
+    return f"{when}, on {write_day(day)}"
+
+
 def write_levels(facts: Sequence[LevelFact]) -> str:
     """A run's coverage in one line: "86.4 %, 4,204 of 4,863 lines", level by level where there are several."""
     said = []
@@ -103,7 +128,7 @@ def write_levels(facts: Sequence[LevelFact]) -> str:
 
 
 def read_newest(project: Project) -> tuple[LevelFact, ...]:
-    """The newest run of each long-lived branch and level: what stands for it. One that broke off only stands where
+    """The newest run of each long-lived branch and level: what stands for it. An incomplete one only stands where
     there is no whole one. Levels by name.
     """
     rows = fetch_rows(_NEWEST_SQL, {"project": project.pk, "changes": CHANGES})
@@ -121,7 +146,7 @@ def read_of_runs(project: Project, *, numbers: Sequence[int]) -> dict[int, tuple
 
 def read_of_run(project: Project, *, number: int) -> tuple[LevelFact, ...]:
     """What one run measured, each level against the whole run before it: of its branch or pull request, else of the
-    default branch.
+    default branch. An incomplete one says less than there is, so it is compared with nothing.
     """
     values = {"project": project.pk, "run": number, "changes": CHANGES, "default": project.default_branch}
     return tuple(_read_compared(row) for row in fetch_rows(_OF_RUN_SQL, values))
@@ -145,20 +170,9 @@ def _read(row: Row) -> LevelFact:
 def _read_compared(row: Row) -> LevelFact:
     fact = _read(row)
     run, day, *before = row[12:]
-    if run is None:
+    if run is None or fact.is_partial:
         return fact
-    return LevelFact(
-        fact.level,
-        fact.lane,
-        fact.run,
-        fact.commit,
-        fact.ran_at,
-        fact.day,
-        fact.is_partial,
-        fact.n_files,
-        fact.covered,
-        compare(fact.covered, Covered(*before), run=run, day=day),
-    )
+    return replace(fact, change=compare(fact.covered, Covered(*before), run=run, day=day))
 
 
 _FIGURES: Final = "{0}.lines_valid, {0}.lines_covered, {0}.branches_valid, {0}.branches_covered"
@@ -197,7 +211,7 @@ WHERE c.project_id = %(project)s AND c.run = ANY(%(runs)s)
 ORDER BY c.run, c.level
 """  # noqa: S608 - the columns are constants
 
-# The run before: on its own branch or pull request, else on the default branch. A report that broke off tells nothing.
+# The run before: on its own branch or pull request, else on the default branch. An incomplete one tells nothing.
 # `ordered_at` once more on its own: the index can be entered there.
 _BEFORE: Final = """
 SELECT {0} AS rank, b.* FROM health_runcoverage b

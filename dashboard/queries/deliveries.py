@@ -31,7 +31,7 @@ class DeliveryDay:
     day: date
     whole: int = 0
     partial: int = 0
-    failed: int = 0
+    failed: int = 0  # or given up
     refused: int = 0  # at the door: nothing of them was kept
     open: int = 0
 
@@ -63,8 +63,8 @@ class Reason:
         """Mark and word of what became of them."""
         return {
             "partial": ("stale", "partly stored"),
-            "failed": ("fail", "came to nothing"),
-            DOOR: ("absent", "refused at the door"),
+            "failed": ("fail", "failed"),
+            DOOR: ("absent", "refused"),
         }[self.kind]
 
 
@@ -114,7 +114,7 @@ def list_days(project: Project, *, today: date) -> tuple[DeliveryDay, ...]:
 
 
 def list_reasons(project: Project, *, today: date) -> tuple[Reason, ...]:
-    """Why deliveries of the last N_DAYS days came to nothing or not to all of it, the most frequent first."""
+    """Why deliveries of the last N_DAYS days failed or were stored in part only, the most frequent first."""
     trouble = (State.FAILED, State.DEAD, State.PARTIAL)
     values = _bound(project, today - timedelta(days=N_DAYS - 1), trouble) | {"n_partial": _N_PARTIAL}
     reasons = [Reason(*row) for row in fetch_rows(_REASONS_SQL, values)]
@@ -132,17 +132,17 @@ def write_days(days: tuple[DeliveryDay, ...]) -> str:
     n = sum(day.n_kept for day in days)
     failed, partial = sum(day.failed for day in days), sum(day.partial for day in days)
     refused = sum(day.refused for day in days)
-    turned_away = f"CI was turned away {_times(refused)}" if refused else ""
+    told_refused = f"CI was refused {_times(refused)}" if refused else ""
     if not n:
         said = f"Nothing came in the last {len(days)} days"
-        return f"{said}, but {turned_away}." if refused else f"{said}."
-    parts = [f"{in_words(failed)} came to nothing"] if failed else []
-    parts += [f"{in_words(partial)} {'was' if partial == 1 else 'were'} stored in part"] if partial else []
+        return f"{said}, but {told_refused}." if refused else f"{said}."
+    parts = [f"{in_words(failed)} failed"] if failed else []
+    parts += [f"{in_words(partial)} {'was' if partial == 1 else 'were'} partly stored"] if partial else []
     if not parts and not refused:
         return _say_all_whole(days)
     told = " and ".join(parts) or "none was lost"
     return f"Of {n:,} {'delivery' if n == 1 else 'deliveries'} in {len(days)} days {told}" + (
-        f"; {turned_away}." if refused else "."
+        f"; {told_refused}." if refused else "."
     )
 
 

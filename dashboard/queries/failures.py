@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from dashboard.queries.cases import CaseName, read_aliases
+from dashboard.queries.cases import WANTED, CaseName, read_aliases, spread_names
 from dashboard.queries.changes import JobChange
 from dashboard.queries.facts import JobFact, JobKey
 from dashboard.queries.history import Moment, read_moments_until
@@ -195,18 +195,8 @@ def _read_details(
     project: Project, keys: Sequence[tuple[JobKey, int]]
 ) -> dict[tuple[JobKey, int], tuple[int, TextPlace]]:
     """Fingerprint and text of each broken result: of its last attempt in CI, and of the last one in there."""
-    names = read_aliases(project).expand((ord_, key.run, key.series) for key, ord_ in keys)
-    rows = fetch_rows(
-        _DETAILS_SQL,
-        {
-            "project": project.pk,
-            "names": [name for name, _, _, _ in names],
-            "ords": [ord_ for _, ord_, _, _ in names],
-            "runs": [run for _, _, run, _ in names],
-            "series": [series for _, _, _, series in names],
-            "broken": sorted(codes.BROKEN),
-        },
-    )
+    wanted = spread_names(project, ((ord_, key.run, key.series) for key, ord_ in keys))
+    rows = fetch_rows(_DETAILS_SQL, {"project": project.pk, "broken": sorted(codes.BROKEN), **wanted})
     return {
         (JobKey(run, series), ord_): (fingerprint, TextPlace(*place)) for run, series, ord_, fingerprint, *place in rows
     }
@@ -244,15 +234,15 @@ def _mark(outcome: int) -> str:
     return "" if outcome in codes.EXECUTED else "none"
 
 
-_DETAILS_SQL: Final = """
+_DETAILS_SQL: Final = f"""
 SELECT DISTINCT ON (f.run, f.series, wanted.ord) f.run, f.series, wanted.ord, f.fingerprint,
        f.upload, f.text_offset, f.message_length, f.text_length
-FROM unnest(%(names)s::int[], %(ords)s::int[], %(runs)s::int[], %(series)s::int[]) AS wanted(name, ord, run, series)
+FROM {WANTED}
 JOIN health_failure f ON f.project_id = %(project)s AND f.ord = wanted.name AND f.run = wanted.run
     AND f.series = wanted.series AND f.outcome = ANY(%(broken)s)
 JOIN health_upload u ON u.id = f.upload
 ORDER BY f.run, f.series, wanted.ord, u.attempt DESC, f.attempt DESC, f.upload DESC, f.sequence
-"""
+"""  # noqa: S608 - a constant
 
 _TITLES_SQL: Final = """
 SELECT fingerprint, kind, message FROM health_fingerprint

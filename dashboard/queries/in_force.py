@@ -1,7 +1,7 @@
 """The configuration in force, as the settings page shows it: since when, from where, what was understood of it.
 
-Called by `dashboard.views.settings`. Promise: one statement, and none where no configuration is in force
-(`tests/dashboard/test_in_force_queries.py`).
+`.suitewatch.yml` and CODEOWNERS are in force each by itself. Called by `dashboard.views.settings`. Promise: one
+statement (`tests/dashboard/test_in_force_queries.py`).
 """
 
 import json
@@ -13,40 +13,63 @@ from typing import Any, Final
 from dashboard.queries.receipt import Remark, note
 from dashboard.queries.sql import fetch_rows
 from dashboard.templatetags.display import in_words
-from health.models import Project
+from health.in_force import FILES_OF_LANE
+from health.models import Configuration, Project
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """One of the two files as it came; `run` is the newest one of the default branch that brought it."""
+
+    name: str
+    number: int
+    text: str
+    since: datetime
+    run: int | None
+    commit: str
+    remarks: tuple[Remark, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """One configuration; `run` is the newest one of the default branch that brought it."""
+    """What is in force of either file. `unreadable` is the newest `.suitewatch.yml` where it could not be read."""
 
-    number: int
-    text: str
-    owners_text: str
-    since: datetime
-    run: int | None
-    commit: str
+    configuration: KeptFile | None
+    code_owners: KeptFile | None
+    unreadable: KeptFile | None
     says: tuple[tuple[str, str], ...]
-    remarks: tuple[Remark, ...]
     is_followed: bool  # the figures already go by its rules
+
+    @property
+    def files(self) -> tuple[KeptFile, ...]:
+        """Those in force."""
+        return tuple(file for file in (self.configuration, self.code_owners) if file)
+
+    @property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What could not be used of them."""
+        return tuple(remark for file in self.files for remark in file.remarks)
 
 
 def read_in_force(project: Project) -> InForce | None:
     """The configuration in force; None when none came with the default branch."""
-    values = {"project": project.pk, "number": project.configuration, "lane": project.default_branch}
-    rows = fetch_rows(_SQL, values) if project.configuration is not None else []
-    if not rows:
+    numbers = {"configuration": project.configuration, "code_owners": project.code_owners}
+    rows = fetch_rows(_SQL, {"project": project.pk, "lane": project.default_branch, **numbers})
+    kept: dict[int, KeptFile] = {}
+    content: dict[str, Any] = {}
+    for number, role, text, said, warnings, since, run, commit in rows:
+        remarks = tuple(note(warning) for warning in json.loads(warnings))
+        name = Configuration.Role(role).label
+        kept[number] = KeptFile(name, number, text, since, run, commit or "", remarks)
+        if number in numbers.values():
+            content |= json.loads(said)
+    if not kept:
         return None
-    text, owners_text, content, warnings, since, run, commit = rows[0]
+    in_force = {name: kept.pop(number, None) if number else None for name, number in numbers.items()}
     return InForce(
-        number=project.configuration or 0,
-        text=text,
-        owners_text=owners_text,
-        since=since,
-        run=run,
-        commit=commit or "",
-        says=tuple(_list_what_it_says(json.loads(content))),
-        remarks=tuple(note(warning) for warning in json.loads(warnings)),
+        **in_force,
+        unreadable=next(iter(kept.values()), None),
+        says=tuple(_list_what_it_says(content)),
         is_followed=project.rules_of == project.configuration,
     )
 
@@ -72,16 +95,19 @@ def _count(listed: Any, word: str) -> str:
     return f"{in_words(len(listed))} {word}{'s' if len(listed) > 1 else ''}" if listed else ""
 
 
-_SQL: Final = """
-SELECT c.text, c.owners_text, c.content::text, c.warnings::text, coalesce(a.at, c.first_seen_at), r.number, r.commit
+# Of the two in force, and of the newest `.suitewatch.yml` where another one is in force: that one could not be read.
+_SQL: Final = f"""
+SELECT c.number, c.role, c.text, c.content::text, c.warnings::text, coalesce(a.at, c.first_seen_at), r.number, r.commit
 FROM health_configuration c
 LEFT JOIN LATERAL (
     SELECT max(at) AS at FROM health_auditentry
-    WHERE project_id = c.project_id AND action = 'configuration.in_force') a ON true
+    WHERE project_id = c.project_id AND action = c.role || '.in_force') a ON true
 LEFT JOIN LATERAL (
     SELECT r.number, r.commit FROM health_run r
-    JOIN health_upload u ON u.project_id = r.project_id AND u.run = r.number AND u.configuration = c.number
+    JOIN health_upload u ON u.project_id = r.project_id AND u.run = r.number
+        AND c.number = CASE c.role WHEN 'owners' THEN u.code_owners ELSE u.configuration END
     WHERE r.project_id = c.project_id AND r.lane = %(lane)s
     ORDER BY r.ordered_at DESC, r.ran_at DESC, r.number DESC LIMIT 1) r ON true
-WHERE c.project_id = %(project)s AND c.number = %(number)s
-"""
+WHERE c.project_id = %(project)s AND c.number IN (%(configuration)s, %(code_owners)s, (
+    SELECT CASE WHEN c.is_readable THEN NULL ELSE c.number END {FILES_OF_LANE.format(column="configuration", only="")}))
+"""  # noqa: S608 - a constant

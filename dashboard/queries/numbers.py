@@ -15,6 +15,7 @@ from dashboard.templatetags.display import duration, percent_of, plain
 
 _WIDTH: Final = 100.0
 _TOP: Final = 4.0
+_MOST_LEVELS: Final = 4  # in words, beside the one in figures
 _BOTTOM: Final = 26.0
 
 
@@ -43,35 +44,36 @@ class Number:
     page: str = ""
 
 
-def list_numbers(standing: Standing, *, coverage: Sequence[Sequence[LevelFact]] = ()) -> tuple[Number, ...]:
+def list_numbers(
+    standing: Standing, *, levels: Sequence[LevelFact] = (), coverage: Sequence[Sequence[LevelFact]] = ()
+) -> tuple[Number, ...]:
     """Pass rate, deferred, line coverage, declared; without coverage test time. Nothing without a run.
 
-    `coverage` is of the lane's runs, oldest first.
+    `levels` are what stands for the lane, as `rank_levels` orders them, `coverage` is of its runs, oldest first.
     """
     if standing.head is None:
         return ()
     points = standing.points
-    if not coverage:
+    if not levels:
         return (_tell_rate(points), _tell_deferred(standing), _tell_declared(points), _tell_time(points))
-    return (_tell_rate(points), _tell_deferred(standing), tell_coverage(coverage), _tell_declared(points))
+    return (_tell_rate(points), _tell_deferred(standing), tell_coverage(levels, coverage), _tell_declared(points))
 
 
-def tell_coverage(coverage: Sequence[Sequence[LevelFact]]) -> Number:
-    """The level that ran most lines, as its newest run left it; the others in words. A report that broke off tells
-    nothing where there is a whole one.
-    """
-    levels: dict[str, list[LevelFact]] = {}
-    for facts in coverage:
-        for fact in facts:
-            levels.setdefault(fact.level, []).append(fact)
-    whole = {level: [f for f in facts if not f.is_partial] or facts[-1:] for level, facts in levels.items()}
-    newest = sorted((facts[-1] for facts in whole.values()), key=lambda fact: -fact.covered.lines_covered)
-    most, others = newest[0], newest[1:]
+def tell_coverage(levels: Sequence[LevelFact], coverage: Sequence[Sequence[LevelFact]] = ()) -> Number:
+    """The level that the headline of the coverage page is about, and the others in words; its line from runs."""
+    most, others = levels[0], levels[1:]
     valid, covered = most.covered.lines_valid, most.covered.lines_covered
-    told = [f"{plain(f.name)}: {f.covered.lines_covered:,} of {f.covered.lines_valid:,}." for f in others[:2]]
+    named, n_more = others[:_MOST_LEVELS], len(others) - _MOST_LEVELS
+    told = [f"{plain(f.name)}: {f.covered.lines_covered:,} of {f.covered.lines_valid:,}." for f in named]
+    told += [f"{n_more} more level{'' if n_more == 1 else 's'}."] if n_more > 0 else []
     by = f", by the {plain(most.level)} tests" if most.level else ""
-    cut = ["Its report broke off."] if most.is_partial else []
-    shares = [f.covered.lines_covered / f.covered.lines_valid for f in whole[most.level] if f.covered.lines_valid]
+    cut = ["It is incomplete."] if most.is_partial else []
+    shares = [
+        fact.covered.lines_covered / fact.covered.lines_valid
+        for facts in coverage
+        for fact in facts
+        if fact.level == most.level and not fact.is_partial and fact.covered.lines_valid
+    ]
     return Number(
         title="Line coverage",
         figure=percent_of(covered, valid),

@@ -1,7 +1,7 @@
 """How far a project's first upload has come: waiting, received, read, open.
 
 Called by `dashboard.views.onboarding`, every two seconds by each waiting browser.
-Promise: four queries at most, whatever the project holds (`tests/dashboard/test_onboarding_queries.py`).
+Promise: five queries at most, whatever the project holds (`tests/dashboard/test_onboarding_queries.py`).
 """
 
 from dataclasses import dataclass
@@ -11,12 +11,13 @@ from typing import Any, Final
 from django.utils import timezone
 
 from dashboard.queries.deliveries import write_span
-from dashboard.templatetags.display import plain, size
-from health.models import Project, Refusal, Upload
+from dashboard.queries.receipt import COVERAGE, Remark, describe
+from dashboard.templatetags.display import fraction_of, in_words, plain, size
+from health.models import Project, Refusal, Upload, UploadFile
 
 State = Upload.State
 _READ: Final = frozenset({State.STORED, State.PARTIAL})
-_TURNED_AWAY: Final = frozenset({State.FAILED, State.DEAD})
+_FAILED: Final = frozenset({State.FAILED, State.DEAD})
 _N_LOOKED_AT: Final = 8
 _ASKS: Final = "asks every 2 s"
 
@@ -31,14 +32,14 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class TurnedAway:
-    """A try that came to nothing, and why. `file` is empty when the door kept none."""
+class NotStored:
+    """A try of which nothing was stored, and why. `file` is empty when the door kept none, or there were several."""
 
     file: str
-    word: str
+    what: str
+    word: str  # failed, given up, or refused
     at: datetime
-    message: str
-    hint: str
+    error: Remark
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,31 +50,38 @@ class Progress:
     """
 
     steps: tuple[Step, ...]
-    turned_away: tuple[TurnedAway, ...]
+    not_stored: tuple[NotStored, ...]
     refused: str
     is_over: bool
     run: int | None
 
 
 def read_progress(project: Project) -> Progress:
-    """The newest uploads, told as five steps."""
+    """How far the first upload has come, told as five steps."""
     uploads = list(project.uploads.prefetch_related("files").order_by("-id")[:_N_LOOKED_AT])
-    read = next((upload for upload in uploads if upload.state in _READ), None)
-    current = read or next((upload for upload in uploads if upload.state not in _TURNED_AWAY), None)
-    if read is not None:
-        return Progress(_tell(project, current, waits_for=""), (), "", is_over=True, run=read.run)
+    first = _find_first_read(project, uploads)
+    if first is not None:
+        return Progress(_tell(project, first, waits_for=""), (), "", is_over=True, run=first.run)
+    current = next((upload for upload in uploads if upload.state not in _FAILED), None)
     refusals = list(Refusal.objects.filter(project=project).order_by("-at", "-id")[:_N_LOOKED_AT])
-    turned_away = [_explain(upload) for upload in uploads if upload.state in _TURNED_AWAY]
-    waits_for = "a report that can be read" if turned_away else "a delivery that can be taken"
-    turned_away += [_explain_refusal(refusal) for refusal in refusals]
-    turned_away.sort(key=lambda away: away.at, reverse=True)
+    not_stored = [_explain(upload) for upload in uploads if upload.state in _FAILED]
+    waits_for = "a report that can be read" if not_stored else "a delivery that can be taken"
+    not_stored += [_explain_refusal(refusal) for refusal in refusals]
+    not_stored.sort(key=lambda one: one.at, reverse=True)
     return Progress(
-        steps=_tell(project, current, waits_for=waits_for if turned_away else "the first upload"),
-        turned_away=tuple(turned_away[:_N_LOOKED_AT]),
+        steps=_tell(project, current, waits_for=waits_for if not_stored else "the first upload"),
+        not_stored=tuple(not_stored[:_N_LOOKED_AT]),
         refused=_tell_refused(refusals[0], uploads) if refusals else "",
         is_over=False,
         run=None,
     )
+
+
+def _find_first_read(project: Project, newest: list[Upload]) -> Upload | None:
+    """The first upload that was read; `newest` are all there are, or the newest of more."""
+    if len(newest) < _N_LOOKED_AT:
+        return next((upload for upload in reversed(newest) if upload.state in _READ), None)
+    return project.uploads.filter(state__in=_READ).prefetch_related("files").order_by("id").first()
 
 
 def _tell_refused(newest: Refusal, uploads: list[Upload]) -> str:
@@ -86,7 +94,12 @@ def _tell_refused(newest: Refusal, uploads: list[Upload]) -> str:
 
 def _tell(project: Project, upload: Upload | None, *, waits_for: str) -> tuple[Step, ...]:
     has_token = project.upload_tokens.filter(revoked_at=None).exists()
-    first = Step("done", "Token made, shown once") if has_token else Step("now", "No token yet: make one above")
+    if has_token:
+        first = Step("done", "Token made, shown once")
+    elif upload is not None:
+        first = Step("done", "Token made; it is no longer active, and sending more needs a new one")
+    else:
+        first = Step("now", "No token yet: make one above")
     if upload is None and not has_token:
         return first, *(Step("todo", word) for word in ("The first upload", "Received", "Read", "Open the project"))
     return first, *_tell_upload(upload, waits_for=waits_for)
@@ -100,48 +113,53 @@ def _tell_upload(upload: Upload | None, *, waits_for: str) -> tuple[Step, ...]:
     if upload.state not in _READ:
         word = "Waiting to try again …" if upload.state == State.RETRY else "Reading …"
         return arrived, received, Step("now", word, _ASKS), Step("todo", "Open the project")
-    return arrived, received, Step("done", _count_cases(upload)), Step("now", "Open the project")
+    return arrived, received, Step("done", _tell_contents(upload)), Step("now", "Open the project")
 
 
 def _name_files(upload: Upload) -> str:
-    files = list(upload.files.all())
-    if len(files) == 1:
-        return f"Received {plain(files[0].name)}, {size(files[0].n_bytes_plain)}"
-    return f"Received {len(files)} files, {size(upload.n_bytes_plain)}"
+    files = [file for file in upload.files.all() if file.role == UploadFile.Role.REPORT]
+    n_bytes = sum(file.n_bytes_plain for file in files)
+    what = plain(files[0].name) if len(files) == 1 else f"{in_words(len(files))} files"
+    return f"Received {what}, {size(n_bytes)}" if files else f"Received {size(upload.n_bytes_plain)}"
 
 
-def _count_cases(upload: Upload) -> str:
-    files = (upload.receipt or {}).get("files", [])
-    tests, passed = _total(files, "tests"), _total(files, "passed")
+def _tell_contents(upload: Upload) -> str:
+    """What was read: cases, coverage, or both."""
+    read = [file for file in (upload.receipt or {}).get("files", []) if file.get("state", "stored") != "failed"]
+    coverage = [file for file in read if file.get("kind") == COVERAGE]
+    told = []
+    if len(coverage) < len(read) or not coverage:
+        tests, passed = _total(read, "tests"), _total(read, "passed")
+        told.append(f"{tests:,} {'case' if tests == 1 else 'cases'}, {passed:,} passed")
+    if coverage:
+        n_lines = _total(coverage, "lines_valid")
+        lines = f"{fraction_of(_total(coverage, 'lines_covered'), n_lines)} lines" if n_lines else "no lines"
+        reports = "" if len(coverage) == 1 else f" in {in_words(len(coverage))} reports"
+        told.append(f"coverage: {lines}{reports}")
     partly = ", but not the whole of what was sent" if upload.state == State.PARTIAL else ""
-    return f"Read {tests:,} {'case' if tests == 1 else 'cases'}, {passed:,} passed{partly}"
+    return f"Read {', and '.join(told)}{partly}"
 
 
 def _total(files: list[dict[str, Any]], key: str) -> int:
     return sum(int(file.get(key) or 0) for file in files)
 
 
-def _explain_refusal(refusal: Refusal) -> TurnedAway:
-    error: dict[str, Any] = refusal.error
+def _explain_refusal(refusal: Refusal) -> NotStored:
     times = f", {refusal.n:,} times" if refusal.n > 1 else ""
-    return TurnedAway(
-        file="",
-        word=f"Refused at the door{times}",
-        at=refusal.at,
-        message=str(error.get("message", "")),
-        hint=str(error.get("hint", "")),
-    )
+    error = describe(refusal.error, mark="fail", word="refused")
+    return NotStored(file="", what="A delivery", word=f"refused{times}", at=refusal.at, error=error)
 
 
-def _explain(upload: Upload) -> TurnedAway:
-    error: dict[str, Any] = upload.error or next(
+def _explain(upload: Upload) -> NotStored:
+    told: dict[str, Any] = upload.error or next(
         (file["error"] for file in (upload.receipt or {}).get("files", []) if file.get("error")), {}
     )
-    files = list(upload.files.all())
-    return TurnedAway(
+    files = [file for file in upload.files.all() if file.role == UploadFile.Role.REPORT]
+    word = str(State(upload.state).label)
+    return NotStored(
         file=files[0].name if len(files) == 1 else "",
-        word=f"{len(files)} files",
+        what=f"{in_words(len(files))} files".capitalize(),
+        word=word,
         at=upload.received_at,
-        message=str(error.get("message", "It could not be read.")),
-        hint=str(error.get("hint", "")),
+        error=describe({"message": "It could not be read."} | told, mark="fail", word=word),
     )

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Final
 
 from dashboard.queries.attention import Attention, read_attention
-from dashboard.queries.covered import LevelFact, read_of_runs, write_levels
+from dashboard.queries.covered import LevelFact, rank_levels, read_newest, read_of_runs, write_levels
 from dashboard.queries.facts import JobFact, RunFact, name_jobs
 from dashboard.queries.numbers import Number, list_numbers
 from dashboard.queries.sentences import write_status
@@ -58,13 +58,14 @@ def read_overview(project: Project, *, now: datetime) -> Overview:
     coverage = read_of_runs(project, numbers=[run.number for run in standing.runs])
     in_order = [coverage[run.number] for run in standing.runs if run.number in coverage]
     recent_runs = list_recent(standing.runs, jobs=standing.jobs_of_runs, coverage=coverage)[:_N_RECENT]
-    only = in_order[-1] if in_order and standing.head is None else ()
+    levels = rank_levels(fact for fact in read_newest(project) if fact.lane == standing.lane)
+    only = levels if standing.head is None else ()
     counted = {job.key.run for job in standing.jobs}
     return Overview(
         standing=standing,
         sentence=write_status(standing, has_other_runs=has_other_runs, coverage=only),
         attention=read_attention(project, standing, now=now),
-        numbers=list_numbers(standing, coverage=in_order),
+        numbers=list_numbers(standing, levels=levels, coverage=in_order),
         recent=recent_runs,
         counted=tuple(run for run in reversed(standing.runs) if run.number in counted),
         has_several=len({recent.what for recent in recent_runs if recent.what}) > 1,

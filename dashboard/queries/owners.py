@@ -1,6 +1,6 @@
-"""Who owns cases, by the configuration in force.
+"""Who owns cases, by the files in force.
 
-Used by the queries of run and case. Promise: one statement, and none where no configuration is in force
+Used by the queries of run and case. Promise: one statement, and none where no file is in force
 (`tests/dashboard/test_owners_queries.py`).
 """
 
@@ -18,13 +18,10 @@ from health.rules.selectors import take_parts
 
 def read_owners(project: Project, *, cases: Collection[CaseName]) -> dict[int, tuple[str, ...]]:
     """Teams and people by case number; a case that nobody owns is left out."""
-    if project.configuration is None or not cases:
+    numbers = {"configuration": project.configuration, "code_owners": project.code_owners}
+    if not cases or not any(numbers.values()):
         return {}
-    values = {
-        "project": project.pk,
-        "number": project.configuration,
-        "suites": sorted({case.suite for case in cases}),
-    }
+    values = {"project": project.pk, "suites": sorted({case.suite for case in cases}), **numbers}
     rows = fetch_rows(_OWNERS_SQL, values)
     content: dict[str, Any] = json.loads(rows[0][0]) if rows else {}
     owners = compile_owners({name: value for name, value in content.items() if value})
@@ -47,8 +44,11 @@ def read_owners(project: Project, *, cases: Collection[CaseName]) -> dict[int, t
 _OWNERS_SQL: Final = """
 SELECT jsonb_build_object(
     'owners', c.content -> 'owners',
-    'code_owners', c.content -> 'code_owners',
+    'code_owners', o.content -> 'code_owners',
     'suites', (SELECT coalesce(jsonb_object_agg(s.number, s.name), '{}') FROM health_suite s
-               WHERE s.project_id = c.project_id AND s.number = ANY(%(suites)s))
-)::text FROM health_configuration c WHERE c.project_id = %(project)s AND c.number = %(number)s
+               WHERE s.project_id = p.id AND s.number = ANY(%(suites)s))
+)::text FROM health_project p
+LEFT JOIN health_configuration c ON c.project_id = p.id AND c.number = %(configuration)s
+LEFT JOIN health_configuration o ON o.project_id = p.id AND o.number = %(code_owners)s
+WHERE p.id = %(project)s
 """

@@ -17,7 +17,7 @@ from django.utils import timezone
 from dashboard.queries.facts import JOB_COLUMNS, RUN_COLUMNS, Counts, JobFact, RunFact, read_job, read_run
 from dashboard.queries.rhythm import Silence, find_silent
 from dashboard.queries.sql import fetch_rows
-from dashboard.queries.standing import N_RUNS, Point, fold_jobs
+from dashboard.queries.standing import DEPTH, N_RUNS, Point, fold_jobs, write_newest
 from dashboard.templatetags.display import in_words, write_day
 from health.models import Project, Upload
 from health.rules.lanes import CHANGES
@@ -54,7 +54,8 @@ class ProjectLine:
     time_zone: str
     judgement: Judgement
     head: Point | None
-    runs: tuple[RunFact, ...]  # oldest first
+    runs: tuple[RunFact, ...]  # those with test results, oldest first
+    last_run_at: datetime | None = None  # with or without them
 
     @property
     def severity(self) -> Severity:
@@ -67,9 +68,9 @@ class ProjectLine:
         return self.head.counts if self.head else None
 
     @property
-    def last_run_at(self) -> datetime | None:
-        """When the newest run was."""
-        return self.runs[-1].ran_at if self.runs else None
+    def is_untested(self) -> bool:
+        """Whether runs came, and no test results with them."""
+        return self.last_run_at is not None and not self.runs
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -98,11 +99,12 @@ def read_lines(user: User) -> tuple[ProjectLine, ...]:
         found = runs.get(project.pk, [])
         points, _, _ = fold_jobs(found, jobs[project.pk])
         with timezone.override(project.time_zone):
-            judgement = judge_project(project, points, is_refused=project.pk in refused, has_runs=bool(found))
+            judgement = judge_project(project, points[-N_RUNS:], is_refused=project.pk in refused, has_runs=bool(found))
             judgement = _add_silence(judgement, silent.get(project.pk))
         head = points[-1] if points else None
-        tested = tuple(run for run in found if jobs[project.pk].get(run.number))
-        lines.append(ProjectLine(project.slug, project.name, project.time_zone, judgement, head, tested))
+        tested = tuple(point.run for point in points[-N_RUNS:])
+        last = found[-1].ran_at if found else None
+        lines.append(ProjectLine(project.slug, project.name, project.time_zone, judgement, head, tested, last))
     return tuple(sorted(lines, key=lambda line: (line.severity, line.name.casefold())))
 
 
@@ -112,6 +114,8 @@ def write_sentence(lines: tuple[ProjectLine, ...]) -> str:
         return "No project yet. Add the first one, and send it a report."
     broken = [line for line in lines if line.severity <= Severity.FAIL]
     waiting = [line for line in lines if line.severity in (Severity.REFUSED, Severity.WAITING)]
+    untested = [line for line in waiting if line.is_untested]
+    unread = [line for line in waiting if not line.is_untested]
     unsure = [line for line in lines if line.severity == Severity.INCOMPLETE]
     silent = [line for line in lines if line.severity == Severity.SILENT]
     unsteady = [line for line in lines if line.severity == Severity.UNSTEADY]
@@ -124,7 +128,8 @@ def write_sentence(lines: tuple[ProjectLine, ...]) -> str:
         (unsure, "did not wholly run", "did not wholly run"),
         (silent, "fell silent", "fell silent"),
         (unsteady, "is green but not steady", "are green but not steady"),
-        (waiting, "waits for a first readable report", "wait for a first readable report"),
+        (unread, "waits for a first readable report", "wait for a first readable report"),
+        (untested, "waits for its first test results", "wait for their first test results"),
     ]
     parts: list[str] = []
     for group, one, many in said:
@@ -137,7 +142,7 @@ def write_sentence(lines: tuple[ProjectLine, ...]) -> str:
         parts.append("the rest is calm")
     text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}, and {parts[-1]}"
     # A name keeps its own first letter.
-    is_named = len(broken or unsure or silent or unsteady or waiting) == 1
+    is_named = len(broken or unsure or silent or unsteady or unread or untested) == 1
     return f"{text}." if is_named else f"{text[0].upper()}{text[1:]}."
 
 
@@ -147,7 +152,7 @@ def judge_project(project: Project, points: Sequence[Point], *, is_refused: bool
         return Judgement(Severity.WAITING, "open", "no test results", "Coverage came, and no test results yet.")
     if not points:
         if is_refused:
-            return Judgement(Severity.REFUSED, "fail", "refused", "Reports came, but none could be read.")
+            return Judgement(Severity.REFUSED, "fail", "failed", "Reports came, but none could be read.")
         branch = project.default_branch
         sentence = f"No run on {branch} yet." if branch else "Waiting for the first report."
         return Judgement(Severity.WAITING, "open", "no run yet", sentence)
@@ -222,10 +227,13 @@ def _since(points: Sequence[Point]) -> str:
         if not point.is_red:
             break
         streak += 1
+    # A run that is green itself ends nothing while another job on the branch is still broken.
+    n_red = sum(point.run.counts.is_red for point in points[len(points) - streak :])
     if streak == len(points):
-        return {1: "", 2: ", in both runs"}.get(streak, f", in all of the last {streak} runs")
-    in_a_row = f", {streak} runs in a row" if streak > 1 else ""
-    return f", since {write_day(points[-streak].run.ran_at)}{in_a_row}"
+        every = {1: "", 2: ", in both runs"}.get(streak, f", in all of the last {streak} runs")
+        return every if n_red == streak else f", in {n_red} of the last {streak} runs"
+    in_a_row = f", {streak} runs in a row" if n_red == streak else f", in {n_red} of {streak} runs"
+    return f", since {write_day(points[-streak].run.ran_at)}{in_a_row if streak > 1 else ''}"
 
 
 def _count(n: int, noun: str) -> str:
@@ -234,7 +242,7 @@ def _count(n: int, noun: str) -> str:
 
 def _read_runs(project_ids: list[int]) -> dict[int, list[RunFact]]:
     """The newest runs of each project's main lane, oldest first, by one index scan a project."""
-    values = {"projects": project_ids, "changes": CHANGES, "limit": N_RUNS}
+    values = {"projects": project_ids, "changes": CHANGES, "depth": DEPTH, "shown": N_RUNS}
     runs: dict[int, list[RunFact]] = defaultdict(list)
     for project_id, *facts in fetch_rows(_RUNS_SQL, values):
         runs[project_id].append(read_run(facts))
@@ -270,10 +278,7 @@ CROSS JOIN LATERAL (
          ORDER BY n.ordered_at DESC, n.number DESC LIMIT 1),
         %(changes)s) AS name
 ) lane
-CROSS JOIN LATERAL (
-    SELECT * FROM health_run n WHERE n.project_id = p.id AND n.lane = lane.name
-    ORDER BY n.ordered_at DESC, n.ran_at DESC, n.number DESC LIMIT %(limit)s
-) r
+CROSS JOIN LATERAL ({write_newest(project="p.id", lane="lane.name")}) r
 WHERE p.id = ANY(%(projects)s)
 ORDER BY p.id, r.ordered_at DESC, r.ran_at DESC, r.number DESC
 """  # noqa: S608 - the columns are constants

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from dashboard.queries.cases import CaseName, read_aliases
+from dashboard.queries.cases import WANTED, CaseName, spread_names
 from dashboard.queries.changes import JobChange
 from dashboard.queries.facts import JobFact, JobKey
 from dashboard.queries.sql import fetch_rows
@@ -87,18 +87,8 @@ def read_reasons(project: Project, *, results: Sequence[tuple[JobKey, int]]) -> 
     """Why each of these results (job and case) was put off, in the report's own words; those that say nothing lack."""
     if not results:
         return {}
-    names = read_aliases(project).expand((ord_, key.run, key.series) for key, ord_ in results)
-    rows = fetch_rows(
-        _DETAILS_SQL,
-        {
-            "project": project.pk,
-            "names": [name for name, _, _, _ in names],
-            "ords": [ord_ for _, ord_, _, _ in names],
-            "runs": [run for _, _, run, _ in names],
-            "series": [series for _, _, _, series in names],
-            "deferred": sorted(codes.DEFERRED),
-        },
-    )
+    wanted = spread_names(project, ((ord_, key.run, key.series) for key, ord_ in results))
+    rows = fetch_rows(_DETAILS_SQL, {"project": project.pk, "deferred": sorted(codes.DEFERRED), **wanted})
     places = {(JobKey(row[0], row[1]), row[2]): _clip(TextPlace(*row[4:])) for row in rows}
     masked = {(JobKey(row[0], row[1]), row[2]): mask_cause(row[3]) for row in rows}
     said = read_texts(project.pk, places=set(places.values()), depth=_DEPTH)
@@ -116,13 +106,13 @@ def _take_reason(said: Said | None, masked: str) -> str:
     return words.strip().partition("\n")[0].rstrip()
 
 
-_DETAILS_SQL: Final = """
+_DETAILS_SQL: Final = f"""
 SELECT DISTINCT ON (f.run, f.series, wanted.ord) f.run, f.series, wanted.ord, p.message,
        f.upload, f.text_offset, f.message_length, f.text_length
-FROM unnest(%(names)s::int[], %(ords)s::int[], %(runs)s::int[], %(series)s::int[]) AS wanted(name, ord, run, series)
+FROM {WANTED}
 JOIN health_failure f ON f.project_id = %(project)s AND f.ord = wanted.name AND f.run = wanted.run
     AND f.series = wanted.series AND f.outcome = ANY(%(deferred)s)
 JOIN health_fingerprint p ON p.project_id = f.project_id AND p.fingerprint = f.fingerprint
 JOIN health_upload u ON u.id = f.upload
 ORDER BY f.run, f.series, wanted.ord, u.attempt DESC, f.attempt DESC, f.upload DESC, f.sequence
-"""
+"""  # noqa: S608 - a constant

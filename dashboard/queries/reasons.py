@@ -1,4 +1,4 @@
-"""Why a delivery or a file came to nothing, in words: the public codes as people say them.
+"""Why a delivery or a file failed or was refused, in words: the public codes as people say them.
 
 Used by the pages of uploads. Pure; a code that is not named here is written with blanks
 (`tests/dashboard/test_reasons.py`).
@@ -36,8 +36,8 @@ _WORDS: Final[dict[str, str]] = {
     "too_many_cases": "too many tests in one file",
     "too_many_parts": "too many files at once",
     "undecodable_text": "text in another encoding",
-    "unsupported_encoding": "an unknown Content-Encoding",
-    "unsupported_type": "an unknown Content-Type",
+    "unsupported_encoding": "a packing that is not read, or packed twice",
+    "unsupported_type": "a file that can be no report",
     "upload_timeout": "sent too slowly",
     "worker_crashed": "the worker died",
     "xml_entities_forbidden": "entities in the XML",

@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any, Final
 
+from dashboard.templatetags.display import in_words
+
 TESTS: Final = "tests"
 COVERAGE: Final = "coverage"
-N_REMARKS: Final = 10  # of one file
+_N_LISTED: Final = 100  # remarks beside the first of their code
 
 _FIGURES: Final[dict[str, tuple[str, ...]]] = {
     TESTS: (
@@ -63,6 +65,20 @@ _KINDS: Final[dict[str, tuple[str, str]]] = {
     "trailing_content": ("stale", "ignored"),
 }
 _NOTE: Final = ("open", "note")
+# In the configuration every remark is a mistake: the entry has no effect, or the whole file has none.
+_LEFT_OUT: Final = ("stale", "left out")
+_NOT_USED: Final = ("fail", "not used")
+_OF_WHOLE_FILE: Final = frozenset({"configuration_too_large", "configuration_unreadable", "internal", "yaml_forbidden"})
+# What a whole file is cannot be wrong at one place in it.
+_WITHOUT_PLACE: Final = frozenset({"empty_file", "not_a_report", "unsupported_type"})
+# Where the level of a coverage report was found, by the receipt's `level_from`.
+_SOURCES: Final[dict[str, str]] = {
+    "delivery": "named with the delivery",
+    "rule": "by a rule of .suitewatch.yml",
+    "file": "from the file's name",
+    "suite": "from the suite's name",
+    "job": "from the job's name",
+}
 _TO_BE_READ: Final = ("open", "not read yet")
 _NEVER_READ: Final = ("absent", "not read")
 
@@ -81,6 +97,7 @@ class Remark:
     count: int
     file: str = ""
     field: str = ""
+    anchor: int = 0  # the number of the file whose first remark this is
 
     @property
     def count_more(self) -> int:
@@ -100,6 +117,7 @@ class FileReceipt:
     kind: str
     format: str
     level: str
+    level_from: str
     mark: str
     word: str
     n_bytes: int | None
@@ -108,18 +126,8 @@ class FileReceipt:
     remarks: tuple[Remark, ...]
 
     @property
-    def remarks_shown(self) -> tuple[Remark, ...]:
-        """The first ones."""
-        return self.remarks[:N_REMARKS]
-
-    @property
-    def n_remarks_more(self) -> int:
-        """How many are not shown."""
-        return max(len(self.remarks) - N_REMARKS, 0)
-
-    @property
     def is_in_trouble(self) -> bool:
-        """Whether it came to nothing, or not to all of it."""
+        """Whether it failed, or was stored in part only."""
         return self.mark == "fail"
 
     @property
@@ -131,12 +139,17 @@ class FileReceipt:
 
 
 @dataclass(frozen=True, slots=True)
-class RemarkKind:
-    """All remarks of several files that have one code."""
+class RemarkGroup:
+    """One row: a remark, and those of other files that have the same code, as many as have room."""
 
     first: Remark
-    n_places: int
-    n_files: int
+    others: tuple[Remark, ...] = ()
+    n_others: int = 0
+
+    @property
+    def n_unlisted(self) -> int:
+        """How many others are only counted."""
+        return self.n_others - len(self.others)
 
 
 def list_files(
@@ -167,21 +180,26 @@ def list_files(
 
 
 def choose_files(files: Sequence[FileReceipt], *, most: int) -> tuple[FileReceipt, ...]:
-    """All files as they were sent; of more than `most`, those that need a reader first."""
-    return tuple(files) if len(files) <= most else tuple(sorted(files, key=attrgetter("need"))[:most])
+    """Those in trouble first, the others as they were sent; of more than `most`, those that need a reader most."""
+    if len(files) > most:
+        return tuple(sorted(files, key=attrgetter("need"))[:most])
+    return tuple(sorted(files, key=lambda file: not file.is_in_trouble))
 
 
-def list_kinds(files: Iterable[FileReceipt]) -> tuple[RemarkKind, ...]:
-    """The remarks of all files by code, the most frequent first."""
-    found: dict[str, list[Remark]] = {}
-    n_files: dict[str, int] = {}
-    for file in files:
-        for remark in file.remarks:
-            found.setdefault(remark.code, []).append(remark)
-        for code in {remark.code for remark in file.remarks}:
-            n_files[code] = n_files.get(code, 0) + 1
-    kinds = [RemarkKind(same[0], sum(one.count for one in same), n_files[code]) for code, same in found.items()]
-    return tuple(sorted(kinds, key=lambda kind: (-kind.n_files, -kind.n_places, kind.first.code)))
+def group_remarks(files: Iterable[FileReceipt]) -> tuple[RemarkGroup, ...]:
+    """All remarks, those of files in trouble one by one and first; the others by code, with the file each is about."""
+    told = [file for file in files if file.remarks]
+    groups: dict[tuple[str, int], list[Remark]] = {}
+    for file in sorted(told, key=lambda file: not file.is_in_trouble):
+        for at, remark in enumerate(file.remarks):
+            name, anchor = file.name if len(told) > 1 else "", 0 if at else file.number
+            key = (remark.code, file.number if file.is_in_trouble else 0)
+            groups.setdefault(key, []).append(replace(remark, file=name, anchor=anchor))
+    room, rows = _N_LISTED, []
+    for first, *others in groups.values():
+        rows.append(RemarkGroup(first, tuple(others[:room]), len(others)))
+        room -= len(rows[-1].others)
+    return tuple(rows)
 
 
 def note(warning: Mapping[str, Any]) -> Remark:
@@ -190,13 +208,26 @@ def note(warning: Mapping[str, Any]) -> Remark:
     return describe(warning, mark=mark, word=word)
 
 
+def note_mistake(warning: Mapping[str, Any]) -> Remark:
+    """A warning about `.suitewatch.yml` or CODEOWNERS."""
+    mark, word = _NOT_USED if warning.get("code") in _OF_WHOLE_FILE else _LEFT_OUT
+    return describe(warning, mark=mark, word=word)
+
+
+def tell_mistakes(n: int, *, files: Iterable[str]) -> str:
+    """How many mistakes there are, and in which files; nothing of none."""
+    places = " and ".join(sorted({name or "the configuration" for name in files}))
+    return f"{in_words(n)} mistake{'' if n == 1 else 's'} in {places}" if n else ""
+
+
 def describe(told: Mapping[str, Any], *, mark: str, word: str) -> Remark:
     """An error or a warning of a receipt, under this word."""
+    has_place = told.get("code") not in _WITHOUT_PLACE
     return Remark(
         mark=mark,
         word=word,
-        line=told.get("line"),
-        column=told.get("column"),
+        line=told.get("line") if has_place else None,
+        column=told.get("column") if has_place else None,
         message=str(told.get("message", "")),
         hint=str(told.get("hint") or ""),
         code=str(told.get("code", "")),
@@ -211,7 +242,7 @@ def _describe_file(number: int, name: str, receipt: Mapping[str, Any], sizes: Ma
     kind = COVERAGE if receipt.get("kind") == COVERAGE else TESTS
     remarks = [note(warning) for warning in receipt.get("warnings") or ()]
     if receipt.get("error"):
-        word = "refused" if state == "failed" else "cut off"
+        word = "failed" if state == "failed" else "breaks off"
         remarks.insert(0, describe(receipt["error"], mark="fail", word=word))
     mark, word = _judge_file(state, remarks)
     known = sizes.get(name)
@@ -221,6 +252,7 @@ def _describe_file(number: int, name: str, receipt: Mapping[str, Any], sizes: Ma
         kind=kind,
         format=_name_format(receipt),
         level=str(receipt.get("level") or ""),
+        level_from=_SOURCES.get(str(receipt.get("level_from") or ""), ""),
         mark=mark,
         word=word,
         n_bytes=known.pop(0) if known else None,
@@ -245,9 +277,9 @@ def _name_format(receipt: Mapping[str, Any]) -> str:
 def _judge_file(state: str, remarks: Sequence[Remark]) -> tuple[str, str]:
     """Mark and word: what was repaired or judged is marked, a mere note is only counted."""
     if state == "failed":
-        return "fail", "refused"
+        return "fail", "failed"
     if state == "partial":
-        return "fail", "breaks off"
+        return "fail", "partly stored"
     if state == "stored":
         n = len(remarks)
         told = "" if not n else ", 1 remark" if n == 1 else f", {n} remarks"

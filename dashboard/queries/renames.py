@@ -1,18 +1,20 @@
 """Renames of a project: what is proposed, with its evidence in words, what was merged, what was found to be none.
 
 Called by `dashboard.views.renames`, and by the queries of overview and run for what is open.
-Promise: five statements, however many proposals there are; a proposal whose former name was reported again, or whose
+Promise: four statements, however many proposals there are; a proposal whose former name was reported again, or whose
 run was deleted, is not open any more (`tests/dashboard/test_renames_queries.py`).
 """
 
 import json
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from dashboard.queries.cases import CaseName, read_case_names
 from dashboard.queries.sql import fetch_rows
@@ -22,9 +24,10 @@ from health.rules import outcomes as codes
 from health.rules.durations import UNITS_PER_SECOND
 from health.rules.renames import MOVED, REPARAMETRISED
 from health.sql import open_cursor
-from health.tiles import BLOCK_SIZE, fetch_tiles_of_jobs, merge_tiles
+from health.tiles import BLOCK_SIZE, fetch_ords_of_jobs
 
 State = RenameProposal.State
+Mask = npt.NDArray[np.bool_]
 
 _MOST_READ: Final = 20_000
 _MOST_GROUPS: Final = 60  # of each state
@@ -43,7 +46,8 @@ class Proposal:
     ordered_at: datetime | None
     state: str
     score: float
-    evidence: dict[str, Any]
+    group: str  # the same for all that one change explains
+    written_evidence: str
     decided_at: datetime | None
     decided_by: str
     has_both: bool = False
@@ -54,9 +58,9 @@ class Proposal:
         return f"{self.old}-{self.new}"
 
     @property
-    def group(self) -> str:
-        """The same for all that one change explains."""
-        return str(self.evidence.get("group", self.key))
+    def evidence(self) -> dict[str, Any]:
+        """What the score is made of; read only when asked for, since most proposals are only counted."""
+        return dict(json.loads(self.written_evidence))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ class Group:
     low: float
     high: float
     n_both: int
+    alike: str  # how much their names are, or their places where the names stayed: "83 %", "75 to 91 %"
 
     @property
     def first(self) -> NamedPair:
@@ -102,6 +107,21 @@ class Group:
     def is_moved(self) -> bool:
         """Whether the names stayed and their place changed."""
         return self.kind == MOVED
+
+    @property
+    def about(self) -> str:
+        """What a decision on all of them is about, for those who hear the page."""
+        return self.first.old.name if self.n == 1 else f"all {self.n:,} cases of {self.first.old.family}"
+
+    @property
+    def told(self) -> str:
+        """What speaks for all of them."""
+        place = "class" if self.first.old.class_name else "suite"
+        if self.is_moved:
+            return f"{place} {self.alike} alike"
+        if self.kind == REPARAMETRISED:
+            return f"same {place} and name, parameters {self.alike} alike"
+        return f"same {place}, name {self.alike} alike"
 
     @property
     def score(self) -> str:
@@ -158,22 +178,18 @@ def read_renames(project: Project) -> Renames:
     )
 
 
-def list_proposals(project: Project, *, states: Sequence[str] = State.values) -> list[Proposal]:
+def list_proposals(
+    project: Project, *, states: Sequence[str] = State.values, lane: str = "", run: int | None = None
+) -> list[Proposal]:
     """Those in these states, the newest run first, without those that time has answered: the former name is back."""
-    rows = fetch_rows(_PROPOSALS_SQL, {"project": project.pk, "states": list(states), "limit": _MOST_READ})
-    proposals = [Proposal(*(*row[:8], json.loads(row[8]), *row[9:])) for row in rows]
-    return _look_at_newest(project, proposals)
+    values = {"project": project.pk, "states": list(states), "lane": lane, "run": run, "limit": _MOST_READ}
+    return _look_at_newest(project, [Proposal(*row) for row in fetch_rows(_PROPOSALS_SQL, values)])
 
 
 def count_open(project: Project, *, lane: str = "", run: int | None = None) -> dict[int, int]:
     """How many cases look renamed, by run; of one lane or run, where asked."""
-    return dict(
-        Counter(
-            proposal.run
-            for proposal in list_proposals(project, states=[State.PROPOSED])
-            if (not lane or proposal.lane == lane) and (run is None or proposal.run == run)
-        )
-    )
+    found = list_proposals(project, states=[State.PROPOSED], lane=lane, run=run)
+    return dict(Counter(proposal.run for proposal in found))
 
 
 def write_renames(renames: Renames) -> str:
@@ -205,56 +221,55 @@ def name_pairs(project: Project, proposals: Sequence[Proposal]) -> list[NamedPai
 
 def _describe(group: Sequence[Proposal], names: dict[int, CaseName]) -> Group:
     scores = [proposal.score for proposal in group]
+    measure = "place_alike" if group[0].evidence.get("kind") == MOVED else "name_alike"
+    shares = sorted({_take_percent(proposal.evidence, measure) for proposal in group})
     return Group(
         pairs=tuple(NamedPair(p, names[p.old], names[p.new]) for p in group[:_MOST_NAMED]),
         n=len(group),
         low=min(scores),
         high=max(scores),
         n_both=sum(proposal.has_both for proposal in group),
+        alike=f"{shares[0]} to {shares[-1]} %" if len(shares) > 1 else f"{shares[0]} %",
     )
 
 
 def _look_at_newest(project: Project, proposals: list[Proposal]) -> list[Proposal]:
     """Compare with what the newest jobs since then report: a former name that is back, or both names of a merge."""
-    waiting = [proposal for proposal in proposals if proposal.state != State.DISMISSED]
-    if not waiting:
+    if all(proposal.state == State.DISMISSED for proposal in proposals):
         return proposals
-    jobs = fetch_rows(_NEWEST_SQL, {"project": project.pk, "lanes": sorted({proposal.lane for proposal in waiting})})
-    reported = _read_reported(project, [(run, series) for run, series, *_ in jobs], _room_for(waiting))
-    kept = []
-    for proposal in proposals:
-        since = [
-            reported[run, series]
-            for run, series, lane, ordered_at in jobs
-            if lane == proposal.lane and (run == proposal.run or _is_later(ordered_at, proposal))
-        ]
-        is_back = any(here[proposal.old] for here in since)
-        if proposal.state == State.PROPOSED and is_back:
-            continue
-        has_both = proposal.state == State.MERGED and any(here[proposal.old] and here[proposal.new] for here in since)
-        kept.append(replace(proposal, has_both=has_both) if has_both else proposal)
-    return kept
+    is_back, has_both = _compare(project, proposals)
+    return [
+        replace(proposal, has_both=True) if proposal.state == State.MERGED and both else proposal
+        for proposal, back, both in zip(proposals, is_back.tolist(), has_both.tolist(), strict=True)
+        if not (proposal.state == State.PROPOSED and back)
+    ]
 
 
-def _is_later(ordered_at: datetime, proposal: Proposal) -> bool:
-    return proposal.ordered_at is None or ordered_at > proposal.ordered_at
-
-
-def _room_for(proposals: Iterable[Proposal]) -> int:
-    """How many cases arrays must hold: whole blocks, up to the highest number asked for."""
-    highest = max(max(proposal.old, proposal.new) for proposal in proposals)
-    return (highest // BLOCK_SIZE + 1) * BLOCK_SIZE
+def _compare(project: Project, proposals: Sequence[Proposal]) -> tuple[Mask, Mask]:
+    """Of each proposal: whether a job since then reports the former name, and whether one reports both names."""
+    numbers = {lane: number for number, lane in enumerate({proposal.lane for proposal in proposals})}
+    jobs = fetch_rows(_NEWEST_SQL, {"project": project.pk, "lanes": sorted(numbers)})
+    olds, news, runs, lanes = np.array([(p.old, p.new, p.run, numbers[p.lane]) for p in proposals], np.int64).T
+    seen_at = np.array([p.ordered_at.timestamp() if p.ordered_at else -math.inf for p in proposals])
+    reported = _read_reported(project, [(run, series) for run, series, *_ in jobs], np.concatenate([olds, news]))
+    is_back, has_both = np.zeros((2, len(proposals)), np.bool_)
+    for run, series, lane, ordered_at in jobs:
+        here = reported[run, series]
+        has_old = (lanes == numbers[lane]) & ((runs == run) | (seen_at < ordered_at.timestamp())) & here[olds]
+        is_back |= has_old
+        has_both |= has_old & here[news]
+    return is_back, has_both
 
 
 def _read_reported(
-    project: Project, jobs: Sequence[tuple[int, int]], n_cases: int
-) -> dict[tuple[int, int], "np.ndarray[Any, np.dtype[np.bool_]]"]:
-    """For each job which cases it reported, each under its own name."""
-    tiles = fetch_tiles_of_jobs(open_cursor(), project.pk, jobs=jobs, n_cases=n_cases)
-    return {
-        job: merge_tiles((tile for tile in tiles if (tile.run, tile.series) == job), n_cases=n_cases).outcomes > 0
-        for job in jobs
-    }
+    project: Project, jobs: Sequence[tuple[int, int]], ords: npt.NDArray[np.int64]
+) -> dict[tuple[int, int], Mask]:
+    """For each job which of these cases it reported, each under its own name, as an array over all numbers."""
+    blocks = np.unique(ords // BLOCK_SIZE).tolist()
+    reported = {job: np.zeros((blocks[-1] + 1) * BLOCK_SIZE, np.bool_) for job in jobs}
+    for run, series, found in fetch_ords_of_jobs(open_cursor(), project.pk, jobs=jobs, blocks=blocks):
+        reported[run, series][found] = True
+    return reported
 
 
 def write_evidence(pair: NamedPair) -> str:
@@ -274,8 +289,12 @@ def write_evidence(pair: NamedPair) -> str:
 
 
 def _percent(evidence: dict[str, Any], name: str) -> str:
+    return f"{_take_percent(evidence, name)} %"
+
+
+def _take_percent(evidence: dict[str, Any], name: str) -> int:
     """Rounded down, and never all of it: what is alike to the last sign is said to be the same."""
-    return f"{min(int(float(evidence.get(name, 0)) * 100), 99)} %"
+    return min(int(float(evidence.get(name, 0)) * 100), 99)
 
 
 def _tell_outcomes(evidence: dict[str, Any]) -> list[str]:
@@ -296,11 +315,12 @@ def _tell_times(evidence: dict[str, Any]) -> list[str]:
 
 
 _PROPOSALS_SQL: Final = """
-SELECT p.old, p.new, p.run, coalesce(r.lane, ''), coalesce(r.commit, ''), r.ordered_at, p.state, p.score, p.evidence,
-    p.decided_at, p.decided_by
+SELECT p.old, p.new, p.run, coalesce(r.lane, ''), coalesce(r.commit, ''), r.ordered_at, p.state, p.score,
+    coalesce(p.evidence ->> 'group', p.old || '-' || p.new), p.evidence::text, p.decided_at, p.decided_by
 FROM health_renameproposal p
 LEFT JOIN health_run r ON r.project_id = p.project_id AND r.number = p.run
 WHERE p.project_id = %(project)s AND p.state = ANY(%(states)s) AND (r.number IS NOT NULL OR p.state = 'merged')
+  AND (%(lane)s::text = '' OR r.lane = %(lane)s) AND (%(run)s::int IS NULL OR p.run = %(run)s)
 ORDER BY r.ordered_at DESC NULLS LAST, p.run DESC, p.score DESC, p.old
 LIMIT %(limit)s
 """

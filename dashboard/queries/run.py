@@ -5,15 +5,11 @@ Promise: a bounded number of statements, and the lists agree with the counts of 
 (`tests/dashboard/test_run_queries.py`).
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final, NamedTuple
-from uuid import UUID
+from typing import Final
 
 import numpy as np
-from django.db.models import Q
 
 from dashboard.queries.cases import CaseName, read_case_names
 from dashboard.queries.changes import JobChange, read_changes
@@ -36,10 +32,10 @@ from dashboard.queries.missing import read_missing
 from dashboard.queries.put_off import MOST_CASES as MOST_PUT_OFF
 from dashboard.queries.put_off import PutOff, pick_put_off, read_put_off
 from dashboard.queries.renames import count_open
+from dashboard.queries.run_deliveries import Deliveries, read_deliveries
 from dashboard.queries.sql import fetch_rows
-from dashboard.queries.uploads import MARKS
 from health.completeness import Missing
-from health.models import Project, Upload, UploadFile
+from health.models import Project
 from health.rules import outcomes as codes
 
 _MOST_JOBS: Final = 24  # compared case by case; of more, the reader chooses one
@@ -90,35 +86,6 @@ class PairTable:
     n_cases: int
 
 
-class Sibling(NamedTuple):
-    """Another delivery of the same job that ran `n` of the same tests, as the receipt says."""
-
-    n: int
-    upload: str
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """An upload this run was made of."""
-
-    public_id: UUID
-    state: str
-    word: str
-    files: tuple[str, ...]
-    job: str
-    branch: str  # as it was sent; empty when it was not
-    shard: str
-    attempt: int
-    received_at: datetime
-    n_bytes: int
-    siblings: tuple["Sibling", ...] = ()
-
-    @property
-    def mark(self) -> str:
-        """The mark's name."""
-        return MARKS[self.state]
-
-
 @dataclass(frozen=True, slots=True)
 class RunPage:
     """All the page shows. `shown` are the jobs the lists are about: all, or the chosen one."""
@@ -136,7 +103,7 @@ class RunPage:
     retried: CaseList
     put_off: PutOff
     pairs: PairTable | None
-    deliveries: tuple[Delivery, ...]
+    deliveries: Deliveries
     coverage: tuple[LevelFact, ...]  # of the whole run, whatever jobs are shown
     baselines: tuple[int, ...]
     is_kept: bool
@@ -156,11 +123,6 @@ class RunPage:
         return self.missing.tell() if self.missing and not self.is_complete else ""
 
     @property
-    def has_siblings(self) -> bool:
-        """Whether deliveries of one job ran the same tests side by side."""
-        return any(delivery.siblings for delivery in self.deliveries)
-
-    @property
     def is_bare(self) -> bool:
         """Whether it brought coverage and no test results."""
         return bool(self.coverage) and not self.jobs
@@ -173,7 +135,7 @@ class RunPage:
     @property
     def is_branch_assumed(self) -> bool:
         """Whether no delivery named a branch, so that the run counts for the default one."""
-        return bool(self.deliveries) and not any(delivery.branch for delivery in self.deliveries)
+        return bool(self.deliveries.n) and not self.deliveries.has_branch
 
     @property
     def what(self) -> str:
@@ -247,7 +209,7 @@ def read_run_page(project: Project, *, number: int, series: str = "", for_owner:
         retried=retried,
         put_off=read_put_off(project, picked=put_off, names=names),
         pairs=_count_pairs(changes),
-        deliveries=_list_deliveries(project, number, shown, is_whole=chosen is None),
+        deliveries=read_deliveries(project, number=number, jobs=shown, is_whole=chosen is None),
         coverage=read_of_run(project, number=number),
         baselines=tuple(sorted({job.baseline.run for job in shown if job.baseline})),
         is_kept=all(change.is_kept for change in changes),
@@ -309,42 +271,6 @@ def _read_suites(project: Project, number: int, series: Sequence[int]) -> tuple[
     rows = fetch_rows(_SUITES_SQL, {"project": project.pk, "number": number, "series": list(series)})
     lines = [SuiteLine(name, level, Counts(*counts), n_jobs) for name, level, n_jobs, *counts in rows]
     return tuple(sorted(lines, key=lambda line: (-line.counts.errored, -line.counts.failed, line.name)))
-
-
-def _list_deliveries(
-    project: Project, number: int, shown: Sequence[JobFact], *, is_whole: bool
-) -> tuple[Delivery, ...]:
-    """Those of the jobs shown; of the whole run also those of nothing but coverage, which belong to no job."""
-    titles = {job.key.series: job.title for job in shown}
-    of_none = Q(series__isnull=True) if is_whole else Q(pk__in=())
-    found = Upload.objects.filter(project=project, run=number)
-    uploads = found.filter(Q(series__in=titles) | of_none).prefetch_related("files")
-    files: dict[int, list[str]] = defaultdict(list)
-    for upload in uploads:
-        reports = [file for file in upload.files.all() if file.role == UploadFile.Role.REPORT]
-        files[upload.pk] = [file.name for file in sorted(reports, key=lambda file: file.position)]
-    return tuple(
-        Delivery(
-            public_id=upload.public_id,
-            state=upload.state,
-            word=upload.get_state_display(),
-            files=tuple(files[upload.pk]),
-            job="" if upload.series is None else titles[upload.series],
-            branch=str(upload.metadata.get("branch", "")),
-            shard=str(upload.metadata.get("shard", "")),
-            attempt=upload.attempt,
-            received_at=upload.received_at,
-            n_bytes=upload.n_bytes_plain,
-            siblings=_read_siblings(upload),
-        )
-        for upload in sorted(uploads, key=lambda upload: upload.pk)
-    )
-
-
-def _read_siblings(upload: Upload) -> tuple[Sibling, ...]:
-    warnings = (upload.receipt or {}).get("warnings", [])
-    found = [warning for warning in warnings if warning.get("code") == "sibling_deliveries"]
-    return tuple(Sibling(warning["count"], warning["upload"]) for warning in found)
 
 
 _NEIGHBOUR: Final = """

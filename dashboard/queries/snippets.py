@@ -6,7 +6,9 @@ docs/ci.md has more of them. Promise: no branch name reaches a shell as text, an
 """
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final
+from urllib.parse import urlsplit
 
 PLACEHOLDER: Final = "sw_up_…"
 
@@ -70,6 +72,15 @@ def write_snippets(*, address: str, token: str) -> tuple[Snippet, ...]:
             _TERMINAL.replace("ADDRESS", address).replace("TOKEN", token),
         ),
     )
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address leads every machine to itself, so that CI cannot use it."""
+    host = urlsplit(address).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 # The uploader fails a build for the user's mistakes only; that Suitewatch cannot be reached is not one of them.

@@ -8,7 +8,7 @@ Promise: two queries, however many runs there are, and one more where something 
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from dashboard.queries.facts import (
@@ -30,6 +30,7 @@ from health.models import Project
 from health.rules.lanes import CHANGES
 
 N_RUNS: Final = 30  # how many runs are shown, and for how many a job that has fallen silent still counts
+DEPTH: Final = 2 * N_RUNS + 1  # so many runs with tests are read: what stood at the first one shown was heard before
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,19 @@ class Standing:
     jobs: tuple[JobFact, ...]
     silent: tuple[JobFact, ...]  # their sisters reported in a newer run, they did not
     jobs_of_runs: Mapping[int, Sequence[JobFact]]  # by run number
-    is_whole: bool  # whether these are all runs the lane has
+    is_whole: bool  # whether these are all points the lane has
+    all_runs: Mapping[int, RunFact] = field(default_factory=dict)  # by number, those too that are too old to be shown
     missing: Mapping[int, Missing] = field(default_factory=dict)  # of the incomplete runs it stands on, by number
 
     @property
     def head(self) -> Point | None:
         """How it stands now."""
         return self.points[-1] if self.points else None
+
+    @property
+    def has_bare(self) -> bool:
+        """Whether some of its runs brought coverage and no test results: they are no points."""
+        return not {run.number for run in self.runs} <= {point.run.number for point in self.points}
 
     @property
     def verdict(self) -> Verdict:
@@ -93,7 +100,7 @@ class Standing:
 
 def read_standing(project: Project, *, lane: str = "") -> Standing:
     """This lane, else the one the project is judged by: its default branch, else the long-lived one that ran last."""
-    values = {"project": project.pk, "lane": lane, "changes": CHANGES, "limit": 2 * N_RUNS + 1}
+    values = {"project": project.pk, "lane": lane, "changes": CHANGES, "depth": DEPTH, "shown": N_RUNS}
     run_rows = fetch_rows(_RUNS_SQL, values)
     runs = [read_run(row) for row in reversed(run_rows)]
     job_rows = fetch_rows(_JOBS_SQL, {"project": project.pk, "runs": [run.number for run in runs]})
@@ -109,7 +116,8 @@ def read_standing(project: Project, *, lane: str = "") -> Standing:
         jobs=standing,
         silent=silent,
         jobs_of_runs=jobs,
-        is_whole=len(runs) <= N_RUNS,
+        is_whole=len(points) <= N_RUNS,
+        all_runs={run.number: run for run in runs},
         missing=_read_missing(project, runs, points, standing),
     )
 
@@ -119,8 +127,9 @@ def _read_missing(
 ) -> dict[int, Missing]:
     if not points or points[-1].is_complete:
         return {}
-    counted = {job.key.run for job in standing} | {runs[-1].number}
-    return read_missing(project, [run for run in runs if run.number in counted])
+    counted = {job.key.run for job in standing}
+    newest = runs[runs.index(points[-1].run) :]
+    return read_missing(project, [run for run in runs if run.number in counted or run in newest])
 
 
 def fold_jobs(
@@ -128,7 +137,8 @@ def fold_jobs(
 ) -> tuple[tuple[Point, ...], tuple[JobFact, ...], tuple[JobFact, ...]]:
     """Walk the runs from the oldest: the point after each, the jobs that stand at the end, and the silent ones.
 
-    A run without a job brought no test results, only coverage: it says nothing about how the lane stands.
+    A run without a job brought no test results, only coverage: it says nothing about how the lane stands, unless it
+    is the newest and waits for them.
     """
     standing: dict[int, JobFact] = {}
     silent: dict[int, JobFact] = {}
@@ -156,6 +166,8 @@ def fold_jobs(
                 n_jobs=len(standing),
             )
         )
+    if points and any(not run.is_complete for run in runs[runs.index(points[-1].run) + 1 :]):
+        points[-1] = replace(points[-1], is_complete=False)
     return tuple(points), _sort(standing), _sort(silent)
 
 
@@ -183,6 +195,14 @@ def _sort(jobs: Mapping[int, JobFact]) -> tuple[JobFact, ...]:
     return tuple(sorted(jobs.values(), key=lambda job: (job.job, job.variant)))
 
 
+def write_newest(*, project: str, lane: str) -> str:
+    """SQL: the newest runs of a lane, and so many of those with tests that runs of coverage alone displace none."""
+    order = "ORDER BY n.ordered_at DESC, n.ran_at DESC, n.number DESC"
+    of_lane = f"SELECT * FROM health_run n WHERE n.project_id = {project} AND n.lane = {lane}"  # noqa: S608
+    has_tests = "EXISTS (SELECT FROM health_job j WHERE j.project_id = n.project_id AND j.run = n.number)"
+    return f"({of_lane} AND {has_tests} {order} LIMIT %(depth)s) UNION ({of_lane} {order} LIMIT %(shown)s)"
+
+
 _RUNS_SQL: Final = f"""
 WITH lane AS (
     SELECT coalesce(
@@ -193,10 +213,9 @@ WITH lane AS (
         %(changes)s) AS name
     FROM health_project p WHERE p.id = %(project)s
 )
-SELECT {RUN_COLUMNS.format("r")}
-FROM lane JOIN health_run r ON r.project_id = %(project)s AND r.lane = lane.name
+SELECT {RUN_COLUMNS.format("r")} FROM lane
+CROSS JOIN LATERAL ({write_newest(project="%(project)s", lane="lane.name")}) r
 ORDER BY r.ordered_at DESC, r.ran_at DESC, r.number DESC
-LIMIT %(limit)s
 """  # noqa: S608 - the columns are constants
 
 _JOBS_SQL: Final = f"""

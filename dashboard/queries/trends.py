@@ -12,8 +12,9 @@ from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
 
 from dashboard.filters import Filters
+from dashboard.queries.covered import NO_LEVEL
 from dashboard.queries.sql import Row, fetch_rows
-from health.models import Project, Series, Suite
+from health.models import Project, RunCoverage, Series, Suite
 from health.rules.durations import UNITS_PER_SECOND
 from health.rules.lanes import CHANGES
 
@@ -104,6 +105,7 @@ class Trends:
     first: date | None
     last: date | None
     offer: Offer
+    has_only_coverage: bool = False
 
 
 class _Cell(NamedTuple):
@@ -147,6 +149,7 @@ def read_trends(project: Project, filters: Filters) -> Trends:
         first=min((group.points[0].day for group in groups), default=None),
         last=max((group.last.day for group in groups), default=None),
         offer=offer,
+        has_only_coverage=not series and RunCoverage.objects.filter(project=project).exists(),
     )
 
 
@@ -263,11 +266,11 @@ def _fits_suite(row: Row, filters: Filters) -> bool:
 
 def _name_series(series: Sequence[Row], by: str) -> Mapping[int, str]:
     place = {"job": 1, "variant": 2, "branch": 3}.get(by)
-    return {row[0]: ("all" if place is None else row[place] or f"(no {by})") for row in series}
+    return {row[0]: ("all" if place is None else row[place] or f"no {by}") for row in series}
 
 
 def _name_suites(suites: Sequence[Row], by: str) -> Mapping[int, str]:
-    return {row[0]: (row[1] if by == "suite" else row[2] or "(no level)") for row in suites}
+    return {row[0]: (row[1] if by == "suite" else row[2] or NO_LEVEL) for row in suites}
 
 
 def _read_bounds(project: Project, series: Sequence[int]) -> tuple[date, date] | None:

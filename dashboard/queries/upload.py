@@ -20,12 +20,14 @@ from dashboard.queries.receipt import (
     TESTS,
     FileReceipt,
     Remark,
-    RemarkKind,
+    RemarkGroup,
     choose_files,
     describe,
+    group_remarks,
     list_files,
-    list_kinds,
     note,
+    note_mistake,
+    tell_mistakes,
 )
 from dashboard.queries.uploads import MARKS, write_progress
 from dashboard.templatetags.display import in_words
@@ -36,7 +38,12 @@ State = Upload.State
 WAITING: Final = frozenset({State.RECEIVED, State.PROCESSING, State.RETRY})
 TRY_AGAIN: Final = frozenset({State.FAILED, State.DEAD})
 _N_FILES: Final = 50  # in a table
-_N_SECTIONS: Final = 10  # files with all their remarks
+_N_ROWS: Final = 60  # of remarks
+# What was tested, where, as which part; what is not named here follows behind.
+_FIELDS: Final = (
+    *("commit", "branch", "pull_request", "committed_at", "provider", "run_id", "attempt", "ran_at", "build_url"),
+    *("job", "job_id", "variant", "shard", "expected_jobs", "suite", "level", "namespace", "default_branch"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,34 @@ class Configuration:
     number: int | None
     remarks: tuple[Remark, ...]
 
+    @property
+    def groups(self) -> tuple[RemarkGroup, ...]:
+        """A row for each remark."""
+        return tuple(map(RemarkGroup, self.remarks))
+
+    @property
+    def told_mistakes(self) -> str:
+        """How many mistakes it has, and where; nothing of none."""
+        return tell_mistakes(len(self.remarks), files=(remark.file for remark in self.remarks))
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field that was sent beside the files."""
+
+    name: str
+    value: str
+
+    @property
+    def label(self) -> str:
+        """Its name in words."""
+        return self.name.replace("_", " ")
+
+    @property
+    def is_address(self) -> bool:
+        """Whether it leads to a page of the web."""
+        return self.value.startswith(("https://", "http://"))
+
 
 @dataclass(frozen=True, slots=True)
 class UploadPage:
@@ -63,12 +98,15 @@ class UploadPage:
     upload: Upload
     sentence: str
     files: tuple[FileReceipt, ...]
-    remarks: tuple[Remark, ...]  # about the delivery as a whole
+    groups: tuple[RemarkGroup, ...]  # remarks about files, each with the others of its code
+    about_delivery: tuple[RemarkGroup, ...]
     configuration: Configuration | None
     error: Remark | None
     tries: tuple[Try, ...]
     job: str
-    fields: tuple[tuple[str, str], ...]
+    fields: tuple[Field, ...]
+    n_bytes_sent: int  # of all files, packed as they came
+    n_bytes_plain: int
 
     @property
     def mark(self) -> str:
@@ -128,22 +166,25 @@ class UploadPage:
         return f"{'will be ' if self.upload.state in WAITING else ''}read again after {after}"
 
     @property
-    def sections(self) -> tuple[FileReceipt, ...]:
-        """The files whose remarks are shown one by one: all, or of many those in trouble."""
-        told = [file for file in self.files if file.remarks]
-        if len(told) > _N_SECTIONS:
-            told = [file for file in told if file.is_in_trouble]
-        return choose_files(told, most=_N_SECTIONS)
+    def anchors(self) -> frozenset[int]:
+        """The numbers of the files that have a row for a remark."""
+        listed = (remark for group in self.rows for remark in (group.first, *group.others))
+        return frozenset(remark.anchor for remark in listed)
 
     @property
-    def n_sections_more(self) -> int:
-        """How many files with remarks are only in the summary of kinds."""
-        return self.n_with_remarks - len(self.sections)
+    def told_about(self) -> str:
+        """The one file the remarks are about; empty where there are several."""
+        return next(file.name for file in self.files if file.remarks) if self.n_with_remarks == 1 else ""
 
     @property
-    def kinds(self) -> tuple[RemarkKind, ...]:
-        """The remarks of all files by kind, where not every file has its own section."""
-        return list_kinds(self.files) if self.n_sections_more else ()
+    def rows(self) -> tuple[RemarkGroup, ...]:
+        """The groups that have room."""
+        return self.groups[:_N_ROWS]
+
+    @property
+    def n_unlisted(self) -> int:
+        """How many remarks are not on the page, neither in a row nor behind one."""
+        return sum(group.n_unlisted for group in self.rows) + sum(1 + g.n_others for g in self.groups[_N_ROWS:])
 
     def total(self, name: str) -> int:
         """A count summed over the files."""
@@ -190,22 +231,26 @@ def read_upload_page(upload: Upload) -> UploadPage:
     files = list_files(reports, told, is_over=upload.state in FINAL_STATES)
     tries = tuple(_describe_try(ended) for ended in receipt.get("tries") or ())
     metadata = upload.metadata
-    error = describe(upload.error, mark="fail", word=_say_refused(upload)) if upload.error else None
+    error = describe(upload.error, mark="fail", word=upload.get_state_display()) if upload.error else None
+    configuration = _describe_configuration(upload, receipt.get("configuration"))
     return UploadPage(
         upload=upload,
-        sentence=write_upload(upload, files),
+        sentence=write_upload(upload, files, mistakes=configuration.told_mistakes if configuration else ""),
         files=files,
-        remarks=tuple(note(warning) for warning in receipt.get("warnings") or ()),
-        configuration=_describe_configuration(upload, receipt.get("configuration")),
+        groups=group_remarks(files),
+        about_delivery=tuple(RemarkGroup(note(warning)) for warning in receipt.get("warnings") or ()),
+        configuration=configuration,
         error=None if error and any(error.message == r.message for f in files for r in f.remarks) else error,
         tries=tries,
         job=name_job(str(metadata.get("job", "")), str(metadata.get("variant", ""))),
-        fields=tuple((name.replace("_", " "), str(value)) for name, value in metadata.items()),
+        fields=_list_fields(metadata),
+        n_bytes_sent=sum(file.n_bytes_wire for file in kept),
+        n_bytes_plain=sum(file.n_bytes_plain for file in kept),
     )
 
 
-def write_upload(upload: Upload, files: Sequence[FileReceipt]) -> str:
-    """What became of a delivery, in one sentence."""
+def write_upload(upload: Upload, files: Sequence[FileReceipt], *, mistakes: str = "") -> str:
+    """What became of a delivery, in one sentence; in a second one the mistakes in the configuration beside it."""
     if upload.state == State.RECEIVED:
         return "It is kept, and waits to be read."
     if upload.state == State.PROCESSING:
@@ -218,26 +263,33 @@ def write_upload(upload: Upload, files: Sequence[FileReceipt]) -> str:
         tries = f"{in_words(upload.attempts)} tries" if upload.attempts != 1 else "one try"
         return f"It was given up after {tries}. Nothing of it was stored."
     if upload.state == State.FAILED:
-        refused = {0: "It could not be read", 1: "The file was refused"}
-        return f"{refused.get(len(files), f'All {in_words(len(files))} files were refused')}. Nothing was stored."
-    return _tell_stored(files)
+        failed = {0: "It could not be read", 1: "The file could not be read"}
+        return (
+            f"{failed.get(len(files), f'None of the {in_words(len(files))} files could be read')}. Nothing was stored."
+        )
+    told = _tell_stored(files)
+    return f"{told} There {'is' if mistakes.startswith('one ') else 'are'} {mistakes}." if mistakes else told
 
 
 def _tell_stored(files: Sequence[FileReceipt]) -> str:
     read = [file for file in files if file.is_read]
-    n_cut = sum(file.word == "breaks off" for file in read)
-    n_refused = len(files) - len(read)
+    n_cut = sum(file.is_in_trouble for file in read)
+    n_failed = len(files) - len(read)
     n_remarks = sum(len(file.remarks) for file in read)
     parts = [f"{_tell_contents(read)} from {in_words(len(read))} file{'' if len(read) == 1 else 's'}"]
     if n_cut:
-        parts.append(
-            f"{in_words(n_cut)} of which breaks off" if n_cut == 1 else f"{in_words(n_cut)} of which break off"
-        )
-    if n_refused:
-        parts.append(f"and {in_words(n_refused)} {'was' if n_refused == 1 else 'were'} refused")
+        parts.append(_tell_cut(n_cut, of=len(read)))
+    if n_failed:
+        parts.append(f"and {in_words(n_failed)} failed")
     elif n_remarks and not n_cut:
         parts.append(f"with {in_words(n_remarks)} remark{'' if n_remarks == 1 else 's'}")
     return f"{', '.join(parts)}."
+
+
+def _tell_cut(n: int, *, of: int) -> str:
+    if n == of:
+        return "which breaks off" if n == 1 else f"{'both' if n == 2 else 'all'} of which break off"
+    return f"{in_words(n)} of which {'breaks' if n == 1 else 'break'} off"
 
 
 def _tell_contents(read: Sequence[FileReceipt]) -> str:
@@ -266,8 +318,9 @@ def _describe_configuration(upload: Upload, told: Any) -> Configuration | None:
     if not isinstance(told, Mapping):
         return None
     number = told.get("number", upload.configuration)
-    return Configuration(number, tuple(note(warning) for warning in told.get("warnings") or ()))
+    return Configuration(number, tuple(note_mistake(warning) for warning in told.get("warnings") or ()))
 
 
-def _say_refused(upload: Upload) -> str:
-    return {State.DEAD: "given up", State.RETRY: "trying again"}.get(State(upload.state), "refused")
+def _list_fields(metadata: Mapping[str, Any]) -> tuple[Field, ...]:
+    names = [*(name for name in _FIELDS if name in metadata), *sorted(metadata.keys() - set(_FIELDS))]
+    return tuple(Field(name, str(metadata[name])) for name in names)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from dashboard.filters import Filters
 from dashboard.queries.facts import name_job
+from dashboard.queries.receipt import tell_mistakes
 from dashboard.queries.sql import Row, fetch_rows
 from dashboard.templatetags.display import in_words, size
 from health.models import Project, Upload
@@ -59,6 +60,8 @@ class UploadLine:
     n_tests: int | None
     n_coverage: int  # files of it that are coverage reports
     n_remarks: int
+    n_mistakes: int
+    mistaken: tuple[str, ...]  # the files of the configuration that have mistakes
     message: str
 
     @property
@@ -87,13 +90,24 @@ class UploadLine:
         return max(self.n_files - len(self.files), 0)
 
     @property
-    def told(self) -> str:
-        """What is worth knowing: why it came to nothing, or what is in it beside tests."""
+    def told_mistakes(self) -> str:
+        """How many mistakes there are in the configuration that came with it."""
+        told = tell_mistakes(self.n_mistakes, files=self.mistaken)
+        return f"{told[:1].upper()}{told[1:]}"
+
+    @property
+    def told_contents(self) -> str:
+        """Why it failed, or what is in it beside tests."""
         if self.message:
             return self.message
         told = ["coverage"] if self.n_coverage else []
         told += [f"{self.n_remarks} remark{'' if self.n_remarks == 1 else 's'}"] if self.n_remarks else []
         return ", ".join(told)
+
+    @property
+    def told(self) -> str:
+        """What is worth knowing of it, on one line."""
+        return " · ".join(filter(None, (self.told_mistakes, self.told_contents)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +120,7 @@ class UploadList:
 
     @property
     def n_trouble(self) -> int:
-        """How many of those shown came to nothing, or not to all of it."""
+        """How many of those shown failed, or were stored in part only."""
         return sum(line.state in GROUPS["trouble"] for line in self.lines)
 
     @property
@@ -194,7 +208,7 @@ def _find_last(project: Project, before: str) -> int | None:
 
 
 def _read_line(row: Row) -> UploadLine:
-    *facts, job, variant, branch, files, n_files, n_tests, n_coverage, n_remarks, message = row
+    *facts, job, variant, branch, files, n_files, n_tests, n_coverage, n_remarks, n_mistakes, mistaken, message = row
     public_id, state, received_at, run, n_bytes, percent, attempts = facts
     return UploadLine(
         public_id=public_id,
@@ -211,16 +225,19 @@ def _read_line(row: Row) -> UploadLine:
         n_tests=n_tests if run is not None else None,
         n_coverage=n_coverage,
         n_remarks=n_remarks,
+        n_mistakes=n_mistakes,
+        mistaken=tuple(name or "" for name in mistaken or ()),
         message=message,
     )
 
 
 # Receipts may be large: their figures are taken inside the database. An old receipt may lack any of its fields.
 _LINES_SQL: Final = """
-SELECT u.public_id, u.state, u.received_at, u.run, u.n_bytes_plain, u.progress, u.attempts,
+SELECT u.public_id, u.state, u.received_at, u.run, coalesce(kept.n_bytes, u.n_bytes_plain)::bigint,
+    u.progress, u.attempts,
     coalesce(u.metadata->>'job', ''), coalesce(u.metadata->>'variant', ''), coalesce(u.metadata->>'branch', ''),
     coalesce(kept.names, receipts.names), greatest(kept.n, receipts.n)::int,
-    receipts.n_tests, receipts.n_coverage, (receipts.n_remarks + remarks.n)::int,
+    receipts.n_tests, receipts.n_coverage, (receipts.n_remarks + remarks.n)::int, mistakes.n::int, mistakes.files,
     coalesce(u.error->>'message', receipts.message, '')
 FROM (
     SELECT u.id FROM (
@@ -229,9 +246,10 @@ FROM (
     ) u WHERE true{narrowed} ORDER BY u.id DESC LIMIT %(limit)s
 ) shown
 JOIN health_upload u ON u.id = shown.id
-CROSS JOIN LATERAL jsonb_to_record(coalesce(u.receipt, '{{}}')) AS told (files jsonb, warnings jsonb)
+CROSS JOIN LATERAL jsonb_to_record(coalesce(u.receipt, '{{}}'))
+    AS told (files jsonb, warnings jsonb, configuration jsonb)
 CROSS JOIN LATERAL (
-    SELECT count(*) AS n, (array_agg(f.name ORDER BY f.position))[1:2] AS names
+    SELECT count(*) AS n, (array_agg(f.name ORDER BY f.position))[1:2] AS names, sum(f.n_bytes_plain) AS n_bytes
     FROM health_uploadfile f WHERE f.upload_id = u.id AND f.role = 'report'
 ) kept
 CROSS JOIN LATERAL (
@@ -242,6 +260,10 @@ CROSS JOIN LATERAL (
     FROM jsonb_array_elements(coalesce(nullif(told.files, 'null'), '[]')) WITH ORDINALITY AS listed (file, at)
 ) receipts
 CROSS JOIN LATERAL (SELECT jsonb_array_length(coalesce(nullif(told.warnings, 'null'), '[]')) AS n) remarks
+CROSS JOIN LATERAL (
+    SELECT count(*) AS n, array_agg(DISTINCT coalesce(w->>'file', '')) AS files
+    FROM jsonb_array_elements(coalesce(nullif(told.configuration->'warnings', 'null'), '[]')) w
+) mistakes
 ORDER BY u.id DESC
 """
 _WITH_REASON: Final = """ AND (

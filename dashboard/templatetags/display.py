@@ -10,6 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import date, datetime
+from functools import partial
 from typing import Final
 
 from django import template
@@ -22,6 +23,7 @@ register = template.Library()
 _NO_BREAK: Final = "\u00a0"
 _MINUS: Final = "\u2212"
 _ELLIPSIS: Final = "…"
+_CODE: Final = partial(format_html, '<span class="id">{}</span>')
 _MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
@@ -179,6 +181,13 @@ def visible(text: str) -> SafeString:
     if text.isprintable() and not _UNSEEN.search(text):
         return format_html("{}", text)  # nearly every name, and pages have hundreds
     return format_html_join("", "{}", ((piece,) for piece in _mark_unseen(text)))
+
+
+@register.filter
+def with_code(text: str) -> SafeString:
+    """A sentence of ours in which names stand between backticks, as in a terminal: here they are code."""
+    pieces = enumerate(text.split("`"))
+    return format_html_join("", "{}", ((_CODE(plain(piece)) if at % 2 else plain(piece),) for at, piece in pieces))
 
 
 @register.filter

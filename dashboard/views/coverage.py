@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, Final
 
+from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_safe
 
@@ -25,11 +26,17 @@ from dashboard.http import (
 from dashboard.queries.coverage import Coverage, read_coverage
 from dashboard.queries.coverage_file import FilePage, read_file_page
 from dashboard.queries.coverage_files import AtLevel
+from dashboard.queries.covered import write_before
 from dashboard.queries.sentences import write_coverage, write_file
 from dashboard.templatetags.display import plain
 
 _FORMS: Final = ("csv", "json")
 _FIGURES: Final = ("lines_valid", "lines_covered", "branches_valid", "branches_covered")
+_SPANS: Final = {
+    "quarter": ("a quarter", "in a quarter"),
+    "year": ("a year", "in a year"),
+    "all": ("all", "since the first"),
+}
 _SORTS: Final = {"uncovered": "most uncovered lines", "share": "smallest share", "path": "path"}
 
 
@@ -55,7 +62,11 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             filters=filters,
             sentence=write_coverage(found),
             figure=_draw(found),
+            address=settings.BASE_URL.rstrip("/"),
             groups=_offer_choices(found, filters),
+            spans=_offer_spans(found, filters),
+            told_span=_SPANS[filters.span][1],
+            told_since=write_before(found.since, now=found.shown[0].day) if found.since else "",
             trail=[(_name_last(path), filters.write(directory=path)) for path in found.parents],
             root_url=filters.write(directory=""),
             file_query=Filters(branch=filters.branch).write(),
@@ -121,13 +132,22 @@ def _offer_choices(found: Coverage, filters: Filters) -> list[dict[str, Any]]:
     groups = _offer_lanes(found.lanes, found.lane, filters)
     names = [fact.name for fact in found.levels]
     if len(names) > 1 or filters.level:
-        choices = [{"word": "all together", "url": filters.write(level=""), "is_chosen": not filters.level}]
+        choices = [{"word": "all", "url": filters.write(level=""), "is_chosen": not filters.level}]
         choices += [
             {"word": plain(name), "url": filters.write(level=name), "is_chosen": name == filters.level}
             for name in names
         ]
         groups.append({"title": "Level", "choices": choices})
     return groups
+
+
+def _offer_spans(found: Coverage, filters: Filters) -> list[dict[str, Any]]:
+    """How far back the trend goes."""
+    choices = [
+        {"word": word, "url": filters.write(span=span), "is_chosen": filters.span == span}
+        for span, (word, _) in _SPANS.items()
+    ]
+    return [{"title": "Over", "choices": choices}] if found.trends else []
 
 
 def _offer_lanes(lanes: Sequence[str], chosen: str, filters: Filters) -> list[dict[str, Any]]:
@@ -180,8 +200,8 @@ def _name_last(path: str) -> str:
 
 def _spread(levels: Sequence[AtLevel]) -> Iterator[int | str]:
     """The columns of a row level by level; empty where a level has not measured it."""
-    for _, covered in levels:
-        yield from covered[:2] if covered else ("", "")
+    for at in levels:
+        yield from at.covered[:2] if at.covered else ("", "")
 
 
 def _list_ranges(found: FilePage) -> Iterator[Sequence[Any]]:

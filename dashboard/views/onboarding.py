@@ -23,7 +23,7 @@ from dashboard.http import (
     reveal_once,
 )
 from dashboard.queries.onboarding import read_progress
-from dashboard.queries.snippets import write_snippets
+from dashboard.queries.snippets import is_loopback, write_snippets
 from health.audit import record
 from health.models import UploadToken
 
@@ -41,6 +41,7 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
         current="start",
         token=token,
         snippets=write_snippets(address=settings.BASE_URL, token=token),
+        unreachable=settings.BASE_URL if is_loopback(settings.BASE_URL) else "",
         progress=read_progress(project),
     )
     return forget_revealed(request, response)

@@ -5,7 +5,8 @@ somebody else made meanwhile is left alone (`tests/dashboard/test_renames_views.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from django.contrib import messages
@@ -79,42 +80,42 @@ def _answer_with_all(project: Project, form: str) -> HttpResponse:
 @require_login
 def merge(request: HtmxRequest, slug: str) -> HttpResponse:
     """From now on one case with one history."""
-    return _decide(request, slug, states=[State.PROPOSED, State.DISMISSED], decide=merge_cases, is_rebuilt=True)
+    state = State.DISMISSED if request.POST.get("state") == State.DISMISSED else State.PROPOSED
+    return _decide(request, slug, of=state, decide=partial(merge_cases, state=state), said=_MERGED, is_rebuilt=True)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @require_login
 def undo(request: HtmxRequest, slug: str) -> HttpResponse:
     """Two cases again, as if they had never been one."""
-    return _decide(request, slug, states=[State.MERGED], decide=undo_merge, is_rebuilt=True)
+    return _decide(request, slug, of=State.MERGED, decide=undo_merge, said=_UNDONE, is_rebuilt=True)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @require_login
 def dismiss(request: HtmxRequest, slug: str) -> HttpResponse:
     """Not a rename: never proposed again."""
-    return _decide(request, slug, states=[State.PROPOSED], decide=dismiss_proposals, is_rebuilt=False)
+    return _decide(request, slug, of=State.PROPOSED, decide=dismiss_proposals, said=_DISMISSED, is_rebuilt=False)
 
 
-_SAID: Final = {
-    merge_cases: ("One case goes on under its new name.", "{} cases go on under their new names."),
-    undo_merge: ("One case stands under both of its names again.", "{} cases stand under both of their names again."),
-    dismiss_proposals: ("One pair is not proposed again.", "{} pairs are not proposed again."),
-}
+_MERGED: Final = ("One case goes on under its new name.", "{} cases go on under their new names.")
+_UNDONE: Final = ("One case stands under both of its names again.", "{} cases stand under both of their names again.")
+_DISMISSED: Final = ("One pair is not proposed again.", "{} pairs are not proposed again.")
 
 
 def _decide(
-    request: HtmxRequest, slug: str, *, states: Sequence[str], decide: Decide, is_rebuilt: bool
+    request: HtmxRequest, slug: str, *, of: State, decide: Decide, said: tuple[str, str], is_rebuilt: bool
 ) -> HttpResponse:
+    """Carry out a decision about pairs that stand in the state `of`, as its section of the page showed them."""
     if request.method != "POST":  # a decision's address, opened: back to where it is made
         return _back(get_project_or_404(request, slug))
     project = get_project_or_404(request, slug, role=Role.MAINTAINER)
     user = User.objects.get(pk=request.user.pk)
-    n = decide(project.pk, pairs=_choose(project, request.POST, states), user=user)
+    n = decide(project.pk, pairs=_choose(project, request.POST, of), user=user)
     if n and is_rebuilt:
-        # Counts were made of the names before. If the broker is away, that is logged; `manage.py rebuild` helps.
+        # Counts were made of the names before. If the broker is away, that is logged, and the sweeper sees to it.
         transaction.on_commit(lambda: rebuild.delay(project.pk), robust=True)
-    one, several = _SAID[decide]
+    one, several = said
     if n:
         messages.success(request, one if n == 1 else several.format(f"{n:,}"))
     else:
@@ -122,12 +123,12 @@ def _decide(
     return _back(project)
 
 
-def _choose(project: Project, form: QueryDict, states: Sequence[str]) -> list[tuple[int, int]]:
+def _choose(project: Project, form: QueryDict, state: State) -> list[tuple[int, int]]:
     """The pairs a form is about: those it names, or all of the group it names."""
     named = [(int(found[1]), int(found[2])) for text in form.getlist("pair") if (found := _PAIR.fullmatch(text))]
     if named or not (group := form.get("group", "")):
         return named
-    return [(row.old, row.new) for row in list_proposals(project, states=states) if row.group == group]
+    return [(row.old, row.new) for row in list_proposals(project, states=[state]) if row.group == group]
 
 
 def _back(project: Project) -> HttpResponse:

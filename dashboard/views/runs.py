@@ -4,6 +4,7 @@ Called by `dashboard.urls`. Promise: each list works without JavaScript, and its
 (`tests/dashboard/test_runs_views.py`).
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from django.http import HttpResponse
@@ -18,7 +19,6 @@ from dashboard.http import (
     render_page,
     require_login,
 )
-from dashboard.queries.covered import write_levels
 from dashboard.queries.runs import RunLine, RunList, list_runs
 from dashboard.templatetags.display import plain
 from health.rules.lanes import CHANGES
@@ -26,8 +26,9 @@ from health.rules.lanes import CHANGES
 _MOST_LINKS: Final = 8
 _HEAD: Final = (
     *("run", "ran_at", "branch", "pull_request", "commit", "jobs", "outcome", "declared", "executed", "passed"),
-    *("expected_failures", "failed", "errored", "skipped", "new", "still", "fixed", "gone", "seconds", "coverage"),
+    *("expected_failures", "failed", "errored", "skipped", "new", "still", "fixed", "gone", "seconds"),
 )
+_FIGURES: Final = ("lines_valid", "lines_covered", "branches_valid", "branches_covered")
 
 
 @require_safe
@@ -41,9 +42,10 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
     def build() -> HttpResponse:
         runs = list_runs(project, filters)
         if form in ("csv", "json"):
-            return answer_with_table(
-                form=form, name=f"{project.slug}-runs", head=_HEAD, rows=map(_write_row, runs.lines)
-            )
+            levels = sorted({fact.name for line in runs.lines for fact in line.coverage})
+            head = (*_HEAD, *(f"{level}: {figure}" for level in levels for figure in _FIGURES))
+            rows = (_write_row(line, levels) for line in runs.lines)
+            return answer_with_table(form=form, name=f"{project.slug}-runs", head=head, rows=rows)
         return render_page(
             request,
             "dashboard/runs.html",
@@ -60,13 +62,16 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
     return answer_conditionally(request, project=project, build=build)
 
 
-def _write_row(line: RunLine) -> tuple[Any, ...]:
+def _write_row(line: RunLine, levels: Sequence[str]) -> tuple[Any, ...]:
+    """A run as a row: of coverage four figures a level, empty where it measured none."""
+    covered = {fact.name: fact.covered for fact in line.coverage}
     run, counts, changes = line.run, line.run.counts, line.run.changes
     outcome = "no test results" if line.is_bare else run.verdict.word
     where = (run.number, run.ran_at.isoformat(), run.branch, run.pull_request, run.commit, line.what, outcome)
     cases = (counts.declared, counts.executed, counts.passed, counts.xfailed, counts.failed, counts.errored)
     changed = (changes.new, changes.still, changes.fixed, changes.gone)
-    return (*where, *cases, counts.skipped, *changed, counts.seconds, write_levels(line.coverage))
+    measured = (figure for level in levels for figure in covered.get(level, ("",) * len(_FIGURES)))
+    return (*where, *cases, counts.skipped, *changed, counts.seconds, *measured)
 
 
 def _offer_branches(runs: RunList, filters: Filters) -> list[dict[str, Any]]:

@@ -61,7 +61,7 @@ class ProjectForm(forms.Form):
         help_text="The branch the project is judged by. Empty: the one that ran last.",
     )
     run_timeout_minutes = forms.IntegerField(
-        min_value=5,
+        min_value=1,
         max_value=43_200,
         required=False,
         label="Minutes to wait for a run",

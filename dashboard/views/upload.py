@@ -62,7 +62,7 @@ def _answer_with_receipt(upload: Upload) -> JsonResponse:
 @require_http_methods(["GET", "HEAD", "POST"])  # opened, as after a new sign-in, it leads to its page
 @require_login
 def read_again(request: HtmxRequest, slug: str, public_id: UUID) -> HttpResponse:
-    """Put a delivery that came to nothing back in the queue; the sweeper rings for it."""
+    """Put a delivery that failed back in the queue; the sweeper rings for it."""
     project = get_project_or_404(request, slug, role=Role.MAINTAINER)
     upload = find_upload(project, public_id=public_id)
     if upload is None:

@@ -35,11 +35,23 @@ _SHOWN: Final = {
     "": "all",
     "stored": "stored",
     "partial": "partly stored",
-    "failed": "came to nothing",
+    "failed": "failed",  # or given up
     "waiting": "waiting",
 }
 _HEAD: Final = (
-    *("upload", "received_at", "state", "told", "files", "branch", "job", "tests", "coverage_files", "remarks"),
+    *(
+        "upload",
+        "received_at",
+        "state",
+        "told",
+        "files",
+        "branch",
+        "job",
+        "tests",
+        "coverage_files",
+        "remarks",
+        "mistakes",
+    ),
     *("bytes", "attempts", "run"),
 )
 
@@ -77,7 +89,7 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])  # opened, as after a new sign-in, it leads to its page
 @require_login
 def read_all(request: HtmxRequest, slug: str) -> HttpResponse:
-    """Put every delivery that came to nothing for one reason back in the queue; the sweeper rings for them."""
+    """Put every delivery that failed for one reason back in the queue; the sweeper rings for them."""
     project = get_project_or_404(request, slug, role=Role.MAINTAINER)
     if request.method == "POST":
         code = request.POST.get("code", "").replace("\x00", "")
@@ -131,5 +143,5 @@ def _offer(filters: Filters) -> list[dict[str, Any]]:
 
 def _write_row(line: UploadLine) -> tuple[Any, ...]:
     what = (str(line.public_id), line.received_at.isoformat(), line.state, line.told, ", ".join(line.files))
-    where = (line.branch, line.job, line.n_tests, line.n_coverage, line.n_remarks)
+    where = (line.branch, line.job, line.n_tests, line.n_coverage, line.n_remarks, line.n_mistakes)
     return (*what, *where, line.n_bytes, line.attempts, line.run)

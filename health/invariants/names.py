@@ -66,9 +66,10 @@ NAMES: Final = (
         "{} goes by configuration {}, which is not there",
         """
         SELECT x.project_id, x.what, x.configuration FROM (
-            SELECT id AS project_id, 'the project' AS what, configuration FROM health_project
+            SELECT id AS project_id, 'the project' AS what, unnest(ARRAY[configuration, code_owners]) AS configuration
+            FROM health_project
             UNION ALL
-            SELECT project_id, 'upload ' || public_id, configuration FROM health_upload) x
+            SELECT project_id, 'upload ' || public_id, unnest(ARRAY[configuration, code_owners]) FROM health_upload) x
         WHERE x.project_id = ANY(%(projects)s) AND x.configuration IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM health_configuration c
             WHERE c.project_id = x.project_id AND c.number = x.configuration)

@@ -25,6 +25,15 @@ UPLOADS: Final = (
         """,
     ),
     Invariant(
+        "try_forgotten",
+        "upload {} is {} after {} tries, more than it may have: nothing would ever read it or give it up",
+        """
+        SELECT project_id, public_id, state, attempts FROM health_upload
+        WHERE project_id = ANY(%(projects)s) AND state IN ('received', 'retry') AND attempts >= %(most_attempts)s
+          AND next_attempt_at < clock_timestamp() - make_interval(secs => %(patience)s)
+        """,
+    ),
+    Invariant(
         "lease_left_over",
         "upload {} is {} and still has a lease",
         """

@@ -2,6 +2,7 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
+import django.db.models.fields.json
 import django.db.models.functions.datetime
 import health.models.projects
 import uuid
@@ -37,7 +38,9 @@ class Migration(migrations.Migration):
                 ('long_lived_branches', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=255), default=health.models.projects._default_lanes, size=None)),
                 ('revision', models.BigIntegerField(default=0)),
                 ('identity_epoch', models.IntegerField(default=0)),
+                ('counted_epoch', models.IntegerField(default=0)),
                 ('configuration', models.IntegerField(null=True)),
+                ('code_owners', models.IntegerField(null=True)),
                 ('rules_of', models.IntegerField(null=True)),
                 ('run_timeout_minutes', models.IntegerField(default=360)),
                 ('is_sample', models.BooleanField(default=False)),
@@ -184,7 +187,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('state', models.CharField(choices=[('received', 'received'), ('processing', 'processing'), ('retry', 'waiting to retry'), ('stored', 'stored'), ('partial', 'partly stored'), ('failed', 'not understood'), ('dead', 'given up'), ('cancelled', 'cancelled')], default='received', max_length=10)),
+                ('state', models.CharField(choices=[('received', 'waiting'), ('processing', 'being read'), ('retry', 'waiting to try again'), ('stored', 'stored'), ('partial', 'partly stored'), ('failed', 'failed'), ('dead', 'given up'), ('cancelled', 'cancelled')], default='received', max_length=10)),
                 ('idempotency_key', models.CharField(max_length=200)),
                 ('content_digest', models.BinaryField(max_length=32)),
                 ('metadata', models.JSONField(default=dict)),
@@ -194,6 +197,7 @@ class Migration(migrations.Migration):
                 ('n_bytes_plain', models.BigIntegerField(default=0)),
                 ('attempts', models.SmallIntegerField(default=0)),
                 ('next_attempt_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('n_waits', models.SmallIntegerField(db_default=0, help_text='how often it waited for a service')),
                 ('lease_epoch', models.IntegerField(default=0)),
                 ('lease_until', models.DateTimeField(null=True)),
                 ('worker', models.CharField(blank=True, default='', max_length=120)),
@@ -202,7 +206,8 @@ class Migration(migrations.Migration):
                 ('attempt', models.SmallIntegerField(default=1)),
                 ('ran_at', models.DateTimeField(null=True)),
                 ('n_suite_errors', models.IntegerField(default=0)),
-                ('configuration', models.IntegerField(help_text='Configuration.number that travelled with it', null=True)),
+                ('configuration', models.IntegerField(help_text='Configuration.number of its .suitewatch.yml', null=True)),
+                ('code_owners', models.IntegerField(help_text='Configuration.number of its CODEOWNERS', null=True)),
                 ('progress', models.SmallIntegerField(help_text='per cent of its bytes read, while it is processed', null=True)),
                 ('receipt', models.JSONField(null=True)),
                 ('error', models.JSONField(null=True)),
@@ -359,9 +364,10 @@ class Migration(migrations.Migration):
             fields=[
                 ('pk', models.CompositePrimaryKey('project_id', 'number', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('number', models.IntegerField()),
-                ('digest', models.BinaryField(help_text='SHA-256 over both texts', max_length=32)),
-                ('text', models.TextField(help_text='of .suitewatch.yml, as sent')),
-                ('owners_text', models.TextField(help_text='of CODEOWNERS, as sent')),
+                ('digest', models.BinaryField(help_text='SHA-256 over the role and the bytes', max_length=32)),
+                ('role', models.CharField(choices=[('configuration', '.suitewatch.yml'), ('owners', 'CODEOWNERS')], max_length=13)),
+                ('text', models.TextField(help_text='as sent')),
+                ('is_readable', models.BooleanField(help_text='whether anything could be understood; else it is never in force')),
                 ('content', models.JSONField(help_text='what was understood; defaults are left out')),
                 ('warnings', models.JSONField(help_text='what was not, each with line, field, code, message and hint')),
                 ('first_seen_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
@@ -459,7 +465,7 @@ class Migration(migrations.Migration):
                 ('ordered_at', models.DateTimeField()),
                 ('ran_at', models.DateTimeField()),
                 ('day', models.DateField(help_text="of ran_at, in the project's time zone")),
-                ('is_partial', models.BooleanField()),
+                ('is_partial', models.BooleanField(help_text='of a report, or as long as the run is incomplete')),
                 ('n_files', models.IntegerField()),
                 ('lines_valid', models.BigIntegerField()),
                 ('lines_covered', models.BigIntegerField()),
@@ -533,6 +539,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='upload',
             index=models.Index(fields=['project', 'run'], name='upload_of_run'),
+        ),
+        migrations.AddIndex(
+            model_name='upload',
+            index=models.Index(models.F('project'), django.db.models.fields.json.KeyTextTransform('run_id', 'metadata'), condition=models.Q(('state__in', ['received', 'retry', 'processing', 'failed', 'dead'])), name='upload_names_run'),
         ),
         migrations.AddConstraint(
             model_name='upload',

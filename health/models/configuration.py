@@ -1,7 +1,7 @@
 """What `.suitewatch.yml` and CODEOWNERS said, commit by commit, and which of it is in force.
 
-Written by `ingest.configuration`, read by rules and pages. `Upload.configuration` ties a delivery (and so its run and
-commit) to the text that travelled with it; `Project.configuration` is the one whose rules name suites and levels.
+Written by `ingest.configuration`, read by rules and pages. `configuration` and `code_owners` of an upload tie
+its delivery (and so its run and commit) to what travelled with it; those of the project are the two in force.
 """
 
 from django.db import models
@@ -11,14 +11,19 @@ from health.models.projects import Project
 
 
 class Configuration(models.Model):
-    """One content of the two files; the same content again is the same row."""
+    """One content of one of the two files; the same content again is the same row."""
+
+    class Role(models.TextChoices):
+        CONFIGURATION = "configuration", ".suitewatch.yml"
+        OWNERS = "owners", "CODEOWNERS"
 
     pk = models.CompositePrimaryKey("project_id", "number")
     project = models.ForeignKey(Project, models.CASCADE, related_name="+")
     number = models.IntegerField()
-    digest = models.BinaryField(max_length=32, help_text="SHA-256 over both texts")
-    text = models.TextField(help_text="of .suitewatch.yml, as sent")
-    owners_text = models.TextField(help_text="of CODEOWNERS, as sent")
+    digest = models.BinaryField(max_length=32, help_text="SHA-256 over the role and the bytes")
+    role = models.CharField(max_length=13, choices=Role.choices)
+    text = models.TextField(help_text="as sent")
+    is_readable = models.BooleanField(help_text="whether anything could be understood; else it is never in force")
     content = models.JSONField(help_text="what was understood; defaults are left out")
     warnings = models.JSONField(help_text="what was not, each with line, field, code, message and hint")
     first_seen_at = models.DateTimeField(db_default=Now())

@@ -57,7 +57,7 @@ class RunCoverage(models.Model):
     ordered_at = models.DateTimeField()
     ran_at = models.DateTimeField()
     day = models.DateField(help_text="of ran_at, in the project's time zone")
-    is_partial = models.BooleanField()
+    is_partial = models.BooleanField(help_text="of a report, or as long as the run is incomplete")
     n_files = models.IntegerField()
     lines_valid = models.BigIntegerField()
     lines_covered = models.BigIntegerField()

@@ -40,8 +40,12 @@ class Project(models.Model):
     revision = models.BigIntegerField(default=0)
     # Bumped whenever a case's number changes its meaning; a worker's name cache is only good for one epoch.
     identity_epoch = models.IntegerField(default=0)
-    # Configuration.number whose rules name suites and levels: the default branch's newest.
+    # The identity epoch the figures were counted in: an earlier one while the rebuild after a merge is due.
+    counted_epoch = models.IntegerField(default=0)
+    # Configuration.number of the .suitewatch.yml in force: the newest of the default branch that could be read.
     configuration = models.IntegerField(null=True)
+    # Configuration.number of the CODEOWNERS in force.
+    code_owners = models.IntegerField(null=True)
     # Configuration.number whose rules the cases and the figures follow: another one while a rebuild is due.
     rules_of = models.IntegerField(null=True)
     # A run that waits for shards or jobs is closed, as incomplete, when nothing came for so long.
@@ -50,6 +54,11 @@ class Project(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     memberships: "models.Manager[Membership]"
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether its figures know of the last merge or undo of a rename."""
+        return self.counted_epoch == self.identity_epoch
 
 
 class Membership(models.Model):

@@ -190,7 +190,11 @@ class RenameProposal(models.Model):
 
 
 class Tile(models.Model):
-    """Up to 512 consecutive cases of one upload: one outcome byte and one 16-bit duration each. Never updated."""
+    """Up to 512 consecutive cases of one upload: one outcome byte and one 16-bit duration each.
+
+    What it says of them is never updated; where it belongs may be: its `attempt` (health.attempts), its `series`
+    (health.lanes).
+    """
 
     pk = models.CompositePrimaryKey("project_id", "series", "block", "run", "upload")
     project = models.ForeignKey(Project, models.CASCADE, related_name="+", db_index=False, db_constraint=False)

@@ -7,7 +7,8 @@ Promise: a row and its payload are committed together, before CI is answered.
 import uuid
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Now
 
 from health.models.projects import Project
@@ -19,12 +20,14 @@ class Upload(models.Model):
     """One delivery: what arrived, where it stands, and the receipt of what became of it."""
 
     class State(models.TextChoices):
-        RECEIVED = "received", "received"
-        PROCESSING = "processing", "processing"
-        RETRY = "retry", "waiting to retry"
+        """Each with the one word every page uses for it (docs/uploads.md)."""
+
+        RECEIVED = "received", "waiting"
+        PROCESSING = "processing", "being read"
+        RETRY = "retry", "waiting to try again"
         STORED = "stored", "stored"
         PARTIAL = "partial", "partly stored"
-        FAILED = "failed", "not understood"
+        FAILED = "failed", "failed"
         DEAD = "dead", "given up"
         CANCELLED = "cancelled", "cancelled"
 
@@ -43,6 +46,8 @@ class Upload(models.Model):
     n_bytes_plain = models.BigIntegerField(default=0)
 
     attempts = models.SmallIntegerField(default=0)
+    # Since it was sent, or somebody had it read again.
+    n_waits = models.SmallIntegerField(db_default=0, help_text="how often it waited for a service")
     next_attempt_at = models.DateTimeField(db_default=Now())
     lease_epoch = models.IntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
@@ -54,7 +59,8 @@ class Upload(models.Model):
     attempt = models.SmallIntegerField(default=1)
     ran_at = models.DateTimeField(null=True)
     n_suite_errors = models.IntegerField(default=0)
-    configuration = models.IntegerField(null=True, help_text="Configuration.number that travelled with it")
+    configuration = models.IntegerField(null=True, help_text="Configuration.number of its .suitewatch.yml")
+    code_owners = models.IntegerField(null=True, help_text="Configuration.number of its CODEOWNERS")
     progress = models.SmallIntegerField(null=True, help_text="per cent of its bytes read, while it is processed")
     receipt = models.JSONField(null=True)
     error = models.JSONField(null=True)
@@ -86,6 +92,13 @@ class Upload(models.Model):
             models.Index(fields=["lease_until"], name="upload_leased", condition=Q(state="processing")),
             models.Index(fields=["project", "-id"], name="upload_newest"),
             models.Index(fields=["project", "run"], name="upload_of_run"),
+            # Those that name a run and are no part of it; asked whenever the run is summed up.
+            models.Index(
+                F("project"),
+                KeyTextTransform("run_id", "metadata"),
+                name="upload_names_run",
+                condition=Q(state__in=["received", "retry", "processing", "failed", "dead"]),
+            ),
         ]
 
 

@@ -97,20 +97,6 @@ def mark_flags(flags: npt.NDArray[np.bool_]) -> LineSet:
     return LineSet.from_bytes(np.packbits(flags, bitorder="little").tobytes())
 
 
-def n_lines(bitmap: LineSet | Bitmap) -> int:
-    """How many lines are in a bitmap."""
-    return len(_to_set(bitmap))
-
-
-def list_ranges(bitmap: LineSet | Bitmap) -> list[tuple[int, int]]:
-    """The lines of a bitmap as runs (first, last)."""
-    return _to_set(bitmap).list_ranges()
-
-
-def _to_set(bitmap: LineSet | Bitmap) -> LineSet:
-    return bitmap if isinstance(bitmap, LineSet) else LineSet.from_bytes(bitmap)
-
-
 class Totals(NamedTuple):
     """Counts of lines and branches, covered of valid."""
 

@@ -18,6 +18,8 @@ IS_SOURCE: Final = re.compile(rf"\.(?:{_SOURCE})\Z", re.IGNORECASE)
 _JVM: Final = frozenset({"java", "kotlin", "scala", "groovy"})
 _LITERAL = re.compile(r"[^*?]")
 _END: Final = r"(?=/|\Z)"
+# No repository nests so deeply, and each folder is a step for each `**` of each rule.
+_MOST_FOLDERS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,4 +121,8 @@ def list_places(namespace: str, *, suites: Sequence[str], class_name: str) -> Pl
     if folder:
         written += [f"{folder}/{path}" for path in written]
         derived += [f"{folder}/{path}" for path in derived]
-    return Places(tuple(written), tuple(derived))
+    return Places(_leave_out_deep(written), _leave_out_deep(derived))
+
+
+def _leave_out_deep(paths: Sequence[str]) -> tuple[str, ...]:
+    return tuple(path for path in paths if path.count("/") <= _MOST_FOLDERS)

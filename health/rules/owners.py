@@ -40,7 +40,7 @@ def compile_owners(content: Mapping[str, Any]) -> Owners:
     rules = tuple(
         (compile_selector(rule, results=("owners",)), tuple(rule["owners"])) for rule in content.get("owners", ())
     )
-    return Owners(rules, tuple(_compile_section(section["rules"]) for section in content.get("code_owners", ())))
+    return Owners(rules, tuple(map(_compile_section, content.get("code_owners", ()))))
 
 
 def find_owners(content: Mapping[str, Any], case: CaseParts) -> Owned:
@@ -48,11 +48,16 @@ def find_owners(content: Mapping[str, Any], case: CaseParts) -> Owned:
     return compile_owners(content).find(case)
 
 
-def _compile_section(lines: Sequence[Mapping[str, Any]]) -> tuple[tuple[PathGlob, Owned | None], ...]:
-    return tuple(
-        (_compile_line(line["pattern"]), None if line.get("excluded") else tuple(line["owners"]))
-        for line in reversed(lines)
-    )
+def _compile_section(section: Mapping[str, Any]) -> tuple[tuple[PathGlob, Owned | None], ...]:
+    defaults = [tuple(owners) for owners in section.get("defaults", ())]
+    return tuple((_compile_line(line["pattern"]), _read_owned(line, defaults)) for line in reversed(section["rules"]))
+
+
+def _read_owned(line: Mapping[str, Any], defaults: Sequence[Owned]) -> Owned | None:
+    """Who owns what fits a line: those it names, else those of its heading; None takes it out of the section."""
+    if line.get("excluded"):
+        return None
+    return defaults[line["default"]] if "default" in line else tuple(line["owners"])
 
 
 def _compile_line(pattern: str) -> PathGlob:

@@ -6,13 +6,12 @@ Promise: any text gives an answer and never an error; what is good in it is used
 """
 
 from ingest.configuration.reading import ConfigurationRead, decode_text, read_configuration
-from ingest.configuration.remarks import CONFIGURATION, OWNERS, Remark
+from ingest.configuration.remarks import CONFIGURATION, OWNERS
 
 __all__ = [
     "CONFIGURATION",
     "OWNERS",
     "ConfigurationRead",
-    "Remark",
     "decode_text",
     "read_configuration",
 ]

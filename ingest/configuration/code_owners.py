@@ -16,40 +16,62 @@ _OWNER = re.compile(r"@{1,2}[^\s@]\S*|[^\s@]+@[^\s@]+")
 # A blank that is escaped belongs to the pattern.
 _WORDS = re.compile(r"(?:\\.|[^\s\\])+|\\")
 _LONGEST: Final = 500
+_MOST_SECTIONS: Final = 500
+_MOST_RULES: Final = 3_000
 
 
 @dataclass(slots=True)
 class _Section:
+    """Lines under one name. `defaults` are the owners its headings named, each time it began, for lines without any."""
+
     name: str = ""
-    owners: list[str] = field(default_factory=list)
+    defaults: list[list[str]] = field(default_factory=list)
     rules: list[dict[str, Any]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is kept; owners of a heading are written once, however many lines go by them."""
+        named: dict[str, Any] = {"section": self.name} if self.name else {}
+        if any("default" in rule for rule in self.rules):
+            named["defaults"] = self.defaults
+        return named | {"rules": self.rules}
 
 
 def read_code_owners(text: str, *, remarks: Remarks) -> list[dict[str, Any]]:
     """The sections of the file that hold a rule; what stands before the first heading has no name."""
-    sections = [_Section()]
+    section = _Section()
+    sections: dict[str | None, _Section] = {None: section}
+    n_rules = 0
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue
         heading = _SECTION.fullmatch(_cut_comment(stripped)) if stripped.startswith(("[", "^[")) else None
         if heading:
-            name = heading["name"].strip()
-            owners = _read_owners(_WORDS.findall(heading["owners"] or ""), number, remarks)
-            # A heading that comes again goes on with its section.
-            known = next((s for s in sections if s.name and s.name.lower() == name.lower()), None)
-            if known:
-                sections.remove(known)
-            section = known or _Section(name)
-            section.owners = owners or section.owners
-            sections.append(section)
+            section = _open_section(sections, heading["name"].strip(), number, remarks)
+            if owners := _read_owners(_WORDS.findall(heading["owners"] or ""), number, remarks):
+                section.defaults.append(owners)
+        elif n_rules == _MOST_RULES:
+            told = f"More than {_MOST_RULES:,} lines are too many; this one and those behind it are left out."
+            remarks.add("owners_invalid", told, line=number, hint="Name folders instead of single files.")
+            break
         else:
-            _read_line(_cut_comment(stripped), number, sections[-1], remarks)
-    return [
-        {"rules": section.rules} | ({"section": section.name} if section.name else {})
-        for section in sections
-        if section.rules
-    ]
+            n_rules += 1
+            _read_line(_cut_comment(stripped), number, section, remarks)
+    return [section.to_json() for section in sections.values() if section.rules]
+
+
+def _open_section(sections: dict[str | None, _Section], name: str, number: int, remarks: Remarks) -> _Section:
+    """The section of this name, which goes on where its heading comes again."""
+    known = sections.get(name.lower())
+    if known is not None:
+        return known
+    section = _Section(name)
+    if len(sections) > _MOST_SECTIONS:
+        told = f"More than {_MOST_SECTIONS} sections are too many; this one is left out."
+        remarks.add("owners_invalid", told, line=number, hint="Join sections that have the same owners.")
+    else:
+        sections[name.lower()] = section
+    return section
 
 
 def _cut_comment(line: str) -> str:
@@ -72,7 +94,9 @@ def _read_line(line: str, number: int, section: _Section, remarks: Remarks) -> N
         if words and not owners:
             return  # taken as "nobody", the line would take files from their owners
         # Without owners of its own a line has those of its section; outside of one it says that nobody owns the file.
-        section.rules.append({"pattern": pattern, "owners": owners or section.owners})
+        is_default = not owners and section.defaults
+        named: dict[str, Any] = {"default": len(section.defaults) - 1} if is_default else {"owners": owners}
+        section.rules.append({"pattern": pattern, **named})
 
 
 def _read_owners(words: list[str], number: int, remarks: Remarks) -> list[str]:

@@ -7,26 +7,32 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingest.configuration.code_owners import read_code_owners
-from ingest.configuration.remarks import CONFIGURATION, OWNERS, Remark, Remarks
+from ingest.configuration.remarks import CONFIGURATION, OWNERS, Remarks
 from ingest.configuration.shapes import read_shape
 from ingest.configuration.yaml_nodes import YamlError, read_nodes
+from ingest.remarks import Remark
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationRead:
-    """What was understood, without defaults, and what was not."""
+    """What was understood, without defaults, and what was not.
+
+    Of an unreadable `.suitewatch.yml` nothing was understood, which is not the same as one that says nothing.
+    """
 
     content: dict[str, Any]
     warnings: list[Remark]
+    is_readable: bool = True
 
 
 def read_configuration(text: str, owners_text: str = "") -> ConfigurationRead:
     """Read `.suitewatch.yml` and CODEOWNERS; an empty text is a file that is not there."""
     remarks, about_owners = Remarks(CONFIGURATION), Remarks(OWNERS)
-    content = _order(_read_yaml(text, remarks))
+    values = _read_yaml(text, remarks)
+    content = _order(values or {})
     if code_owners := read_code_owners(owners_text, remarks=about_owners):
         content["code_owners"] = code_owners
-    return ConfigurationRead(content, remarks.list_all() + about_owners.list_all())
+    return ConfigurationRead(content, remarks.list_all() + about_owners.list_all(), values is not None)
 
 
 def decode_text(data: bytes, *, file: str) -> tuple[str, list[Remark]]:
@@ -41,15 +47,19 @@ def decode_text(data: bytes, *, file: str) -> tuple[str, list[Remark]]:
     return text.replace("\x00", "\N{REPLACEMENT CHARACTER}"), remarks.list_all()
 
 
-def _read_yaml(text: str, remarks: Remarks) -> dict[str, Any]:
+def _read_yaml(text: str, remarks: Remarks) -> dict[str, Any] | None:
+    """The values of the file; None when nothing in it could be understood."""
     try:
         root, second = read_nodes(text)
     except YamlError as problem:
         remarks.add(problem.code, problem.message, line=problem.line, column=problem.column)
-        return {}
+        return None
     if second is not None:
         remarks.add("configuration_invalid", "A second document begins here; only the first is read.", line=second)
-    return read_shape(root, remarks=remarks) if root else {}
+    values = read_shape(root, remarks=remarks) if root else {}
+    if values is None:
+        remarks.add_about_all("configuration_unreadable", "Nothing in the file could be understood.")
+    return values
 
 
 def _order(values: dict[str, Any]) -> dict[str, Any]:

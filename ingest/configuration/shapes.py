@@ -38,10 +38,12 @@ def load_schema() -> dict[str, Any]:
     return schema
 
 
-def read_shape(root: Node, *, remarks: Remarks) -> dict[str, Any]:
-    """The values of a whole file as far as they fit the schema."""
-    value = _Reader(remarks).read(root, load_schema(), "")
-    return value if isinstance(value, dict) else {}
+def read_shape(root: Node, *, remarks: Remarks) -> dict[str, Any] | None:
+    """The values of a whole file as far as they fit the schema; None when it says something and nothing fits."""
+    reader = _Reader(remarks)
+    value = reader.read(root, load_schema(), "")
+    values = value if isinstance(value, dict) else {}
+    return values if values or not reader.faults else None
 
 
 class _Reader:
@@ -105,7 +107,7 @@ class _Reader:
 
     def _refuse_key(self, key: Node, properties: Mapping[str, Any], where: str) -> None:
         name = key.text if key.kind not in ("object", "array") else f"{key.words} as a key"
-        near = difflib.get_close_matches(key.text, properties, n=1)
+        near = [] if self.remarks.is_full else difflib.get_close_matches(key.text, properties, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(properties)}."
         self._refuse(key, where, f"{name[:80]} is not known here.", code="unknown_key", hint=hint)
 

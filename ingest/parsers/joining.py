@@ -12,7 +12,8 @@ from health.rules.identity import PART
 from ingest.parsers.notes import HINTS
 from ingest.parsers.repeats import name_case
 from ingest.parsers.texts import TextStore, inflate_texts
-from ingest.parsers.types import ElementCounts, ParsedReport, ReportWarning
+from ingest.parsers.types import ElementCounts, ParsedReport
+from ingest.remarks import Remark
 
 
 def join_reports(reports: Sequence[ParsedReport]) -> ParsedReport:
@@ -61,7 +62,7 @@ def _number_siblings(joined: ParsedReport, sizes: list[int]) -> None:
         highest |= here
         start += size
     message = f"{example!r} stands in several files of this upload."
-    joined.warnings.append(ReportWarning("repeated_name", message, None, None, HINTS["repeated_name"], n_repeated))
+    joined.warnings.append(Remark("repeated_name", message, None, None, HINTS["repeated_name"], n_repeated))
 
 
 def _split_occurrence(key: str) -> tuple[str, int]:

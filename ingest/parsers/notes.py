@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ingest.parsers.types import ReportWarning
+from ingest.remarks import Remark
 
 HINTS: Final[dict[str, str]] = {
     "attempts_merged": "The last attempt decides. A test whose tear-down broke as well has failed.",
@@ -85,7 +85,7 @@ class Notes:
 
     def close(
         self, *, case_places: Mapping[int, tuple[int, int]], suite_places: Mapping[int, tuple[int, int]]
-    ) -> list[ReportWarning]:
+    ) -> list[Remark]:
         """The warnings in the order of the file, with the places that were looked up as (line, column)."""
         warnings = []
         for code, note in self._notes.items():
@@ -94,5 +94,5 @@ class Notes:
                 line, column = case_places.get(note.case, (None, None))
             elif line is None and note.suite is not None:
                 line, column = suite_places.get(note.suite, (None, None))
-            warnings.append(ReportWarning(code, note.message, line, column, HINTS[code], note.count))
+            warnings.append(Remark(code, note.message, line, column, HINTS[code], note.count))
         return sorted(warnings, key=lambda warning: (warning.line or 0, warning.column or 0, warning.code))

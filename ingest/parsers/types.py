@@ -4,9 +4,9 @@ Filled by `ingest.parsers`, read by `ingest.pipeline`, `ingest.store` and the `i
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from ingest.errors import IngestError
+from ingest.remarks import Remark
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,29 +79,6 @@ class SuiteError:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReportWarning:
-    """Something a person should know about a file that was read all the same; the first of `count` places."""
-
-    code: str
-    message: str
-    line: int | None
-    column: int | None
-    hint: str
-    count: int = 1
-
-    def to_json(self) -> dict[str, Any]:
-        """The warning's public form."""
-        return {
-            "line": self.line,
-            "column": self.column,
-            "code": self.code,
-            "message": self.message,
-            "hint": self.hint,
-            "count": self.count,
-        }
-
-
 @dataclass(slots=True)
 class ParsedReport:
     """One report, or several joined: a column entry per case in `keys`, `outcomes` and `seconds`.
@@ -120,7 +97,7 @@ class ParsedReport:
     texts: bytes = b""
     suites: list[SuiteInfo] = field(default_factory=list)
     suite_errors: list[SuiteError] = field(default_factory=list)
-    warnings: list[ReportWarning] = field(default_factory=list)
+    warnings: list[Remark] = field(default_factory=list)
     truncated: IngestError | None = None
     merged: int = 0
     rejected: int = 0

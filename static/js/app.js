@@ -57,7 +57,15 @@
 
   applyTheme(chosenTheme());
 
+  // On a narrow screen the line of pages scrolls: the page one is on must be in sight.
+  function showCurrentPage() {
+    const pages = document.querySelector(".pages");
+    const current = pages?.querySelector("[aria-current]");
+    if (current) pages.scrollLeft = current.offsetLeft - pages.offsetLeft - (pages.clientWidth - current.offsetWidth) / 2;
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
+    showCurrentPage();
     wake(document);
     applyTheme(chosenTheme());
   });

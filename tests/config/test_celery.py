@@ -1,9 +1,14 @@
 """The Celery app: what it refuses, what it routes, what it promises the web process."""
 
+import os
+import subprocess
+import sys
+
 import pytest
+from celery import signals
 from django.conf import settings as django_settings
 
-from config.celery import app, refuse_without_broker
+from config.celery import app, limit_memory, refuse_without_broker
 
 
 def test_a_worker_without_a_broker_refuses_to_start(settings):
@@ -38,3 +43,19 @@ def test_each_route_leads_to_a_queue_that_the_worker_serves():
     served = set(WORKER[WORKER.index("--queues") + 1].split(","))
     assert {route["queue"] for route in django_settings.CELERY_TASK_ROUTES.values()} <= served
     assert set(django_settings.CELERY_TASK_QUEUES) == served
+
+
+def test_a_child_has_a_limit_of_memory():
+    code = (
+        "import resource, django; django.setup(); from config.celery import limit_memory; limit_memory(); "
+        "print(resource.getrlimit(resource.RLIMIT_DATA)[0])\n"
+        "try: bytearray(2**30)\n"
+        "except MemoryError: print('refused')"
+    )
+    given = os.environ | {"SUITEWATCH_WORKER_MAX_MEMORY_MB": "512"}
+    done = subprocess.run([sys.executable, "-c", code], env=given, capture_output=True, text=True, check=False)
+    assert (done.stdout.split(), done.stderr) == ([str(512 * 2**20), "refused"], "")
+
+
+def test_each_child_is_limited_when_it_starts():
+    assert limit_memory in [receiver() for _, receiver in signals.worker_process_init.receivers]

@@ -48,6 +48,15 @@ def client_of(settings: Any) -> Any:
         ("198.51.100.0/24, 10.0.0.2", "10.0.0.2", "1.2.3.4, 203.0.113.9, 198.51.100.3", "203.0.113.9", True),
         ("198.51.100.0/24", "10.0.0.2", "203.0.113.9", "10.0.0.2", False),
         ("10.0.0.2", "10.0.0.2", "10.0.0.2, 10.0.0.2", "10.0.0.2", True),
+        # A socket that listens on IPv6 names an IPv4 peer so.
+        ("yes", "::ffff:10.0.0.1", "203.0.113.9", "203.0.113.9", True),
+        ("10.0.0.2", "::ffff:10.0.0.2", "::ffff:203.0.113.9, ::ffff:10.0.0.2", "203.0.113.9", True),
+        ("yes", "::ffff:198.51.100.9", "203.0.113.9", "::ffff:198.51.100.9", False),
+        # Some proxies write the port behind the address.
+        ("10.0.0.0/8", "10.0.0.2", "203.0.113.9:4711, 10.0.0.3:80", "203.0.113.9", True),
+        ("yes", "::1", "[2001:db8::7]:4711", "2001:db8::7", True),
+        ("yes", "::1", "[2001:db8::7]", "2001:db8::7", True),
+        ("yes", "::1", "1.2.3.4:x", "::1", True),
     ],
 )
 def test_whose_word_counts(client_of: Any, value: str, peer: str, said: str, client: str, is_believed: bool) -> None:

@@ -62,6 +62,16 @@ def test_colours_are_for_those_who_asked(log):
     assert log.getvalue().endswith("\033[0m hello\n")
 
 
+def test_lines_can_be_left_out_for_a_while_and_are_kept_for_a_report(parent, log):
+    talks = "print('12:00 INFO ingest: upload 1 received'); print('12:00 WARNING ingest: slow')"
+    with parent.hush(" INFO ", '"level": "INFO"'):
+        status, last_lines = parent.run(service(talks))
+    assert (status, log.getvalue()) == (0, "child      │ 12:00 WARNING ingest: slow\n")
+    assert "upload 1 received" in last_lines
+    parent.run(service(talks))
+    assert log.getvalue().count("INFO") == 1
+
+
 def test_start_waits_until_the_child_is_ready(parent):
     asked = []
     parent.start(service(FOREVER, is_ready=lambda: asked.append(1) or len(asked) > 2))

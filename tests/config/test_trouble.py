@@ -156,9 +156,9 @@ def test_a_wrong_method_under_api_has_the_one_shape_too_and_names_the_right_ones
     assert visitor.get("/only-post").content == b""
 
 
-def test_each_code_is_on_the_public_list_with_its_status():
+def test_each_code_is_on_the_public_list_with_its_status_and_hint():
     found = [value for value in vars(trouble).values() if isinstance(value, trouble.Trouble)]
-    assert {each.code for each in found} <= set(HINTS)
+    assert {each.code: each.hint for each in found} == {each.code: HINTS[each.code] for each in found}
     assert {each.code: each.status for each in found} == {each.code: door._STATUS.get(each.code, 400) for each in found}
 
 

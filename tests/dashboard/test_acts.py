@@ -50,10 +50,17 @@ def tell(project: Project, **entry: Any) -> Act:
          ("bob", "viewer → owner")),
         ({"action": "member.removed", "subject": "bob", "detail": {"before": "viewer"}}, ("bob", "was viewer")),
         ({"action": "member.added", "subject": "bob", "detail": {"after": "viewer"}}, ("bob", "viewer")),
-        ({"action": "uploads.retried", "subject": "not_xml", "detail": {"n": 3}}, ("not XML", "three of them")),
+        ({"action": "uploads.retried", "subject": "not_xml", "detail": {"n": 3}}, ("not XML", "three deliveries")),
         ({"action": "project.changed", "subject": "time_zone", "detail": {"before": "UTC", "after": "Asia/Tokyo"}},
          ("time zone", "UTC → Asia/Tokyo")),
-        ({"action": "run.timed_out", "subject": "run 4"}, ("run 4", "")),
+        ({"action": "run.timed_out", "subject": "run 4", "detail": {"missing": "It lacks two of 4 shards"}},
+         ("run 4", "It lacks two of 4 shards")),
+        ({"action": "configuration.in_force", "subject": "configuration 3",
+          "detail": {"before": 2, "after": 3, "commit": "a" * 40, "run": 12}},
+         ("configuration 3", "came with run 12 of commit aaaaaaaa; number 2 until then")),
+        ({"action": "owners.in_force", "subject": "CODEOWNERS 1",
+          "detail": {"before": None, "after": 1, "commit": "b" * 40}},
+         ("CODEOWNERS 1", "came with commit bbbbbbbb; the first one")),
     ],
 )  # fmt: skip
 def test_an_act_in_words(project: Project, entry: dict[str, Any], words: tuple[str, str]) -> None:
@@ -64,8 +71,12 @@ def test_an_act_in_words(project: Project, entry: dict[str, Any], words: tuple[s
 
 def test_a_delivery_is_a_link_and_an_act_nobody_foresaw_has_its_own_name(project: Project) -> None:
     upload = a_received_upload(project)
-    act = tell(project, action="upload.retried", subject=str(upload.public_id), detail={"code": "not_xml"})
-    assert (act.upload, act.subject, act.change) == (upload.public_id, "", "after: not XML")
+    detail = {"code": "not_xml", "received_at": "2026-03-02T09:05:00+00:00"}
+    act = tell(project, action="upload.retried", subject=str(upload.public_id), detail=detail)
+    assert (act.upload, act.subject) == (upload.public_id, "the delivery of 2 Mar 2026, 09:05")
+    assert act.change == "after: not XML"
+    old = tell(project, action="upload.retried", subject=str(upload.public_id), detail={"code": "not_xml"})
+    assert old.subject == "a delivery"
     assert tell(project, action="upload.retried", subject="no uuid").upload is None
     assert tell(project, action="thing.taken_back", subject="x").what == "thing, taken back"
 
@@ -162,7 +173,7 @@ def test_the_page_is_paged(
 ) -> None:
     for k in range(n):
         record(project.pk, actor="ann", action="token.created", subject=f"token {k}")
-    with django_assert_max_num_queries(6):  # session, user, membership, members, tokens, history
+    with django_assert_max_num_queries(7):  # session, user, membership, members, tokens, history, configuration
         page = ann.get(PAGE).text
     assert ("Nothing was changed yet." in page) is (n == 0)
     assert page.count(">made a token</td>") == min(n, acts.N_ROWS)
@@ -173,3 +184,17 @@ def test_the_page_is_paged(
         assert "token 39" in older
         assert "token 40" not in older
         assert ">Newest</a>" in older
+
+
+@pytest.mark.parametrize(
+    ("entry", "run"),
+    [
+        ({"action": "run.finished", "subject": "run 4"}, 4),
+        ({"action": "run.finished", "subject": "run 99 of github"}, None),
+        ({"action": "configuration.in_force", "subject": "configuration 3", "detail": {"run": 12}}, 12),
+        ({"action": "token.created", "subject": "7"}, None),
+    ],
+)
+def test_an_act_about_a_run_leads_to_it(ann: Client, project: Project, entry: dict[str, Any], run: int | None) -> None:
+    assert tell(project, **entry).run == run
+    assert (f'<a href="/p/click/runs/{run}/">{entry["subject"]}</a>' in ann.get(PAGE).text) is (run is not None)

@@ -35,8 +35,8 @@ def test_a_green_branch_needs_nobody() -> None:
     project = a_project()
     for hour in (0, 1):
         a_run(project, green(), hour=hour)
-    assert read(project) == Attention((), 0)
-    assert read(a_project()) == Attention((), 0)
+    assert read(project) == Attention(())
+    assert read(a_project()) == Attention(())
 
 
 def test_a_new_failure_says_since_when_and_what_it_said() -> None:
@@ -70,7 +70,24 @@ def test_a_family_is_one_row_and_the_rest_another() -> None:
     assert [(len(row.cases), row.n_unnamed) for row in rows] == [(3, 2), (1, 0), (3, 0)]
 
 
-def test_the_worst_comes_first_and_what_is_beyond_seven_is_counted() -> None:
+def test_what_newly_broke_comes_before_what_never_held() -> None:
+    project = a_project()
+    a_run(project, {"docs::a": "fail", "docs::b": "error"}, hour=0, job="docs")
+    a_run(project, green(), hour=1)
+    a_run(project, green(case2="fail"), hour=2)
+    assert words(project) == ["new failure", "1 error", "1 failure"]
+
+
+def test_what_is_new_in_one_of_several_jobs_is_said_so() -> None:
+    project = a_project()
+    for hour in range(2):
+        a_run(project, green(case2="fail"), hour=hour, variant="3.11", run_id=str(hour))
+        a_run(project, green(case2="fail" if hour else "pass"), hour=hour, variant="3.12", run_id=str(hour))
+    row = only(project)
+    assert (row.word, row.evidence) == ("still failing", "2 runs in a row; in 2 of 2 jobs, new in one of them")
+
+
+def test_the_worst_comes_first_and_the_rest_is_behind() -> None:
     project = a_project()
     a_run(project, green(12, case1="fail"), hour=0)
     a_run(
@@ -86,7 +103,7 @@ def test_the_worst_comes_first_and_what_is_beyond_seven_is_counted() -> None:
         *("new failure", "new failure", "new failure"),
         *("new error", "still failing", "2 suite errors", "1 gone"),
     ]
-    assert attention.n_more == 2
+    assert [row.word for row in attention.more] == ["flaky", "failed"]
 
 
 def test_no_test_speaks_for_others_that_said_something_else() -> None:
@@ -144,14 +161,14 @@ def test_each_job_is_told_apart_where_there_are_several() -> None:
     assert row.evidence == "passed in run 1; in 1 of 2 jobs"
 
 
-def test_a_refused_delivery_is_told_until_a_good_one_of_its_job_came() -> None:
+def test_a_failed_delivery_is_told_until_a_good_one_of_its_job_came() -> None:
     project = a_project()
     a_run(project, green(), hour=0)
     refused = a_received_upload(project, job="tests", branch="main")
     error = {"code": "not_xml", "message": "page.html is not XML.", "hint": ""}
     Upload.objects.filter(pk=refused.pk).update(state="failed", error=error)
     row = only(project)
-    assert (row.word, row.told, row.action) == ("not understood", "page.html is not XML.", "Read the receipt")
+    assert (row.word, row.told, row.action) == ("failed", "page.html is not XML.", "Read the receipt")
     assert row.url == f"/p/{project.slug}/uploads/{refused.public_id}/"
     a_run(project, green(), hour=1)
     assert words(project) == []

@@ -1,6 +1,6 @@
 """What pages say of coverage: shares, differences, and which run stands for a branch or is compared with."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -12,6 +12,7 @@ from dashboard.queries.covered import (
     read_of_run,
     read_of_runs,
     sum_covered,
+    write_before,
     write_levels,
     write_points,
 )
@@ -42,6 +43,19 @@ def test_a_difference_is_that_of_the_shares_as_they_are_written() -> None:
     assert change.tenths == 31
     assert compare(Covered(), Covered(10, 1), run=3, day=DAY) is None
     assert compare(Covered(10, 1), Covered(), run=3, day=DAY) is None
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        (0, "on the first day measured, 2 Mar 2026"),
+        (29, "on the first day measured, 2 Mar 2026"),
+        (30, "about a month before, on 2 Mar 2026"),
+        (46, "46 days before, on 2 Mar 2026"),
+    ],
+)
+def test_why_a_day_is_compared_with_is_said(days: int, words: str) -> None:
+    assert write_before(DAY, now=DAY + timedelta(days=days)) == words
 
 
 @pytest.mark.parametrize(
@@ -112,5 +126,5 @@ def test_runs_without_coverage_are_not_among_those_that_have_it() -> None:
     measured(project, {"a.py": lines(3, 0)}, hour=1, level="")
     found = read_of_runs(project, numbers=[1, number])
     assert list(found) == [number]
-    assert write_levels(found[number]) == "(no level) 0.0 %, 0 of 3 lines; unit 40.0 %, 4 of 10 lines"
+    assert write_levels(found[number]) == "no level 0.0 %, 0 of 3 lines; unit 40.0 %, 4 of 10 lines"
     assert write_levels(found[number][:1]) == "0.0 %, 0 of 3 lines"

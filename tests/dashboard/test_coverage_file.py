@@ -73,7 +73,8 @@ def test_lines_level_by_level() -> None:
     assert (unit.said_uncovered, unit.said_ran) == ("3, 5–10", "1–2, 4")
     assert page.directories == ("src",)
     assert write_file(page) == (
-        "The e2e tests ran 70.0 % of its lines, 7 of 10; the unit tests ran 30.0 % of its lines, 3 of 10."
+        "The e2e tests ran 70.0 % of the lines of a.py, 7 of 10; the unit tests ran 30.0 % of its lines, 3 of 10."
+        " Both levels together ran 70.0 %, 7 of 10."
     )
 
 
@@ -81,8 +82,10 @@ def test_lines_level_by_level() -> None:
 def test_sentences_without_a_level_and_without_a_line() -> None:
     project = a_project()
     measured(project, {"a.py": lines(10, 5), "empty.py": lines(0, 0)}, hour=0)
-    assert write_file(read(project, "a.py")) == "50.0 % of its lines, 5 of 10, ran."
-    assert write_file(read(project, "empty.py")) == "None of its lines, because none could run."
+    assert write_file(read(project, "a.py")) == "50.0 % of the lines of a.py, 5 of 10, ran."
+    assert write_file(read(project, "empty.py")) == "No line of empty.py could run."
+    measured(project, {"src/empty.py": lines(0, 0)}, hour=1, level="e2e")
+    assert write_file(read(project, "src/empty.py")) == "The e2e tests found no line of empty.py that could run."
 
 
 @pytest.mark.django_db

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.filters import Filters
-from dashboard.queries.coverage import N_FILES, Coverage, read_coverage
+from dashboard.queries.coverage import N_FILES, N_MORE_FILES, Coverage, read_coverage
 from dashboard.queries.coverage_files import FileLine, find_shared, group_directories, list_parents
 from dashboard.queries.covered import Covered, sum_covered
 from dashboard.queries.sentences import write_coverage
@@ -83,7 +83,35 @@ def test_totals_are_those_of_the_report_where_it_is_the_only_one() -> None:
     page = read(project)
     assert page.covered[:2] == (20, 7)
     assert page.n_files == 2
-    assert write_coverage(page) == "35.0 % of lines ran in the newest run of main: 7 of 20 lines of 2 files."
+    assert page.main is not None
+    assert (page.main.listed, page.main.lists_less) == (Covered(14, 9), True)
+    assert write_coverage(page) == (
+        "35.0 % of lines ran in the newest run of main: 7 of 20 lines by the report's own totals;"
+        " line by line it lists 14 in 2 files."
+    )
+
+
+@pytest_db
+def test_levels_are_told_together_only_where_each_lists_all_lines_it_counts() -> None:
+    project = a_project()
+    measured(project, {"a.py": lines(5, 5), "b.py": lines(6, 6)}, hour=0, level="unit", totals=(161, 161))
+    measured(project, {"a.py": lines(5, 2)}, hour=1, level="e2e")
+    page = read(project)
+    assert page.main is not None
+    assert (page.main.level, page.covered[:2], page.together) == ("unit", (161, 161), None)
+    assert [fact.level for fact in page.unlisted] == ["unit"]
+    assert write_coverage(page) == (
+        "The unit tests ran 100 % of lines in their newest run on main: 161 of 161 lines by the report's own totals;"
+        " line by line it lists 11 in 2 files."
+    )
+
+
+@pytest_db
+def test_together_is_never_less_than_one_level() -> None:
+    project = a_project()
+    measured(project, {"a.py": lines(8, 3)}, hour=0, level="unit")
+    measured(project, {"a.py": counted(8, 7)}, hour=1, level="e2e")
+    assert read(project).together == Covered(8, 7)
 
 
 @pytest_db
@@ -96,7 +124,7 @@ def test_change_is_against_a_month_before_or_the_oldest_day() -> None:
     assert (page.change.tenths, page.change.run) == (250, 2)
     assert write_coverage(page) == (
         "The unit tests ran 95.0 % of lines in the newest run of main: 95 of 100 lines of 2 files,"
-        " 25 points more than on 12 Mar 2026."
+        " 25 points more than about a month before, on 12 Mar 2026."
     )
     changes = {line.path: line.change.tenths for line in page.directories if line.change}
     assert changes == {"src/a": 500, "src/b": 0}
@@ -113,9 +141,10 @@ def test_all_levels_together_count_a_line_once() -> None:
     measured(project, {"a.py": lines(10, (1, 2, 3), branches=(4, 1)), "b.py": lines(5, 5)}, hour=0, level="unit")
     measured(project, {"a.py": lines(10, (3, 4), branches=(4, 3)), "c.py": counted(8, 2)}, hour=1, level="e2e")
     page = read(project)
-    assert page.covered == Covered(23, 11, 4, 3)
+    assert (page.covered, page.together) == (Covered(15, 8, 4, 1), Covered(23, 11, 4, 3))
     assert write_coverage(page) == (
-        "Both levels together ran 47.8 % of lines in the newest runs of main: 11 of 23 lines of 3 files."
+        "The unit tests ran 53.3 % of lines in their newest run on main: 8 of 15 lines of 2 files."
+        " Both levels together ran 47.8 %, 11 of 23 lines of 3 files."
     )
     (a,) = [file for file in page.files if file.path == "a.py"]
     assert a.covered == Covered(10, 4, 4, 3)
@@ -131,7 +160,7 @@ def test_a_level_that_nobody_named_can_be_chosen() -> None:
     project = a_project()
     measured(project, {"a.py": lines(10, 3)}, hour=0, level="unit")
     measured(project, {"a.py": lines(10, 4)}, hour=1)
-    assert read(project, level="(no level)").covered[:2] == (10, 4)
+    assert read(project, level="no level").covered[:2] == (10, 4)
 
 
 @pytest_db
@@ -154,9 +183,19 @@ def test_a_run_that_broke_off_only_adds_what_it_has_and_that_is_said() -> None:
     measured(project, {"a.py": lines(10, 5), "b.py": lines(10, 5)}, hour=0)
     measured(project, {"a.py": lines(10, 9)}, hour=1, is_partial=True)
     page = read(project)
-    assert (page.covered[:2], page.n_files, page.n_later, page.left_out) == ((20, 14), 2, 1, ())
-    assert write_coverage(page).endswith(
-        "14 of 20 lines of 2 files. Of these, one file is as a later run left it, whose report broke off."
+    assert (page.covered[:2], page.n_files, page.n_later, page.left_out) == ((20, 10), 2, 1, ())
+    assert page.main is not None
+    assert (page.main.listed, page.main.lists_less) == (None, False)
+    assert write_coverage(page).endswith("10 of 20 lines of 2 files.")
+
+
+@pytest_db
+def test_in_a_directory_a_run_that_broke_off_is_part_of_the_figure() -> None:
+    project = a_project()
+    measured(project, {"src/a.py": lines(10, 5), "src/b.py": lines(10, 5)}, hour=0)
+    measured(project, {"src/a.py": lines(10, 9)}, hour=1, is_partial=True)
+    assert write_coverage(read(project, directory="src")).endswith(
+        "14 of 20 lines of 2 files. Of these, one file is as a later run left it, whose coverage is incomplete."
     )
 
 
@@ -165,7 +204,7 @@ def test_only_broken_reports_say_so() -> None:
     project = a_project()
     measured(project, {"a.py": lines(10, 9)}, hour=1, is_partial=True)
     assert write_coverage(read(project)).endswith(
-        "9 of 10 lines of one file. A report broke off, so more may have run."
+        "9 of 10 lines of one file. The coverage is incomplete, so more may have run."
     )
 
 
@@ -194,20 +233,36 @@ def test_sentences_of_nothing() -> None:
 @pytest_db
 def test_files_come_worst_first_and_a_page_at_a_time() -> None:
     project = a_project()
-    files = {f"f{k:03}.py": lines(10, k % 10) for k in range(N_FILES)}
+    files = {f"f{k:03}.py": lines(10, k % 10) for k in range(N_FILES + N_MORE_FILES)}
     files |= {"worst.py": lines(40, 0), "none.py": lines(0, 0), "few.py": lines(2, 0)}
     measured(project, files, hour=0)
     page = read(project)
     assert page.page[0].path == "worst.py"
     assert len(page.page) == N_FILES
     rest = read(project, before=page.next_before)
-    assert (len(rest.page), rest.next_before) == (3, "")
+    assert (len(rest.page), rest.next_before) == (N_MORE_FILES + 3, "")
     assert {file.path for file in (*page.page, *rest.page)} == set(files)
     by_share = read(project, sort="share")
     assert [file.path for file in by_share.files[:2]] == ["worst.py", "f000.py"]
     assert by_share.files[-1].path == "none.py"
     assert [file.path for file in read(project, sort="path").files[:2]] == ["f000.py", "f001.py"]
     assert read(project, before="nonsense").page == page.page
+
+
+@pytest_db
+def test_a_few_files_more_are_no_page_of_their_own() -> None:
+    project = a_project()
+    measured(project, {f"f{k:03}.py": lines(10, 1) for k in range(N_FILES + N_MORE_FILES)}, hour=0)
+    page = read(project)
+    assert (len(page.page), page.next_before) == (N_FILES + N_MORE_FILES, "")
+
+
+@pytest_db
+def test_how_far_back_the_trend_goes_is_chosen() -> None:
+    project = a_project()
+    for day in (0, 300, 600):
+        measured(project, {"a.py": lines(10, 1)}, hour=day * DAY)
+    assert [len(read(project, span=span).trends[0].points) for span in ("quarter", "year", "all")] == [1, 2, 3]
 
 
 @pytest_db

@@ -83,7 +83,7 @@ def test_levels_and_branches_are_chosen_in_the_address(ann: Client) -> None:
     measured(project, {"src/a.py": lines(10, 1)}, hour=42 * DAY, branch="release/1")
     page = ann.get("/p/click/coverage/").text
     assert "Both levels together ran" in page
-    assert '<a href="?" aria-current="true">all together</a>' in page
+    assert '<a href="?" aria-current="true">all</a>' in page
     assert '<a href="?level=e2e">e2e</a>' in page
     assert '<a href="?branch=release%2F1">release/1</a>' in page
     assert "together" in plain(page).split("Levels")[1]
@@ -169,7 +169,7 @@ def test_a_file_shows_its_lines_and_leads_back(ann: Client) -> None:
     a_measured_project()
     page = ann.get("/p/click/coverage/files/1/").text
     text = plain(page)
-    assert "The unit tests ran 80.0 % of its lines, 8 of 10." in text
+    assert "The unit tests ran 80.0 % of the lines of a.py, 8 of 10." in text
     assert "8 of 10 lines ran; 2 of 4 branches were taken." in text
     assert '<path class="left-out" d="M8 12h2v-12h-2z"/>' in page
     assert 'data-figure="history-data"' in page
@@ -239,7 +239,9 @@ def test_a_run_of_coverage_alone_is_no_run_of_no_tests(ann: Client) -> None:
     assert "no test results coverage only 00000000 coverage unit 40.0 %, 4 of 10 lines" in overview
     assert "All trends" in overview
     row = read_csv(ann.get("/p/click/runs/?format=csv").text)[0]
-    assert (row["outcome"], row["jobs"], row["coverage"]) == ("no test results", "", "unit 40.0 %, 4 of 10 lines")
+    assert (row["outcome"], row["jobs"]) == ("no test results", "")
+    assert (row["unit: lines_valid"], row["unit: lines_covered"], row["unit: branches_valid"]) == ("10", "4", "0")
+    assert read_csv(ann.get("/p/click/runs/?format=csv").text)[1]["unit: lines_valid"] == ""
 
 
 def test_a_project_of_coverage_alone_says_what_it_lacks(ann: Client) -> None:
@@ -252,8 +254,71 @@ def test_a_project_of_coverage_alone_says_what_it_lacks(ann: Client) -> None:
     assert 'href="/p/click/coverage/"' in overview
     projects = plain(ann.get("/").text)
     assert "Coverage came, and no test results yet." in projects
+    assert "click waits for its first test results." in projects
+    assert "2 Mar 2026" in projects
+    trends = plain(ann.get("/p/click/trends/").text)
+    assert "No test results yet, only coverage." in trends
+    assert "So far only coverage has arrived" in trends
     for url in ("/p/click/trends/", "/p/click/runs/", "/p/click/uploads/", "/p/click/settings/"):
         assert ann.get(url).status_code == 200
+
+
+def test_overview_and_coverage_page_say_the_same_of_several_levels(ann: Client) -> None:
+    project = click()
+    measured(project, {"a.py": lines(10, 4)}, hour=0, cases=green())
+    measured(project, {"a.py": lines(20, 9)}, hour=1, level="unit")
+    for hour in range(2, 4):
+        measured(project, {"a.py": lines(10, 6)}, hour=hour, level="e2e")
+    overview = plain(ann.get("/p/click/").text)
+    said = "Line coverage 45.0 % 9 of 20 lines ran , by the unit tests. e2e: 6 of 10. no level: 4 of 10."
+    assert said in overview
+    assert (
+        "The unit tests ran 45.0 % of lines in their newest run on main: 9 of 20" in ann.get("/p/click/coverage/").text
+    )
+
+
+def test_a_project_of_coverage_alone_names_every_level(ann: Client) -> None:
+    project = click()
+    measured(project, {"a.py": lines(10, 7)}, hour=0)
+    measured(project, {"a.py": lines(10, 4)}, hour=1, level="unit")
+    assert (
+        "No test results of main yet, only coverage: no level 70.0 %, 7 of 10 lines; unit 40.0 %, 4 of 10 lines."
+        in ann.get("/p/click/").text
+    )
+
+
+def test_what_a_report_counts_and_does_not_list_is_said_where_files_are(ann: Client) -> None:
+    project = click()
+    measured(project, {"a/x.py": lines(5, 5), "b/y.py": lines(6, 6)}, hour=0, level="unit", totals=(161, 161))
+    measured(project, {"a/x.py": lines(5, 2)}, hour=1, level="e2e")
+    text = plain(ann.get("/p/click/coverage/").text)
+    assert "Unit counts 161 of 161 lines and lists 11 of 11." in text.split("Directories")[1]
+    assert "together unknown: unit counts other lines than it lists one by one" in text
+
+
+def test_too_short_a_time_for_a_trend_leads_back_to_a_longer_one(ann: Client) -> None:
+    a_measured_project()
+    page = ann.get("/p/click/coverage/?span=quarter").text
+    assert 'data-figure="coverage-data"' in page
+    measured(Project.objects.get(slug="click"), {"src/a.py": lines(10, 9)}, hour=400 * DAY, level="unit")
+    page = ann.get("/p/click/coverage/?span=quarter").text
+    assert "One day with coverage in that time. A trend needs two." in page
+    assert '<a href="?span=all">all</a>' in page
+
+
+def test_a_share_says_that_it_is_cut(ann: Client) -> None:
+    a_measured_project()
+    for url in ("/p/click/coverage/", "/p/click/coverage/files/1/"):
+        assert "never rounded up" in ann.get(url).text
+
+
+def test_a_report_that_broke_off_is_compared_with_no_other_run(ann: Client) -> None:
+    project = click()
+    measured(project, {"a.py": lines(10, 4)}, hour=0, level="unit")
+    measured(project, {"a.py": lines(5, 4)}, hour=1, level="unit", is_partial=True)
+    text = plain(ann.get("/p/click/runs/2/").text)
+    assert "not compared: more may have run" in text
+    assert "+40.0" not in text
 
 
 def test_coverage_is_one_of_the_four_numbers(ann: Client) -> None:

@@ -138,3 +138,10 @@ def test_a_name_never_becomes_markup(text: str) -> None:
 def test_a_cut_name_keeps_the_whole_in_its_title() -> None:
     html = display.write_name('a"b' + "x" * 100, 20)
     assert html.startswith('<bdi class="id" title="a&quot;bxxx')
+
+
+def test_what_stands_between_backticks_is_code_and_is_escaped() -> None:
+    assert display.with_code("Set `a.<b>` or `c` <i>") == (
+        'Set <span class="id">a.&lt;b&gt;</span> or <span class="id">c</span> &lt;i&gt;'
+    )
+    assert display.with_code("none") == "none"

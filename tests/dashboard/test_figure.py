@@ -15,6 +15,7 @@ from dashboard.charts.figure import (
     write_seconds,
     write_share,
 )
+from dashboard.templatetags.display import percent_of
 
 DAYS = ["2026-03-01", "2026-03-02", "2026-03-05"]
 
@@ -123,7 +124,15 @@ def test_times_for_labels(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "whole", "text"), [(0, 0, "none"), (3, 3, "100 %"), (9_999, 10_000, "99.9 %"), (0, 5, "0.0 %")]
+    ("part", "whole", "text"),
+    [(0, 0, "none"), (3, 3, "100 %"), (9_999, 10_000, "99.9 %"), (0, 5, "0.0 %"), (1, 5_000, "under 0.1 %")],
 )
-def test_shares_for_labels_are_never_rounded_up(part: int, whole: int, text: str) -> None:
+def test_shares_for_labels_are_never_rounded_up_and_read_as_in_tables(part: int, whole: int, text: str) -> None:
     assert write_share(part, whole) == text
+    assert percent_of(part, whole) == text.removesuffix(" %")
+
+
+def test_no_label_of_the_axis_reaches_back_into_the_one_before() -> None:
+    pane = Pane("Lines", "", (1.0, 2.0), "line", "", "")
+    plot = stack_panes([pane], x=["a", "b"], ticks=((0, "1 Mar"), (1, "2 Mar")))
+    assert {note["xanchor"] for note in plot["layout"]["annotations"]} == {"left"}

@@ -13,7 +13,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from health.models import Project, Run, Upload
+from health.models import Project, Run, SourceFile, Upload
 from ingest.cases import forget_names
 from ingest.pipeline import process_next
 from tests.builders import a_project, a_token, a_user
@@ -116,11 +116,27 @@ def deliver(project: Project) -> None:
     assert set(Upload.objects.filter(project=project).values_list("state", flat=True)) == {"stored"}
 
 
+def deliver_coverage(project: Project) -> None:
+    """Each payload once as level and file name of a coverage report, and all of them as paths in it."""
+    token = {"Authorization": f"Bearer {a_token(project)}"}
+    paths = [*PAYLOADS, *(f"{payload}/{payload}" for payload in PAYLOADS)]
+    report = "".join(f"TN:\nSF:{path}\nDA:1,1\nDA:2,0\nend_of_record\n" for path in paths).encode()
+    for payload in PAYLOADS:
+        file = SimpleUploadedFile(payload.replace("/", "\u2215")[:80] + ".info", report)
+        fields = {"branch": "main", "default_branch": "main", "run_id": "coverage", "level": payload, "file": file}
+        answer = Client().post("/api/v1/uploads", fields, headers=token)
+        assert answer.status_code == 202, answer.content
+        while process_next():
+            pass
+    assert Upload.objects.filter(project=project, metadata__run_id="coverage", state="stored").count() == len(PAYLOADS)
+
+
 def test_thirty_payloads_are_text_wherever_they_come_out(owner: Client) -> None:
     from django.contrib.auth.models import User
 
     project = a_project("click", name=PAYLOADS[0], owner=User.objects.get(username="ann"))
     deliver(project)
+    deliver_coverage(project)
     assert len(PAYLOADS) == 30
     runs = Run.objects.filter(project=project).values_list("number", flat=True)
     pages = ["/", "/p/click/", "/p/click/trends/?by=suite", "/p/click/trends/?by=job&measure=time"]
@@ -128,6 +144,11 @@ def test_thirty_payloads_are_text_wherever_they_come_out(owner: Client) -> None:
     pages += [f"/p/click/runs/{number}/" for number in runs]
     pages += [f"/p/click/cases/{ord_}/" for ord_ in range(0, 30 * len(PAYLOADS), 31)]
     pages += [f"/p/click/uploads/{upload.public_id}/" for upload in Upload.objects.filter(project=project)]
+    pages += ["/p/click/coverage/?branch=main"]
+    pages += [
+        f"/p/click/coverage/files/{number}/?branch=main"
+        for number in SourceFile.objects.filter(project=project).values_list("number", flat=True)[::3]
+    ]
     for path in pages:
         answer = owner.get(path)
         assert answer.status_code == 200, path
@@ -158,12 +179,15 @@ def test_a_table_as_a_file_runs_nothing(owner: Client) -> None:
 
     project = a_project("click", owner=User.objects.get(username="ann"))
     deliver(project)
-    for page in ("runs", "trends", "coverage"):
-        answer = owner.get(f"/p/click/{page}/?format=csv")
-        if not answer.headers["Content-Type"].startswith("text/csv"):
-            continue
+    deliver_coverage(project)
+    tables = [f"coverage/?branch=main&table={table}&" for table in ("files", "directories", "levels", "trend")]
+    for page in ("runs/?", "trends/?", "uploads/?", "renames/?", *tables):
+        answer = owner.get(f"/p/click/{page}format=csv")
+        assert answer.headers["Content-Type"].startswith("text/csv"), page
         assert answer.headers["Content-Disposition"].startswith("attachment"), page
-        for row in csv.reader(io.StringIO(answer.text)):
+        rows = list(csv.reader(io.StringIO(answer.text)))
+        assert len(rows) > 1 or page == "renames/?", page
+        for row in rows:
             assert not [cell for cell in row if cell.startswith(("=", "@", "\t", "\r"))], page
             assert not [cell for cell in row if cell.startswith(("+", "-")) and "|" in cell], page
 

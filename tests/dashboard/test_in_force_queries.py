@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils.html import strip_tags
 
 from dashboard.queries.in_force import read_in_force
 from health.models import Project
@@ -45,7 +46,7 @@ def show(ann: User) -> str:
 def test_without_one_the_page_says_what_it_could_do(
     ann: User, project: Project, django_assert_num_queries: Callable[[int], Any]
 ) -> None:
-    with django_assert_num_queries(0):
+    with django_assert_num_queries(1):
         assert read_in_force(project) is None
     text = show(ann)
     assert "None has come with" in text
@@ -60,7 +61,11 @@ def test_it_is_shown_with_its_commit_what_was_understood_and_what_was_not(
     with django_assert_num_queries(1):
         found = read_in_force(project)
     assert found is not None
-    assert (found.number, found.run, found.commit[:8], found.is_followed) == (1, 1, "abc12345", False)
+    assert [(file.name, file.number, file.run, file.commit[:8]) for file in found.files] == [
+        (".suitewatch.yml", 1, 1, "abc12345"),
+        ("CODEOWNERS", 2, 1, "abc12345"),
+    ]
+    assert (found.unreadable, found.is_followed) == (None, False)
     assert found.says == (
         ("Suites and levels", "one rule"),
         ("Prefixes of paths", "build/, src/"),
@@ -80,3 +85,39 @@ def test_it_is_shown_with_its_commit_what_was_understood_and_what_was_not(
 def test_an_empty_one_says_that_it_says_nothing(ann: User, project: Project) -> None:
     an_upload(project, {"a::x": "pass"}, configuration="")
     assert "It says nothing" in show(ann)
+
+
+def test_a_newer_file_that_could_not_be_read_is_named_beside_the_one_that_stays(
+    ann: User, project: Project, django_assert_num_queries: Callable[[int], Any]
+) -> None:
+    an_upload(project, {"a::x": "pass"}, configuration="suites: [\n", commit="abc12345" * 5)
+    text = " ".join(strip_tags(show(ann)).split())
+    assert "The newest .suitewatch.yml, of commit abc12345, could not be read; none is in force." in text
+    an_upload(project, {"a::x": "pass"}, configuration=TEXT, commit="def12345" * 5)
+    an_upload(project, {"a::x": "pass"}, configuration="suites: [\n", commit="bad12345" * 5)
+    project.refresh_from_db()
+    with django_assert_num_queries(1):
+        found = read_in_force(project)
+    assert found is not None
+    assert found.unreadable is not None
+    assert [(remark.code, remark.line) for remark in found.unreadable.remarks] == [("configuration_unreadable", 2)]
+    assert dict(found.says)["A run waits"] == "90 minutes"
+    text = " ".join(strip_tags(show(ann)).split())
+    assert "of commit bad12345, could not be read; the one of commit def12345 stays in force." in text
+    assert ".suitewatch.yml, line 2" in text
+
+
+def test_the_two_files_are_shown_each_with_the_run_that_brought_it(ann: User, project: Project) -> None:
+    an_upload(project, {"a::x": "pass"}, configuration=TEXT, commit="abc12345" * 5)
+    an_upload(project, {"a::x": "pass"}, owners="* @all\n", commit="def12345" * 5)
+    text = " ".join(strip_tags(show(ann)).split())
+    assert "as it came with run 1 of abc12345" in text
+    assert "as it came with run 2 of def12345" in text
+    assert "one rule, and one line of CODEOWNERS" in text
+
+
+def test_a_code_owners_alone_is_shown(ann: User, project: Project) -> None:
+    an_upload(project, {"a::x": "pass"}, owners="* @all\n")
+    text = " ".join(strip_tags(show(ann)).split())
+    assert "one line of CODEOWNERS" in text
+    assert "CODEOWNERS, as it came" in text

@@ -16,7 +16,7 @@ from dashboard.queries.runs import list_runs
 from dashboard.queries.standing import read_standing
 from health.closings import close_overdue_runs, finish_run
 from health.models import Project, Upload
-from tests.builders import a_project, a_user
+from tests.builders import a_lost_upload, a_project, a_user
 from tests.scenes import a_run, green
 from tests.statements import counted_statements
 
@@ -81,10 +81,26 @@ def test_every_page_names_what_is_missing_and_none_calls_the_run_passed(
 def test_a_run_closed_by_the_clock_says_after_how_long_and_without_what(ann: Client, project: Project) -> None:
     a_run(project, green(), hour=1, shard="1/2")
     Upload.objects.filter(project=project).update(received_at=timezone.now() - timedelta(hours=6, minutes=2))
-    assert close_overdue_runs() == 1
+    assert close_overdue_runs(project.pk) == 1
     run = text_of(ann, "/p/shop/runs/2/")
     assert "This run is incomplete: it was closed after 6 hours without shard 2 of 2 of job tests." in run
     assert "main is incomplete: run 2 was closed after 6 hours without" in text_of(ann, "/p/shop/")
+
+
+def test_a_report_that_could_not_be_read_and_one_that_is_unread_are_said_on_each_page(
+    ann: Client, project: Project
+) -> None:
+    run = {"run_id": "9", "provider": "ci"}
+    a_run(project, green(), hour=1, **run, job="tests")
+    a_lost_upload(project, **run, job="e2e")
+    words = "the report of job e2e could not be read"
+    assert f"This run is incomplete: {words}. Of what arrived, all 6" in text_of(ann, "/p/shop/runs/2/")
+    overview = text_of(ann, "/p/shop/")
+    assert f"main is incomplete: {words}. Of what arrived" in overview
+    assert not CALM.search(overview.replace("1 of 2 runs left it green", ""))
+    assert f"incomplete {words[0].upper()}{words[1:]}" in text_of(ann, "/p/shop/runs/")
+    a_lost_upload(project, **run, job="e2e", attempt=2, state="retry")
+    assert f"This run is incomplete: 1 upload is still unread; {words}." in text_of(ann, "/p/shop/runs/2/")
 
 
 def test_a_finished_run_is_whole(ann: Client, project: Project) -> None:

@@ -21,7 +21,7 @@ def project() -> Project:
     return project
 
 
-def arrive(project: Project, *, state: str, name: str = "junit.xml", error: dict[str, str] | None = None) -> Upload:
+def arrive(project: Project, *, state: str, name: str = "junit.xml", error: dict[str, Any] | None = None) -> Upload:
     upload = a_received_upload(project)
     Upload.objects.filter(pk=upload.pk).update(state=state, error=error)
     UploadFile.objects.create(upload=upload, position=0, name=name, n_bytes_wire=9, n_bytes_plain=238_652, digest=b"x")
@@ -75,12 +75,14 @@ def test_partly_read_says_so(project: Project) -> None:
     assert "but not the whole of what was sent" in read_progress(project).steps[3].text
 
 
-def test_a_try_that_is_turned_away_appears_with_its_reason(project: Project) -> None:
+def test_a_try_that_failed_appears_with_its_reason(project: Project) -> None:
     arrive(project, state="failed", name="page.html", error={"message": "This is an HTML page.", "hint": "Look."})
     progress = read_progress(project)
     assert tell(progress)[1] == "now: Waiting for a report that can be read …"
-    (away,) = progress.turned_away
-    assert (away.file, away.message, away.hint) == ("page.html", "This is an HTML page.", "Look.")
+    (one,) = progress.not_stored
+    assert (one.file, one.word, one.error.message, one.error.hint) == (
+        *("page.html", "failed", "This is an HTML page.", "Look."),
+    )
     assert not progress.is_over
 
 
@@ -88,7 +90,7 @@ def test_the_reason_of_one_file_is_found_in_the_receipt(project: Project) -> Non
     upload = arrive(project, state="failed")
     receipt = {"files": [{"name": "a", "error": None}, {"name": "b", "error": {"message": "Cut off.", "hint": ""}}]}
     Upload.objects.filter(pk=upload.pk).update(receipt=receipt)
-    assert read_progress(project).turned_away[0].message == "Cut off."
+    assert read_progress(project).not_stored[0].error.message == "Cut off."
 
 
 def test_once_something_was_read_failures_belong_to_the_uploads_page(project: Project) -> None:
@@ -96,7 +98,7 @@ def test_once_something_was_read_failures_belong_to_the_uploads_page(project: Pr
     arrive(project, state="failed")
     progress = read_progress(project)
     assert progress.is_over
-    assert progress.turned_away == ()
+    assert progress.not_stored == ()
 
 
 def test_other_projects_do_not_count(project: Project) -> None:
@@ -116,9 +118,9 @@ def test_a_try_the_door_refused_appears_with_its_reason(project: Project) -> Non
     progress = read_progress(project)
     assert tell(progress)[1] == "now: Waiting for a delivery that can be taken …"
     assert progress.refused == "Your CI's last try was refused 2 minutes ago: 30 MB is too much."
-    assert [(away.file, away.word, away.hint) for away in progress.turned_away] == [
-        ("", "Refused at the door, 3 times", "Gzip it."),
-        ("", "Refused at the door", "Gzip it."),
+    assert [(one.what, one.word, one.error.hint) for one in progress.not_stored] == [
+        ("A delivery", "refused, 3 times", "Gzip it."),
+        ("A delivery", "refused", "Gzip it."),
     ]
 
 
@@ -127,17 +129,59 @@ def test_a_refusal_that_was_followed_by_an_upload_is_no_longer_the_last_try(proj
     arrive(project, state="failed", error={"message": "No XML."})
     progress = read_progress(project)
     assert progress.refused == ""
-    assert [away.message for away in progress.turned_away] == ["No XML.", "30 MB is too much."]
+    assert [one.error.message for one in progress.not_stored] == ["No XML.", "30 MB is too much."]
     assert tell(progress)[1] == "now: Waiting for a report that can be read …"
     an_upload(project, {"tests.a::one": "pass"})
-    assert (read_progress(project).turned_away, read_progress(project).refused) == ((), "")
+    assert (read_progress(project).not_stored, read_progress(project).refused) == ((), "")
 
 
 @pytest.mark.parametrize("n_uploads", [1, 30])
-def test_it_costs_four_queries_however_many_uploads(
-    project: Project, django_assert_num_queries: Callable[[int], Any], n_uploads: int
+def test_it_costs_five_queries_however_many_uploads(
+    project: Project, django_assert_max_num_queries: Callable[[int], Any], n_uploads: int
 ) -> None:
     for _ in range(n_uploads):
         arrive(project, state="failed")
-    with django_assert_num_queries(4):
+    with django_assert_max_num_queries(5):
         read_progress(project)
+    an_upload(project, {"tests.a::one": "pass"})
+    with django_assert_max_num_queries(5):
+        assert read_progress(project).is_over
+
+
+COVERAGE = {"name": "c.xml", "kind": "coverage", "state": "stored", "lines_valid": 5, "lines_covered": 5}
+TESTS = {"name": "junit.xml", "kind": "results", "state": "stored", "tests": 3, "passed": 2}
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ([COVERAGE], "Read coverage: 5 of 5 lines"),
+        ([COVERAGE, TESTS], "Read 3 cases, 2 passed, and coverage: 5 of 5 lines"),
+        ([COVERAGE, COVERAGE], "Read coverage: 10 of 10 lines in two reports"),
+        ([COVERAGE | {"lines_valid": 0, "lines_covered": 0}], "Read coverage: no lines"),
+        ([COVERAGE, {"name": "page.html", "kind": None, "state": "failed"}], "Read coverage: 5 of 5 lines"),
+    ],
+)
+def test_coverage_is_told_as_what_it_is(project: Project, files: list[dict[str, Any]], told: str) -> None:
+    upload = an_upload(project, {})
+    Upload.objects.filter(pk=upload.pk).update(receipt={"files": files})
+    assert read_progress(project).steps[3].text == told
+
+
+@pytest.mark.parametrize("n_later", [1, 12])
+def test_the_first_upload_stays_the_first(n_later: int) -> None:
+    project = a_project()
+    arrive(project, state="failed")
+    an_upload(project, {"tests.a::one": "pass"})
+    for _ in range(n_later):
+        an_upload(project, {f"tests.a::{k}": "pass" for k in range(9)})
+    progress = read_progress(project)
+    assert (progress.steps[3].text, progress.run) == ("Read 1 case, 0 passed", 1)
+    assert progress.steps[0].state == "done"
+    assert "no longer active" in progress.steps[0].text
+
+
+def test_a_place_in_the_file_is_told_where_it_means_something(project: Project) -> None:
+    arrive(project, state="failed", error={"code": "xml_malformed", "message": "m", "line": 3, "column": 7})
+    arrive(project, state="failed", error={"code": "not_a_report", "message": "m", "line": 6, "column": 7})
+    assert [one.error.line for one in read_progress(project).not_stored] == [None, 3]

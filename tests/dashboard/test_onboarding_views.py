@@ -9,7 +9,7 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
-from health.models import Project, UploadFile, UploadToken
+from health.models import Project, Upload, UploadFile, UploadToken
 from health.models.projects import is_well_formed_token
 from tests.builders import a_project, a_received_upload, a_user, an_upload
 
@@ -74,10 +74,31 @@ def test_an_old_session_makes_no_token_for_a_project_in_use(ann: Client, project
 
 
 @pytest.mark.parametrize("n_uploads", [0, 12])
-def test_the_page_costs_six_queries_at_most(
+def test_the_page_costs_eight_queries_at_most(
     ann: Client, project: Project, django_assert_max_num_queries: Callable[[int], Any], n_uploads: int
 ) -> None:
     for _ in range(n_uploads):
         an_upload(project, {"tests.a::one": "pass"})
-    with django_assert_max_num_queries(6):  # session, user, membership, uploads, files, token
+    with django_assert_max_num_queries(8):  # session, user, membership, uploads and the first one, files of both, token
         ann.get("/p/click/start/")
+
+
+@pytest.mark.parametrize(
+    ("address", "is_warned"), [("http://127.0.0.1:8000", True), ("https://suitewatch.example.org", False)]
+)
+def test_an_address_ci_cannot_reach_is_said_beside_the_step(
+    ann: Client, project: Project, settings: Any, address: str, is_warned: bool
+) -> None:
+    settings.BASE_URL = address
+    page = ann.get("/p/click/start/").text
+    assert ("CI cannot reach this address:" in page) is is_warned
+    assert "junit.xml coverage.xml" in page
+
+
+def test_what_was_not_stored_has_its_state_and_its_line(ann: Client, project: Project) -> None:
+    upload = a_received_upload(project)
+    error = {"code": "xml_malformed", "message": "Broken.", "hint": "", "line": 3, "column": 7}
+    Upload.objects.filter(pk=upload.pk).update(state="failed", error=error)
+    page = ann.get("/p/click/start/").text
+    assert '<span class="st" data-s="fail">failed</span>' in page
+    assert 'Broken.<span class="sub">line 3 : 7</span>' in page

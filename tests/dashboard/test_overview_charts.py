@@ -30,8 +30,15 @@ def test_each_run_is_one_step_and_one_row() -> None:
     figure = draw_trend(points(GREEN, RED, GREEN), zone="UTC", lane="main")
     declared = next(trace for trace in figure.plot["data"] if trace["y"] == [10, 12, 10])
     assert declared["x"] == ["run 1, 3 Mar 2026", "run 2, 4 Mar 2026", "run 3, 5 Mar 2026"]
-    assert figure.rows[1] == ("2", "4 Mar 2026", "10 of 12, 83.3 %", "2", "12", "2.5 s")
+    assert figure.rows[1] == ("2", "4 Mar 2026", "2", "10 of 12, 83.3 %", "12", "2.5 s")
     assert [row[0] for row in figure.rows] == ["3", "2", "1"]
+
+
+def test_a_run_is_red_for_what_broke_in_it_not_for_what_is_broken_beside_it() -> None:
+    green, red = points(GREEN, RED)
+    figure = draw_trend((red, replace(green, counts=RED)), zone="UTC", lane="main")
+    assert "1 runs were red" in figure.label
+    assert [row[2] for row in figure.rows] == ["0", "2"]
 
 
 def test_it_is_told_aloud() -> None:

@@ -30,7 +30,7 @@ def test_two_workflows_are_judged_together() -> None:
     overview = read(two_workflows())
     # The green docs run came last; the tests are still red.
     assert overview.sentence == (
-        "main is failing since 2 Mar 2026, 2 runs in a row: 1 of 8 executed tests fails, and did not before."
+        "main is failing since 2 Mar 2026, in 1 of 2 runs: 1 of 8 executed tests fails, and did not before."
     )
     assert [run.number for run in overview.counted] == [4, 3]
     assert overview.has_several
@@ -118,7 +118,7 @@ def test_its_cost_does_not_grow() -> None:
         with counted_statements() as sent:
             read_overview(fresh, now=NOW)
         costs.append(len(sent))
-    assert costs[0] == costs[1] <= 13
+    assert costs[0] == costs[1] <= 14
 
 
 def test_a_case_that_was_not_there_or_was_skipped_is_not_said_to_have_passed() -> None:

@@ -29,7 +29,7 @@ def test_the_sentence_stands_on_top_and_leads_to_its_runs(ann: Client) -> None:
     join(two_workflows())
     page = ann.get("/p/workflows/").text
     assert (
-        "<h1>main is failing since 2 Mar 2026, 2 runs in a row: 1 of 8 executed tests fails, and did not before.</h1>"
+        "<h1>main is failing since 2 Mar 2026, in 1 of 2 runs: 1 of 8 executed tests fails, and did not before.</h1>"
         in page
     )
     assert '<a href="/p/workflows/runs/4/">run 4</a> and <a href="/p/workflows/runs/3/">run 3</a>, 2 jobs.' in page

@@ -49,9 +49,18 @@ def test_owners_cost_one_statement_and_none_without_a_configuration(
     names = list(read_case_names(project.pk, project.slug, ords=[0, 1, 2]).values())
     with django_assert_num_queries(1):
         read_owners(project, cases=names)
-    project.configuration = None
+    project.configuration = project.code_owners = None
     with django_assert_num_queries(0):
         assert read_owners(project, cases=names) == {}
+
+
+def test_each_file_names_owners_whichever_came_last(project: Project) -> None:
+    an_upload(project, CASES, owners="/tests/ @others\n")
+    project.refresh_from_db()
+    assert owners_of(project) == {"one": ("@others",), "two": ("@web", "me@example.org")}
+    an_upload(project, CASES, configuration="")
+    project.refresh_from_db()
+    assert owners_of(project) == {"one": ("@others",), "two": ("@others",)}
 
 
 def test_the_page_of_a_run_names_the_owners_of_its_failures(project: Project) -> None:

@@ -150,12 +150,12 @@ def test_a_state_and_a_sentence(
     assert (line.severity, line.judgement.word, line.judgement.sentence) == (severity, word, sentence)
 
 
-def test_a_project_whose_reports_were_all_refused_says_so(ann: User) -> None:
+def test_a_project_whose_reports_all_failed_says_so(ann: User) -> None:
     upload = a_received_upload(a_project(owner=ann))
     assert read_one(ann).severity == Severity.WAITING
     upload.state = "failed"
     upload.save()
-    assert read_one(ann).judgement.word == "refused"
+    assert read_one(ann).judgement.word == "failed"
 
 
 def test_the_strip_is_the_newest_runs_of_the_main_lane_oldest_first(ann: User) -> None:

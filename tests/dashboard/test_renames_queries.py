@@ -146,7 +146,7 @@ def test_decisions_are_listed() -> None:
     renames = read_renames(project)
     assert (renames.n_proposed, renames.n_dismissed, renames.dismissed[0].proposal.decided_by) == (0, 1, "ann")
     assert write_renames(renames) == "No rename is waiting to be looked at."
-    merge_cases(project.pk, pairs=pair, user=a_user("bob"))
+    merge_cases(project.pk, pairs=pair, user=a_user("bob"), state="dismissed")
     project.refresh_from_db()
     assert write_renames(read_renames(project)) == "No rename is waiting; one case goes on under a new name."
 
@@ -242,6 +242,22 @@ def test_its_cost_does_not_grow() -> None:
         assert renames.n_proposed == n
         costs.append(len(sent))
     assert costs[0] == costs[1] == 4
+
+
+def test_a_count_for_one_run_reads_that_run_s_proposals_only() -> None:
+    project = a_renamed_project()
+    a_run(project, {"t.a::saves a user by name": "pass", "t.a::stays": "pass"}, hour=2)
+    assert count_open(project) == {3: 1, 2: 1}
+    assert [count_open(project, run=run) for run in (3, 7)] == [{3: 1}, {}]
+    assert [count_open(project, lane=lane) for lane in ("main", "x")] == [{3: 1, 2: 1}, {}]
+    assert [row.run for row in list_proposals(project, run=2)] == [2]
+
+
+def test_what_is_only_counted_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The overview and every run's page count: thousands of proposals must not cost them a page's time."""
+    project = a_renamed_project()
+    monkeypatch.setattr("dashboard.queries.renames.json.loads", None)
+    assert count_open(project) == {2: 1}
 
 
 def test_without_proposals_it_costs_one_statement() -> None:

@@ -1,15 +1,18 @@
 """Renames as a page: one click merges, one click undoes, for maintainers."""
 
 import csv
+import re
 from io import StringIO
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from kombu.exceptions import OperationalError
 
 from dashboard.queries.renames import list_proposals
-from health.models import AuditEntry, Case, Membership, Project, RenameProposal
-from health.rebuild import rebuild_project
+from health.models import AuditEntry, Case, Membership, Project, RenameProposal, Run
+from health.rebuild import rebuild_if_due, rebuild_project
+from ingest import sweep
 from tests.builders import a_project, a_user
 from tests.dashboard.test_renames_queries import NEW, OLD
 from tests.scenes import a_run
@@ -88,6 +91,16 @@ def test_what_is_no_rename_is_kept_apart(
     assert "Nothing was changed: it was decided before, or is no longer proposed." in page
 
 
+def test_many_proposals_are_a_dozen_and_the_rest_a_click_away(ann: Client, rebuilt: list[int]) -> None:
+    project = a_project("click", owner=User.objects.get(username="ann"))
+    names = [f"{word}{n}" for n in range(3) for word in ("reads", "writes", "counts", "opens", "closes")]
+    a_run(project, {f"t{k}::test_{name}_one_user_by_name": "pass" for k, name in enumerate(names)}, hour=0)
+    a_run(project, {f"t{k}::test_{name}_one_user_by_its_name": "pass" for k, name in enumerate(names)}, hour=1)
+    page = ann.get(PAGE).text
+    assert page.count(">Merge</button>") == len(names)
+    assert "<summary>Three more</summary>" in page
+
+
 def test_a_whole_family_is_merged_at_once(
     ann: Client, rebuilt: list[int], django_capture_on_commit_callbacks: object
 ) -> None:
@@ -97,6 +110,9 @@ def test_a_whole_family_is_merged_at_once(
     page = ann.get(PAGE).text
     assert '<b>60 cases</b> of <span><bdi class="id">test_list_price</bdi></span>' in page
     assert "The first 40 of 60, one by one" in page
+    assert 'aria-label="Merge: all 60 cases of test_list_price"' in page
+    assert page.count('aria-label="Merge: test_list_price[0]"') == 1
+    assert re.search(r"same class, name \d\d( to \d\d)? % alike", page)
     group = RenameProposal.objects.filter(project=project)[0].evidence["group"]
     page = send(ann, "merge", {"group": group}, django_capture_on_commit_callbacks)
     assert "60 cases go on under their new names." in page
@@ -104,6 +120,54 @@ def test_a_whole_family_is_merged_at_once(
     assert AuditEntry.objects.get(project=project).detail["n"] == 60
     page = send(ann, "undo", {"group": group}, django_capture_on_commit_callbacks)
     assert "60 cases stand under both of their names again." in page
+
+
+def test_a_group_is_decided_as_its_section_shows_it(
+    ann: Client, rebuilt: list[int], django_capture_on_commit_callbacks: object
+) -> None:
+    """What was found to be no rename is not merged with the rest of its group, nor the rest with it."""
+    project = a_project("click", owner=User.objects.get(username="ann"))
+    a_run(project, {f"t::test_list_price[{n}]": "pass" for n in range(10)}, hour=0)
+    a_run(project, {f"t::test_price[{n}]": "pass" for n in range(10)}, hour=1)
+    first, second, *rest = list_proposals(project)
+    for row in (first, second):
+        send(ann, "dismiss", {"pair": row.key}, django_capture_on_commit_callbacks)
+    page = ann.get(PAGE).text
+    assert page.count('<input type="hidden" name="state" value="proposed">') == 1 + len(rest)
+    assert page.count('<input type="hidden" name="state" value="dismissed">') == 1 + 2
+    page = send(ann, "merge", {"pair": first.key, "state": "proposed"}, django_capture_on_commit_callbacks)
+    assert "Nothing was changed" in page  # somebody dismissed it since this page was read
+    send(ann, "merge", {"group": first.group, "state": "proposed"}, django_capture_on_commit_callbacks)
+    merged = Case.objects.filter(project=project, merged_into__isnull=False).values_list("ord", flat=True)
+    assert sorted(merged) == sorted(row.old for row in rest)
+    send(ann, "undo", {"pair": rest[0].key}, django_capture_on_commit_callbacks)
+    page = send(ann, "merge", {"group": first.group, "state": "dismissed"}, django_capture_on_commit_callbacks)
+    assert "2 cases go on under their new names." in page
+    assert [row.key for row in list_proposals(project, states=["proposed"])] == [rest[0].key]
+
+
+def test_until_figures_are_counted_anew_the_pages_say_so(
+    ann: Client, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: object
+) -> None:
+    """A broker that is away costs time, not truth: the sweeper sees to it."""
+    monkeypatch.setattr("dashboard.tasks.rebuild.delay", fail_to_ring)
+    project = a_click()
+    said = "Renames were merged or undone just now."
+    pages = (PAGE, "/p/click/runs/2/")
+    assert not [page for page in pages if said in ann.get(page).text]
+    (row,) = list_proposals(project)
+    send(ann, "merge", {"pair": row.key}, django_capture_on_commit_callbacks)
+    assert [page for page in pages if said in ann.get(page).text] == [*pages]
+    assert Run.objects.get(project=project, number=2).n_gone == 1
+    monkeypatch.setattr(sweep, "ring_rebuild", lambda _project_id, **_kept: False)
+    sweep.sweep()
+    assert not [page for page in pages if said in ann.get(page).text]
+    assert Run.objects.get(project=project, number=2).n_gone == 0
+    assert not rebuild_if_due(project.pk)
+
+
+def fail_to_ring(_project_id: int) -> None:
+    raise OperationalError("the broker is away")
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ import random
 import pytest
 
 from dashboard.queries.run import RunPage, read_run_page
-from health.models import Project, Run
+from health.models import Project, Run, UploadFile
 from health.rules import outcomes as codes
-from tests.builders import OUTCOMES, a_project, an_upload
+from tests.builders import OUTCOMES, a_coverage, a_project, an_upload
 from tests.scenes import (
     a_matrix,
     a_pull_request_beside_main,
@@ -156,7 +156,7 @@ def test_a_retry_and_its_delivery_are_shown() -> None:
     page = read(project, 1)
     assert page.verdict.word == "passed"
     assert [entry.case.name for entry in page.retried.cases] == ["case1"]
-    assert [(delivery.attempt, delivery.shard) for delivery in page.deliveries] == [
+    assert [(delivery.attempt, delivery.shard) for delivery in page.deliveries.listed] == [
         (1, "1/2"),
         (1, "2/2"),
         (2, "1/2"),
@@ -254,3 +254,14 @@ def test_broken_cases_of_a_family_are_rolled_up() -> None:
         ("b", "fam", 1, "new failure"),
     ]
     assert sum(len(family.cases) for cause in page.failures.causes for family in cause.families) == 7
+
+
+def test_a_delivery_of_coverage_alone_says_its_job_and_the_size_of_its_report() -> None:
+    project = a_project()
+    upload = an_upload(project, None, coverage=[a_coverage({"a.py": "10"})], job="integration-tests", variant="3.12")
+    for position, (name, role, n) in enumerate([("c.xml", "report", 705), (".suitewatch.yml", "configuration", 293)]):
+        UploadFile.objects.create(
+            upload=upload, position=position, name=name, role=role, n_bytes_wire=1, n_bytes_plain=n, digest=b"x"
+        )
+    (delivery,) = read(project, 1).deliveries.listed
+    assert (delivery.job, delivery.n_bytes, delivery.files) == ("integration-tests, 3.12", 705, ("c.xml",))

@@ -1,17 +1,21 @@
 """Settings: tokens, members, the project itself."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models.signals import pre_delete
+from django.forms import IntegerField
 from django.test import Client
 from django.utils import timezone
 
+from dashboard.views.settings import ProjectForm
 from health.models import Membership, Project, UploadToken
 from health.models.projects import is_well_formed_token
 from tests.builders import a_project, a_user, an_upload
@@ -146,7 +150,7 @@ def test_the_project_changes_and_its_pages_with_it(ann: Client, project: Project
     assert (changed.slug, changed.revision) == ("click", project.revision + 1)
 
 
-@pytest.mark.parametrize(("minutes", "kept"), [("90", 90), ("", 360), ("43200", 43_200)])
+@pytest.mark.parametrize(("minutes", "kept"), [("90", 90), ("", 360), ("1", 1), ("43200", 43_200)])
 def test_how_long_a_run_may_wait_is_set_in_minutes(ann: Client, minutes: str, kept: int) -> None:
     values = {"name": "Click", "time_zone": "UTC", "default_branch": "main", "run_timeout_minutes": minutes}
     assert ann.post(PAGE + "project/", values).status_code == 302
@@ -154,7 +158,15 @@ def test_how_long_a_run_may_wait_is_set_in_minutes(ann: Client, minutes: str, ke
     assert f'value="{kept}"' in ann.get(PAGE).text
 
 
-@pytest.mark.parametrize("minutes", ["4", "0", "-1", "1e9", "43201", "soon"])
+def test_what_the_configuration_may_say_can_be_saved_here() -> None:
+    schema = json.loads((settings.BASE_DIR / "ingest/configuration/suitewatch.schema.json").read_text())
+    bounds = schema["properties"]["run"]["properties"]["timeout_minutes"]
+    field = ProjectForm().fields["run_timeout_minutes"]
+    assert isinstance(field, IntegerField)
+    assert (field.min_value, field.max_value) == (bounds["minimum"], bounds["maximum"])
+
+
+@pytest.mark.parametrize("minutes", ["0", "-1", "1e9", "43201", "soon"])
 def test_a_run_waits_neither_for_a_moment_nor_for_ever(ann: Client, minutes: str) -> None:
     response = ann.post(PAGE + "project/", {"name": "Click", "time_zone": "UTC", "run_timeout_minutes": minutes})
     assert response.status_code == 422
@@ -206,13 +218,13 @@ def test_an_old_session_has_to_sign_in_again(ann: Client, project: Project, path
 
 
 @pytest.mark.parametrize("n", [1, 40])
-def test_the_page_costs_six_queries(
+def test_the_page_costs_seven_queries(
     ann: Client, project: Project, django_assert_num_queries: Callable[[int], Any], n: int
 ) -> None:
     for k in range(n):
         UploadToken.issue(project, name=f"t{k}", created_by_id=User.objects.get(username="ann").pk)
         join(project, f"user-{n}-{k}", "viewer")
-    with django_assert_num_queries(6):  # session, user, membership, members, tokens, history
+    with django_assert_num_queries(7):  # session, user, membership, members, tokens, history, configuration
         ann.get(PAGE)
 
 

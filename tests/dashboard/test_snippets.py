@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import yaml
 
-from dashboard.queries.snippets import PLACEHOLDER, Snippet, write_snippets
+from dashboard.queries.snippets import PLACEHOLDER, Snippet, is_loopback, write_snippets
 from ingest.metadata import FIELDS
 
 TOKEN = "sw_up_" + "a" * 43 + "_abcdef"
@@ -88,3 +88,20 @@ def test_the_token_stands_where_it_may_stand() -> None:
 def test_without_a_token_a_placeholder_stands_there() -> None:
     for snippet in write_snippets(address="https://sw.example", token=""):
         assert "sw_up_" not in (snippet.text + snippet.keep).replace(PLACEHOLDER, "")
+
+
+@pytest.mark.parametrize(
+    ("address", "is_own"),
+    [
+        ("http://127.0.0.1:8000", True),
+        ("http://127.8.0.1", True),
+        ("http://[::1]:8000/", True),
+        ("http://localhost:8000", True),
+        ("http://suitewatch.localhost", True),
+        ("http://192.168.0.7:8000", False),
+        ("https://localhost.example.org", False),
+        ("", False),
+    ],
+)
+def test_an_address_that_ci_cannot_reach_is_known(address: str, is_own: bool) -> None:
+    assert is_loopback(address) is is_own

@@ -1,10 +1,14 @@
 """How a lane stands: the newest word of every job that still reports, not the newest run alone."""
 
 import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
 
+from dashboard.queries.arrivals import list_arrivals
+from dashboard.queries.projects import read_lines
 from dashboard.queries.standing import N_RUNS, Standing, read_standing
 from health.models import Project
-from tests.builders import a_project, an_upload
+from tests.builders import a_coverage, a_project, an_upload
 from tests.scenes import (
     a_matrix,
     a_pull_request_beside_main,
@@ -115,6 +119,34 @@ def test_red_is_told_from_the_first_point_of_the_red_time() -> None:
     first = read(project).red_since
     assert first is not None
     assert first.run.number == 4
+
+
+def test_runs_of_coverage_alone_displace_no_run_with_tests(admin_user: User) -> None:
+    project = a_project("shop", owner=admin_user)
+    a_run(project, green(case0="fail"), hour=0, job="e2e", shard="1/2")
+    for k in range(1, 21):
+        a_run(project, green(), hour=k)
+        a_run(project, None, hour=k + 0.5, job="coverage", coverage=[a_coverage({"a.py": "10"})])
+    standing = read(project)
+    assert standing.verdict == ("fail", "failing")
+    assert set(standing.missing) == {1}
+    assert (len(standing.points), len(standing.runs)) == (21, N_RUNS)
+    (line,) = read_lines(admin_user)
+    assert line.judgement.word == "1 failed"
+    assert next(list_arrivals(project, standing, now=timezone.now())).subject == "Run 1 is incomplete"
+
+
+def test_the_newest_run_waits_for_its_tests_although_its_coverage_came(admin_user: User) -> None:
+    project = a_project("shop", owner=admin_user)
+    a_run(project, green(), hour=0)
+    a_run(project, None, hour=1, job="coverage", coverage=[a_coverage({"a.py": "10"})], expected_jobs=3)
+    standing = read(project)
+    assert standing.verdict == ("stale", "incomplete")
+    assert set(standing.missing) == {2}
+    (line,) = read_lines(admin_user)
+    assert line.judgement.word == "incomplete"
+    a_run(project, green(), hour=2)
+    assert read(project).verdict == ("pass", "passing")
 
 
 def test_it_costs_two_statements_however_much_there_is() -> None:

@@ -40,7 +40,8 @@ def read(state: str, *files: dict[str, Any], error: dict[str, Any] | None = None
     return read_upload_page(found)
 
 
-REFUSED = {"name": "b.xml", "format": None, "state": "failed", "error": ERROR, "warnings": []}
+CUT_OFF = a_file("c.xml", state="partial", error=CUT, accepted=2)
+FAILED = {"name": "b.xml", "format": None, "state": "failed", "error": ERROR, "warnings": []}
 
 
 @pytest.mark.parametrize(
@@ -51,11 +52,14 @@ REFUSED = {"name": "b.xml", "format": None, "state": "failed", "error": ERROR, "
         ("stored", [a_file(accepted=0)], "No cases were stored from one file."),
         (
             "partial",
-            [a_file(), a_file("c.xml", state="partial", error=CUT, accepted=2), REFUSED],
-            "Ten cases were stored from two files, one of which breaks off, and one was refused.",
+            [a_file(), a_file("c.xml", state="partial", error=CUT, accepted=2), FAILED],
+            "Ten cases were stored from two files, one of which breaks off, and one failed.",
         ),
-        ("failed", [REFUSED], "The file was refused. Nothing was stored."),
-        ("failed", [REFUSED, REFUSED], "All two files were refused. Nothing was stored."),
+        ("partial", [CUT_OFF], "Two cases were stored from one file, which breaks off."),
+        ("partial", [CUT_OFF] * 2, "Four cases were stored from two files, both of which break off."),
+        ("partial", [CUT_OFF] * 3, "Six cases were stored from three files, all of which break off."),
+        ("failed", [FAILED], "The file could not be read. Nothing was stored."),
+        ("failed", [FAILED, FAILED], "None of the two files could be read. Nothing was stored."),
         ("received", [], "It is kept, and waits to be read."),
         ("processing", [], "It is being read."),
         ("retry", [], "It is kept, and will be read again."),
@@ -74,28 +78,28 @@ def test_a_delivery_that_was_given_up_says_how_often_it_was_tried() -> None:
 
 
 def test_every_file_has_its_outcome_and_its_remarks() -> None:
-    page = read("partial", a_file(warnings=[NOTE]), a_file("c.xml", state="partial", error=CUT), REFUSED)
+    page = read("partial", a_file(warnings=[NOTE]), a_file("c.xml", state="partial", error=CUT), FAILED)
     assert [(file.name, file.mark, file.word, file.n_bytes) for file in page.files] == [
         ("a.xml", "pass", "stored, 1 remark", 522),
-        ("c.xml", "fail", "breaks off", 522),
-        ("b.xml", "fail", "refused", 522),
+        ("c.xml", "fail", "partly stored", 522),
+        ("b.xml", "fail", "failed", 522),
     ]
     assert [(r.word, r.line, r.column, r.count_more) for file in page.files for r in file.remarks] == [
         ("note", 3, 2, 2),
-        ("cut off", 11, 22, 0),
-        ("refused", 3, 2, 0),
+        ("breaks off", 11, 22, 0),
+        ("failed", 3, 2, 0),
     ]
 
 
 def test_totals_are_over_the_files_that_were_read() -> None:
     page = read(
-        "partial", a_file(), a_file("c.xml", tests=2, passed=2, failed=0, skipped=0, accepted=2, merged=0), REFUSED
+        "partial", a_file(), a_file("c.xml", tests=2, passed=2, failed=0, skipped=0, accepted=2, merged=0), FAILED
     )
     assert (page.totals["accepted"], page.n_listed, page.totals["passed"], page.n_executed) == (10, 10, 6, 9)
 
 
 def test_an_error_that_stands_at_its_file_is_not_told_twice() -> None:
-    assert read("failed", REFUSED, error=ERROR).error is None
+    assert read("failed", FAILED, error=ERROR).error is None
 
 
 def test_a_code_nobody_knows_is_a_note() -> None:
@@ -191,7 +195,7 @@ def test_files_that_are_no_reports_are_not_listed_as_such() -> None:
 
 
 def test_what_is_read_again_shows_no_outcome_of_before() -> None:
-    assert [file.word for file in read("retry", REFUSED, error=ERROR).files] == ["not read yet"]
+    assert [file.word for file in read("retry", FAILED, error=ERROR).files] == ["not read yet"]
 
 
 @pytest.mark.parametrize(
@@ -241,12 +245,11 @@ def test_how_far_the_worker_is(progress: int | None, told: str) -> None:
 def test_a_long_receipt_stays_readable_and_counts_what_it_leaves_out() -> None:
     warnings = [{"code": f"code_{k}", "message": "m", "count": 2} for k in range(50)]
     files = [a_file(f"{k}.xml", warnings=warnings) for k in range(98)]
-    page = read("partial", *files, a_file("clean.xml"), {**REFUSED, "name": "last.xml"})
+    page = read("partial", *files, a_file("clean.xml"), {**FAILED, "name": "last.xml"})
     assert (len(page.reports), page.n_files_more) == (50, 50)
     assert page.reports[0].name == "last.xml"  # what needs a reader most comes first
-    assert ([file.name for file in page.sections], page.n_sections_more, page.n_with_remarks) == (["last.xml"], 98, 99)
-    assert (len(page.files[0].remarks_shown), page.files[0].n_remarks_more) == (10, 40)
-    assert (page.kinds[0].n_files, page.kinds[0].n_places, len(page.kinds)) == (98, 196, 51)
+    assert page.rows[0].first.file == "last.xml"
+    assert (len(page.rows), page.n_unlisted, page.n_with_remarks) == (51, 50 * 97 - 100, 99)
 
 
 def test_two_files_of_one_name_keep_their_own_sizes() -> None:
@@ -258,3 +261,34 @@ def test_two_files_of_one_name_keep_their_own_sizes() -> None:
     found = find_upload(upload.project, public_id=upload.public_id)
     assert found is not None
     assert [file.n_bytes for file in read_upload_page(found).files] == [7, 9]
+
+
+def read_sent(**metadata: str) -> UploadPage:
+    upload = a_received_upload(a_project())
+    Upload.objects.filter(pk=upload.pk).update(metadata=metadata)
+    found = find_upload(upload.project, public_id=upload.public_id)
+    assert found is not None
+    return read_upload_page(found)
+
+
+def test_fields_are_in_an_order_people_expect() -> None:
+    page = read_sent(zzz="9", variant="3.12", job="tests", run_id="7", branch="main", commit="abc", aaa="1")
+    assert [field.name for field in page.fields] == ["commit", "branch", "run_id", "job", "variant", "aaa", "zzz"]
+
+
+def test_only_an_address_of_the_web_is_one() -> None:
+    page = read_sent(build_url="https://ci.example/1", branch="javascript:alert(1)")
+    assert [(field.name, field.is_address) for field in page.fields] == [("branch", False), ("build_url", True)]
+
+
+def test_mistakes_in_the_configuration_are_in_the_sentence() -> None:
+    upload = a_received_upload(a_project())
+    warnings = [{"file": ".suitewatch.yml", "line": k, "code": "unknown_key", "message": "m"} for k in range(7)]
+    receipt = {"files": [a_file()], "configuration": {"number": 4, "warnings": warnings}}
+    Upload.objects.filter(pk=upload.pk).update(state="stored", receipt=receipt)
+    found = find_upload(upload.project, public_id=upload.public_id)
+    assert found is not None
+    page = read_upload_page(found)
+    assert page.sentence == "Eight cases were stored from one file. There are seven mistakes in .suitewatch.yml."
+    assert page.configuration is not None
+    assert {(remark.mark, remark.word) for remark in page.configuration.remarks} == {("stale", "left out")}

@@ -186,3 +186,29 @@ def test_its_cost_does_not_grow() -> None:
             found = list_uploads(project, Filters())
         assert len(sent) == 1
     assert found.next_before
+
+
+def test_mistakes_in_the_configuration_are_found_first() -> None:
+    project = a_project()
+    upload = an_upload(project, green(2))
+    warnings = [{"file": ".suitewatch.yml", "code": "unknown_key"}] * 6 + [{"file": "CODEOWNERS", "code": "x"}]
+    file = {"name": "a", "state": "stored", "warnings": [{"code": "x"}]}
+    receipt = {"files": [file], "configuration": {"number": 1, "warnings": warnings}}
+    Upload.objects.filter(pk=upload.pk).update(receipt=receipt)
+    (line,) = list_uploads(project, Filters()).lines
+    assert (line.told_mistakes, line.told_contents) == ("Seven mistakes in .suitewatch.yml and CODEOWNERS", "1 remark")
+    assert line.told == "Seven mistakes in .suitewatch.yml and CODEOWNERS · 1 remark"
+
+
+def test_the_size_is_that_of_the_reports() -> None:
+    """It was that of everything sent, so an empty report was listed with the size of the configuration beside it."""
+    project = a_project()
+    upload = a_received_upload(project)
+    Upload.objects.filter(pk=upload.pk).update(n_bytes_plain=998)
+    for position, (name, role, n) in enumerate(
+        [("unit.xml", "report", 705), (".suitewatch.yml", "configuration", 293)]
+    ):
+        UploadFile.objects.create(
+            upload=upload, position=position, name=name, role=role, n_bytes_wire=1, n_bytes_plain=n, digest=b"x"
+        )
+    assert list_uploads(project, Filters()).lines[0].n_bytes == 705

@@ -43,7 +43,7 @@ def test_each_delivery_leads_to_its_receipt_and_its_run(ann: Client, project: Pr
     stored = an_upload(project, green())
     a_refused(project)
     page = ann.get(PAGE).text
-    assert "<h1>Of 2 deliveries in 30 days one came to nothing.</h1>" in page
+    assert "<h1>Of 2 deliveries in 30 days one failed.</h1>" in page
     assert f'href="/p/click/uploads/{stored.public_id}/"' in page
     assert 'href="/p/click/runs/1/"' in page
     assert "&lt;b&gt; is no XML." in page
@@ -85,9 +85,9 @@ def test_refusals_at_the_door_are_among_the_reasons(ann: Client, project: Projec
     token = UploadToken.issue(project, name="ci")[0]
     Refusal.objects.create(project=project, token=token, error={"code": "too_large", "message": "30 MB."}, n=4)
     page = ann.get(PAGE).text
-    assert "<h1>Nothing came in the last 30 days, but CI was turned away 4 times.</h1>" in page
+    assert "<h1>Nothing came in the last 30 days, but CI was refused 4 times.</h1>" in page
     assert "Too large a body" in page
-    assert "refused at the door" in page
+    assert '<span class="st" data-s="absent">refused</span>' in page
     assert "Read all again</button>" not in page
 
 
@@ -120,7 +120,7 @@ def test_a_new_delivery_is_seen_before_it_changes_a_fact(ann: Client, project: P
     a_received_upload(project)
     again = ann.get(PAGE, headers={"If-None-Match": first["ETag"]})
     assert again.status_code == 200
-    assert '<span class="st" data-s="open">received</span>' in again.text
+    assert '<span class="st" data-s="open">waiting</span>' in again.text
 
 
 def test_nothing_sent_leads_to_the_first_upload(ann: Client, project: Project) -> None:

@@ -8,6 +8,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from health.closings import close_overdue_runs, finish_run
 from health.coverage import fetch_contexts, fetch_paths, fetch_run_files, rebuild_coverage
 from health.models import (
     CoverageReport,
@@ -21,9 +22,9 @@ from health.models import (
     Upload,
 )
 from health.rebuild import delete_run, delete_upload, rebuild_project
-from health.rules.bitmaps import LineSet, list_ranges, n_lines, unpack_files
+from health.rules.bitmaps import LineSet, unpack_files
 from health.sql import open_cursor
-from tests.builders import FIRST_MOMENT, a_coverage, a_project, an_upload
+from tests.builders import FIRST_MOMENT, a_coverage, a_lost_upload, a_project, an_upload
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +63,7 @@ def deliveries(draw: st.DrawFn) -> list[dict[str, Any]]:
                     "cases": draw(case_sets if coverage else case_sets.filter(lambda cases: cases is not None)),
                     "coverage": coverage,
                     "run_id": str(run),
+                    "shard": draw(st.sampled_from(["", "", "1/2", "2/2"])),
                     "commit": f"{run:08}",
                     "ran_at": FIRST_MOMENT + timedelta(hours=draw(st.integers(0, 60))),
                     "committed_at": draw(st.sampled_from([None, committed and FIRST_MOMENT + committed * DAY / 24])),
@@ -269,15 +271,50 @@ def test_a_report_that_broke_off_takes_no_file_away() -> None:
     assert RunCoverage.objects.filter(project=project, is_partial=True).count() == 1
 
 
+def test_an_incomplete_run_takes_no_file_away_and_leaves_the_day_alone() -> None:
+    project = a_project()
+    an_upload(project, None, coverage=[a_coverage({"a.py": "11", "b.py": "1"})])
+    an_upload(project, None, coverage=[a_coverage({"a.py": "10"})], run_id="2", shard="1/2")
+    assert RunCoverage.objects.get(project=project, run=2).is_partial
+    assert state_of(project) == {"a.py": (2, "1"), "b.py": (1, "1")}
+    assert DirectoryDay.objects.get(project=project, directory="").run == 1
+    finish_run(project.pk, provider="", run_id="2", actor="ci")
+    assert not RunCoverage.objects.get(project=project, run=2).is_partial
+    assert state_of(project) == {"a.py": (2, "1")}
+    assert DirectoryDay.objects.get(project=project, directory="").run == 2
+    lost = a_lost_upload(project, run_id="2")
+    assert state_of(project) == {"a.py": (2, "1"), "b.py": (1, "1")}
+    before = picture(project)
+    rebuild_project(project.pk)
+    assert picture(project) == before
+    delete_upload(project.pk, lost.pk)
+    assert state_of(project) == {"a.py": (2, "1")}
+
+
+def test_results_make_the_coverage_of_their_run_whole() -> None:
+    project = a_project()
+    an_upload(project, None, coverage=[a_coverage({"a.py": "11", "b.py": "1"})])
+    an_upload(project, None, coverage=[a_coverage({"a.py": "10"})], run_id="2", expected_jobs=2)
+    assert len(state_of(project)) == 2
+    an_upload(project, {"t::a": "pass"}, run_id="2", job="other")
+    assert state_of(project) == {"a.py": (2, "1")}
+
+
+def test_a_run_that_the_clock_closed_takes_no_file_away() -> None:
+    project = a_project()
+    an_upload(project, None, coverage=[a_coverage({"a.py": "11", "b.py": "1"})])
+    an_upload(project, None, coverage=[a_coverage({"a.py": "10"})], run_id="2", shard="1/2")
+    Upload.objects.filter(project=project).update(received_at=FIRST_MOMENT)
+    assert close_overdue_runs(project.pk) == 1
+    assert state_of(project) == {"a.py": (2, "1"), "b.py": (1, "1")}
+
+
 def test_a_file_keeps_its_bitmaps() -> None:
     project = a_project()
     an_upload(project, None, coverage=[a_coverage({"a.py": ".110.1"})])
     row = FileCoverage.objects.get(project=project)
-    assert (list_ranges(row.valid), list_ranges(row.covered), n_lines(row.covered)) == (
-        [(2, 4), (6, 6)],
-        [(2, 3), (6, 6)],
-        3,
-    )
+    assert LineSet.from_bytes(row.valid).list_ranges() == [(2, 4), (6, 6)]
+    assert LineSet.from_bytes(row.covered).list_ranges() == [(2, 3), (6, 6)]
 
 
 def test_a_branch_that_only_ever_breaks_off_reads_only_what_came(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,9 +322,13 @@ def test_a_branch_that_only_ever_breaks_off_reads_only_what_came(monkeypatch: py
     project = a_project()
     n_read = []
     monkeypatch.setattr("health.coverage.unpack_files", lambda blob: n_read.append(1) or unpack_files(blob))
-    for number in range(5):
-        an_upload(project, None, coverage=[a_coverage({f"{number}.py": "1"}, is_partial=True)])
-    assert len(state_of(project)) == len(n_read) == 5
+    for number in (3, 4, 1, 0, 2):
+        when = FIRST_MOMENT + number * DAY
+        an_upload(
+            project, None, coverage=[a_coverage({f"{number}.py": "1", "a.py": "1"}, is_partial=True)], ran_at=when
+        )
+    assert len(state_of(project)) - 1 == len(n_read) == 5
+    assert state_of(project)["a.py"] == (2, "1")
     assert not DirectoryDay.objects.filter(project=project).exists()
 
 

@@ -13,7 +13,7 @@ from health.fsck import find_drift, find_violations
 from health.invariants import INVARIANTS, THOROUGH
 from health.models import CoverageReport, Project, RunCoverage, Upload, UploadFile
 from health.sql import open_cursor
-from tests.builders import FIRST_MOMENT, a_project, a_received_upload, an_upload
+from tests.builders import FIRST_MOMENT, a_coverage, a_project, a_received_upload, an_upload
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +30,7 @@ PLANTED: dict[str, str] = {
     "lease_forgotten": """
         UPDATE health_upload SET state = 'processing', lease_until = now() - interval '1 hour' WHERE state = 'received'
     """,
+    "try_forgotten": "UPDATE health_upload SET attempts = 99, state = 'retry' WHERE state = 'received'",
     "lease_left_over": "UPDATE health_upload SET lease_until = now() WHERE state = 'stored'",
     "end_without_time": "UPDATE health_upload SET finished_at = NULL WHERE state = 'failed'",
     "end_too_early": "UPDATE health_upload SET finished_at = now() WHERE state = 'received'",
@@ -174,6 +175,13 @@ def test_a_thorough_check_changes_nothing_and_finds_nothing() -> None:
     revision = Project.objects.get(pk=project.pk).revision
     assert find_drift(project.pk) == []
     assert Project.objects.get(pk=project.pk).revision == revision
+
+
+def test_what_arrived_since_is_no_drift() -> None:
+    project = a_project()
+    an_upload(project, None, coverage=[a_coverage({"a.py": "1"})], run_id="1")
+    a_received_upload(project, run_id="1", job="e2e")
+    assert find_drift(project.pk) == []
 
 
 @pytest.mark.parametrize(

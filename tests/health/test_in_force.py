@@ -64,6 +64,62 @@ def test_an_upload_without_one_leaves_it_in_force_and_an_empty_one_takes_it_back
     assert text_in_force(project) == ""
 
 
+def owners_in_force(project: Project) -> str | None:
+    project.refresh_from_db()
+    if project.code_owners is None:
+        return None
+    return Configuration.objects.get(project=project, number=project.code_owners).text
+
+
+def test_the_two_files_are_in_force_each_by_itself() -> None:
+    project = a_project()
+    an_upload(project, CASES, configuration=UNIT + "\nrun: {timeout_minutes: 5}")
+    rebuild_if_due(project.pk)
+    an_upload(project, CASES, owners="* @a")
+    assert (text_in_force(project), owners_in_force(project)) == (UNIT + "\nrun: {timeout_minutes: 5}", "* @a")
+    assert project.run_timeout_minutes == 5
+    assert is_rebuilt(project)
+    an_upload(project, CASES, configuration=OTHER)
+    assert (text_in_force(project), owners_in_force(project)) == (OTHER, "* @a")
+    an_upload(project, CASES, owners="")
+    assert (text_in_force(project), owners_in_force(project)) == (OTHER, "")
+
+
+@pytest.mark.parametrize("text", ["suites: [", "a: *b", "- just\n- a list\n", "a sentence", "suite: []\nrnu: {}"])
+def test_a_file_of_which_nothing_was_understood_leaves_the_one_before_in_force(text: str) -> None:
+    project = a_project()
+    an_upload(project, CASES, configuration=text)
+    assert text_in_force(project) is None
+    an_upload(project, CASES, configuration=UNIT)
+    rebuild_if_due(project.pk)
+    upload = an_upload(project, CASES, configuration=text)
+    assert (text_in_force(project), is_rebuilt(project)) == (UNIT, True)
+    kept = Configuration.objects.get(project=project, number=upload.configuration)
+    assert (
+        "configuration_unreadable" in [w["code"] for w in kept.warnings] or kept.warnings[0]["code"] == "yaml_forbidden"
+    )
+
+
+@pytest.mark.parametrize("text", ["", "# nothing", "~", "{}", "suites:", "suites: []", "suites: [{path: a, levle: b}]"])
+def test_a_file_that_says_nothing_takes_the_one_before_back(text: str) -> None:
+    project = a_project()
+    an_upload(project, CASES, configuration=UNIT)
+    an_upload(project, CASES, configuration=text)
+    assert text_in_force(project) == text
+
+
+def test_of_several_files_of_one_run_their_content_decides_not_who_came_first() -> None:
+    found = set()
+    files = {"a": (UNIT, "* @a"), "b": (OTHER, "* @b"), "c": ("suites: [", None), "d": (None, "* @c")}
+    for order in itertools.permutations(files):
+        project = a_project()
+        for job in order:
+            text, owners = files[job]
+            an_upload(project, CASES, configuration=text, owners=owners, run_id="1", ran_at=at(1), job=job)
+        found.add((text_in_force(project), owners_in_force(project)))
+    assert len(found) == 1
+
+
 def test_taking_the_upload_away_takes_its_configuration_back() -> None:
     project = a_project()
     an_upload(project, CASES, configuration=UNIT)
@@ -126,4 +182,4 @@ def test_each_change_is_written_down_once() -> None:
     settle_configuration(open_cursor(), project.pk)
     entries = list(AuditEntry.objects.filter(project=project, action="configuration.in_force").order_by("pk"))
     assert [entry.subject for entry in entries] == ["configuration 1", "configuration 2"]
-    assert json.loads(json.dumps(entries[1].detail)) == {"before": 1, "after": 2, "commit": "a" * 40}
+    assert json.loads(json.dumps(entries[1].detail)) == {"before": 1, "after": 2, "commit": "a" * 40, "run": 3}

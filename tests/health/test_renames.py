@@ -3,9 +3,12 @@
 import gzip
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
+from health import renames
 from health.models import AuditEntry, Case, Project, RenameProposal, Run
 from health.rebuild import delete_run, rebuild_project
 from health.renames import dismiss_proposals, merge_cases, undo_merge
@@ -105,6 +108,61 @@ def test_a_case_that_came_back_is_nobody_s_new_name() -> None:
     assert proposals(project) == {}
 
 
+def test_a_case_that_came_back_under_its_newest_name_is_nobody_s_new_name() -> None:
+    project, other = a_project(), {"t.a::reads some user": "pass", "t.a::stays": "pass"}
+    pair = a_proposal(project)
+    merge_cases(project.pk, pairs=[pair], user=a_user())
+    delete_run(project.pk, 2)
+    an_upload(project, other)
+    RenameProposal.objects.all().delete()
+    an_upload(project, NEW)
+    assert proposals(project) == {}
+
+
+@pytest.mark.parametrize("n_away", [1, 12])
+def test_a_long_history_is_looked_at_in_part(n_away: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A case that comes back is found where its block is oldest and where it is newest, among a bounded number."""
+    monkeypatch.setattr(renames, "_LOOKS", (("ASC", 1), ("DESC", 2), ("DESC", 6)))
+    fetched: list[object] = []
+    fetch = renames._fetch_earlier
+
+    def watch(*args: Any, **options: Any) -> Any:
+        tiles = fetch(*args, **options)
+        fetched.extend(tiles)
+        return tiles
+
+    monkeypatch.setattr(renames, "_fetch_earlier", watch)
+    project = a_project()
+    an_upload(project, NEW | OLD)
+    for _ in range(n_away):
+        an_upload(project, OLD)
+    an_upload(project, NEW)
+    assert proposals(project) == {}
+    assert len(fetched) == 1
+    an_upload(project, {"t.a::reads any user": "pass", "t.a::stays": "pass"})
+    assert list(proposals(project).values()) == ["reads any user"]
+    assert len(fetched) <= 1 + 1 + 2 + 6
+
+
+@pytest.mark.parametrize("broken", ["pair_renamed", "_write_proposals", "_find_reported_before"])
+def test_a_mistake_in_the_rules_costs_no_upload(
+    broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(cursor: object, *_: object, **__: object) -> None:
+        if isinstance(cursor, psycopg.Cursor):
+            cursor.execute("SELECT * FROM no_such_table")
+        raise ZeroDivisionError
+
+    project = a_project()
+    an_upload(project, OLD)
+    monkeypatch.setattr(renames, broken, fail)
+    assert an_upload(project, NEW).state == "stored"
+    assert proposals(project) == {}
+    assert f"project {project.pk}: no rename is proposed for run 2" in caplog.text
+    run = Run.objects.get(project=project, number=2)
+    assert (run.n_declared, run.n_new) == (2, 0)
+
+
 def test_shards_propose_when_the_last_one_is_there() -> None:
     project = a_project()
     rest = {"t.b::stays": "pass"}
@@ -196,7 +254,8 @@ def test_what_was_dismissed_is_not_proposed_again_and_can_still_be_merged() -> N
     an_upload(project, NEW, variant="b", run_id="y")
     assert proposals(project) == {}
     assert AuditEntry.objects.filter(project=project).get().action == "rename.dismissed"
-    assert merge_cases(project.pk, pairs=[pair], user=ann) == 1
+    assert merge_cases(project.pk, pairs=[pair], user=ann) == 0
+    assert merge_cases(project.pk, pairs=[pair], user=ann, state="dismissed") == 1
 
 
 def test_only_what_was_proposed_can_be_merged_and_only_once() -> None:

@@ -3,6 +3,7 @@
 import io
 import random
 import struct
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -130,6 +131,30 @@ def test_a_strange_or_damaged_entry(body: bytes, code: str, words: str) -> None:
     found = refuse(body)
     assert found.code == code, found
     assert words in found.message
+
+
+@pytest.mark.parametrize("place", [len(ONE), 2**31, 2**62, 2**63, 2**64 - 1])
+def test_an_entry_further_away_than_a_file_can_be_long(place: int) -> None:
+    """Zip64 names places in 64 bits; a seek takes 63, and a real file fewer."""
+    found = point_at(ONE, place)
+    assert refuse(found).code == "bad_encoding"
+    with tempfile.TemporaryFile() as file:
+        file.write(found)
+        with pytest.raises(IngestError) as caught:
+            open_archive(file, name="all.zip", most_files=10)
+    assert caught.value.code == "bad_encoding"
+
+
+def point_at(body: bytes, place: int) -> bytes:
+    """The archive with a directory line that says where its entry begins in an extra field of zip64."""
+    first, last = body.index(b"PK\x01\x02"), body.index(b"PK\x05\x06")
+    extra = struct.pack("<HHQ", 1, 8, place)
+    line = bytearray(body[first:last])
+    line[30:32], line[42:46] = struct.pack("<H", len(extra)), b"\xff" * 4
+    line += extra
+    end = bytearray(body[last:])
+    end[12:16] = struct.pack("<L", len(line))
+    return body[:first] + bytes(line) + bytes(end)
 
 
 def test_entries_that_share_their_bytes() -> None:

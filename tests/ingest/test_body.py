@@ -1,16 +1,18 @@
 """Reading a body from a real socket: whole, or one of five errors; and nothing is left behind."""
 
+import errno
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
 from django.test import RequestFactory
 
-from ingest.body import spool_body
+from ingest.body import spool_body, tell_no_room
 from ingest.errors import IngestError
 from tests.stack import wait_for
 
@@ -104,6 +106,28 @@ def test_the_limit_itself_is_allowed(wire: Wire, settings: Any) -> None:
     assert (found.code, found.limit, found.actual) == ("too_large", 4, 5)
 
 
+def test_what_is_no_upload_may_be_smaller(wire: Wire) -> None:
+    wire.client.sendall(b"body")
+    with spool_body(wire.request(length=4), most=4) as spool:
+        assert spool.read() == b"body"
+    with pytest.raises(IngestError) as caught, spool_body(wire.request(length=5), most=4):
+        pass
+    found = caught.value
+    assert (found.code, found.hint, found.limit, found.actual) == ("too_large", "Make it smaller.", 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(errno.ENOSPC, "storage_full"), (errno.EMFILE, "server_busy"), (errno.ENFILE, "server_busy")]
+)
+def test_what_the_system_has_no_more_of_is_told_with_when_to_come_back(number: int, code: str) -> None:
+    with pytest.raises(IngestError) as caught, tell_no_room():
+        raise OSError(number, "none left")
+    assert caught.value.code == code
+    assert caught.value.retry_after
+    with pytest.raises(OSError, match="none left"), tell_no_room():
+        raise OSError(errno.EBADF, "none left")
+
+
 def test_a_client_that_ends_early_is_told_how_far_it_came(wire: Wire) -> None:
     wire.client.sendall(b"body")
     wire.client.shutdown(socket.SHUT_WR)
@@ -123,8 +147,9 @@ def test_a_dripping_client_is_given_up_after_the_whole_time(wire: Wire) -> None:
     done = threading.Event()
 
     def drip() -> None:
-        while not done.wait(0.05):
-            wire.client.send(b"<")
+        with suppress(BrokenPipeError):  # given up before it was told to stop
+            while not done.wait(0.05):
+                wire.client.send(b"<")
 
     dripping = in_background(drip)
     began = time.monotonic()

@@ -21,7 +21,7 @@ from health.sql import open_cursor
 from ingest import cases, store
 from ingest.cases import Naming, forget_names, resolve_ords, resolve_suite
 from ingest.claims import claim_next
-from ingest.store import Contents, LeaseLostError, store_contents
+from ingest.store import Contents, StaleEpochError, store_contents
 from tests.builders import a_key, a_project, a_received_upload, a_report, an_upload
 from tests.servers import Servers
 
@@ -269,7 +269,7 @@ def test_epochs_that_keep_ending_store_nothing_at_all(
     upload = a_received_upload(project, job="tests", branch="main")
     delivery = claim_next()
     assert delivery is not None
-    with pytest.raises(LeaseLostError):
+    with pytest.raises(StaleEpochError):
         store_contents(delivery, Contents(a_report({"a": "fail", "b": "pass"})), state="stored", receipt={"files": []})
     upload.refresh_from_db()
     assert (upload.state, outcomes_by_name(project, upload)) == ("processing", {})

@@ -14,13 +14,17 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from health.models import Upload
+from health.models import Project, Upload
+from health.rebuild import lock_project
+from health.retries import read_again, read_all_again
+from health.sql import open_cursor
 from ingest import claims
 from ingest.cases import forget_names
 from ingest.claims import Progress, claim_next, finish_failed, keep_lease, retry_later
 from ingest.pipeline import process_next
 from ingest.store import Delivery
-from tests.builders import a_project, a_received_upload, a_token
+from ingest.sweep import sweep
+from tests.builders import a_project, a_received_upload, a_token, a_user
 from tests.ingest.test_door import post
 from tests.stack import wait_for
 
@@ -53,7 +57,7 @@ def test_trouble_with_a_service_is_waited_out_longer_each_time_and_not_counted()
 @pytest.mark.django_db
 def test_trouble_that_lasts_counts_in_the_end() -> None:
     upload = a_received_upload(a_project())
-    Upload.objects.update(lease_epoch=5)
+    Upload.objects.update(n_waits=5)
     for attempts, state in ((1, "retry"), (2, "retry"), (3, "dead")):
         retry_later(claim_again(upload), error=ERROR, is_counted=False)
         upload.refresh_from_db()
@@ -62,11 +66,32 @@ def test_trouble_that_lasts_counts_in_the_end() -> None:
 
 
 @pytest.mark.django_db
-def test_no_wait_is_longer_than_an_hour() -> None:
+def test_after_somebody_had_it_read_again_a_service_may_be_away_for_as_long_again() -> None:
     upload = a_received_upload(a_project())
-    Upload.objects.update(lease_epoch=500)
+    Upload.objects.update(lease_epoch=9, n_waits=5, attempts=3, state="dead", error=ERROR)
+    assert read_again(upload, user=a_user())
+    for wanted in (10, 40, 160, 640, 2560):
+        retry_later(claim_again(upload), error=ERROR, is_counted=False)
+        assert wanted * 0.7 < wait_of(upload) < wanted * 1.3
+        assert (upload.state, upload.attempts) == ("retry", 0)
+
+
+@pytest.mark.django_db
+def test_tries_that_count_take_nothing_from_the_patience_with_services() -> None:
+    upload = a_received_upload(a_project())
     retry_later(claim_again(upload), error=ERROR, is_counted=True)
-    assert wait_of(upload) < 3600 * 1.2
+    retry_later(claim_again(upload), error=ERROR, is_counted=False)
+    assert 7 < wait_of(upload) < 13
+    assert (upload.attempts, upload.n_waits) == (1, 1)
+
+
+@pytest.mark.django_db
+def test_no_wait_is_longer_than_an_hour(settings: Any) -> None:
+    upload = a_received_upload(a_project())
+    Upload.objects.update(attempts=8)
+    settings.MAX_ATTEMPTS = 20
+    retry_later(claim_again(upload), error=ERROR, is_counted=True)
+    assert 3600 * 0.7 < wait_of(upload) < 3600 * 1.2
 
 
 @pytest.mark.django_db
@@ -127,6 +152,47 @@ def test_workers_at_the_same_time_never_hold_one_upload_twice() -> None:
     while (delivery := claim_next()) is not None:
         claimed.append(delivery.upload_id)
     assert sorted(claimed) == sorted(waiting)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("end", ["failed", "dead", "buried", "read again", "all read again"])
+def test_whoever_ends_an_upload_waits_for_its_project_and_holds_nothing_meanwhile(end: str, settings: Any) -> None:
+    """The store locks the project, then the upload; the other way round each would wait for the other."""
+    settings.MAX_ATTEMPTS = 1
+    project, user = a_project(), a_user()
+    upload = a_received_upload(project)
+    delivery = claim_again(upload)
+    if end.endswith("again"):
+        Upload.objects.update(state="failed", error=ERROR, lease_until=None)
+    if end == "buried":
+        Upload.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    act: dict[str, Callable[[], object]] = {
+        "failed": lambda: finish_failed(delivery, error=ERROR, receipt={"files": []}),
+        "dead": lambda: retry_later(delivery, error=ERROR, is_counted=True),
+        "buried": sweep,
+        "read again": lambda: read_again(upload, user=user),
+        "all read again": lambda: read_all_again(project.pk, code=ERROR["code"], user=user),
+    }
+
+    def work() -> None:
+        try:
+            act[end]()
+        finally:
+            connection.close()
+
+    before = Upload.objects.get().state
+    thread = threading.Thread(target=work)
+    with transaction.atomic():
+        lock_project(open_cursor(), project.pk)
+        thread.start()
+        thread.join(0.3)
+        assert Upload.objects.select_for_update(nowait=True).get().state == before
+    thread.join(10)
+    if end == "buried":  # such a project's turn is the next sweep
+        assert before == Upload.objects.get().state
+        sweep()
+    assert Upload.objects.get().state == {"failed": "failed"}.get(end, "retry" if "again" in end else "dead")
+    assert Project.objects.get().revision > project.revision
 
 
 @contextmanager

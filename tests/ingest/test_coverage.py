@@ -164,8 +164,8 @@ def test_a_bad_file_takes_no_good_one_down(project: Project, bad: bytes, code: s
     assert failed["error"]["line"]
     assert failed["error"]["column"]
     assert Run.objects.get(project=project).n_declared == 1
-    row = RunCoverage.objects.get(project=project)
-    assert (row.lines_covered, row.lines_valid, row.is_partial) == (1, 2, kind == "coverage")
+    row = CoverageReport.objects.get(project=project)
+    assert (row.lines_covered, row.lines_valid, row.is_partial) == (1, 2, kind != "results")
 
 
 def test_coverage_that_breaks_off_leaves_the_job_whole(project: Project) -> None:
@@ -177,10 +177,21 @@ def test_coverage_that_breaks_off_leaves_the_job_whole(project: Project) -> None
     assert RunCoverage.objects.get(project=project).is_partial
 
 
-def test_results_that_break_off_leave_the_coverage_whole(project: Project) -> None:
+def test_results_that_break_off_leave_the_report_whole_and_the_run_incomplete(project: Project) -> None:
     send(project, ("junit.xml", REPORT[: REPORT.index(b"</testsuite>")]), ("lcov.info", LCOV))
     assert not Job.objects.get(project=project).is_complete
-    assert not RunCoverage.objects.get(project=project).is_partial
+    assert not CoverageReport.objects.get(project=project).is_partial
+    assert RunCoverage.objects.get(project=project).is_partial
+
+
+@pytest.mark.parametrize("stranger", [b"", b"<html>", b"no report"])
+def test_a_file_that_may_have_been_coverage_leaves_none_beside_it_whole(project: Project, stranger: bytes) -> None:
+    both = LCOV + LCOV.replace(b"a.py", b"b.py")
+    send(project, ("unit.info", both), branch="main")
+    upload = send(project, ("unit.info", LCOV), ("b.info", stranger), branch="main")
+    assert (upload.state, upload.receipt["files"][1]["kind"]) == ("partial", None)
+    assert CoverageReport.objects.get(project=project, upload=upload.pk).is_partial
+    assert FileCoverage.objects.filter(project=project).count() == 2
 
 
 def test_what_is_missing_at_one_level_says_nothing_about_another(project: Project) -> None:
@@ -193,19 +204,19 @@ def test_what_is_missing_at_one_level_says_nothing_about_another(project: Projec
 
 
 @pytest.mark.parametrize(
-    ("name", "metadata", "level"),
+    ("name", "metadata", "level", "source"),
     [
-        ("unit.xml", {"level": "smoke", "job": "e2e"}, "smoke"),
-        ("unit.xml", {"job": "e2e"}, "unit"),
-        ("lcov-api.info", {"job": "e2e"}, "contract"),
-        ("coverage.xml", {"job": "integration tests"}, "integration"),
-        ("coverage.xml", {"suite": "acceptance"}, "e2e"),
-        ("coverage.xml", {"job": "tests"}, ""),
+        ("unit.xml", {"level": "smoke", "job": "e2e"}, "smoke", "delivery"),
+        ("unit.xml", {"job": "e2e"}, "unit", "file"),
+        ("lcov-api.info", {"job": "e2e"}, "contract", "rule"),
+        ("coverage.xml", {"job": "integration tests"}, "integration", "job"),
+        ("coverage.xml", {"suite": "acceptance"}, "e2e", "suite"),
+        ("coverage.xml", {"job": "tests"}, "", ""),
     ],
 )
-def test_a_level_is_said_or_ruled_or_suggested(name: str, metadata: dict[str, str], level: str) -> None:
+def test_a_level_is_said_or_ruled_or_suggested(name: str, metadata: dict[str, str], level: str, source: str) -> None:
     rules = CoverageRules(levels=(("*-api.*", "contract"), ("*-api.info", "late")))
-    assert choose_level(name, metadata=Metadata(**metadata), rules=rules) == level
+    assert choose_level(name, metadata=Metadata(**metadata), rules=rules) == (level, source)
 
 
 def test_rules_of_the_configuration_hold_for_what_travels_with_it_and_after_it(project: Project) -> None:
@@ -226,6 +237,17 @@ def test_rules_of_the_configuration_hold_for_what_travels_with_it_and_after_it(p
         (1, "contract"),
         (2, "contract"),
     }
+    assert [file.path for file in SourceFile.objects.filter(project=project)] == ["src/a.py"]
+    # What travels with a file that cannot be read, or with CODEOWNERS alone, is read by the one in force.
+    for run, part in (
+        ("3", {"configuration": SimpleUploadedFile(".suitewatch.yml", b"coverage: [")}),
+        ("4", {"owners": SimpleUploadedFile("CODEOWNERS", b"* @a")}),
+    ):
+        changed = {**form, "run_id": run, "file": SimpleUploadedFile("api.info", coverage + b"\n" * int(run))}
+        del changed["configuration"]
+        Client().post(URL, changed | part, headers={"authorization": f"Bearer {a_token(project)}"})
+        assert process_next()
+    assert RunCoverage.objects.filter(project=project, level="contract").count() == 4
     assert [file.path for file in SourceFile.objects.filter(project=project)] == ["src/a.py"]
 
 

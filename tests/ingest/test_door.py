@@ -369,6 +369,13 @@ def test_the_uploader_is_served_with_its_sum() -> None:
     assert hashlib.sha256(source.content).hexdigest() == source["X-Content-SHA256"]
 
 
+def test_status_asked_over_plain_http_is_refused_as_an_upload_is(token: str, settings: Any) -> None:
+    address = post(token).json()["status_url"]  # type: ignore[attr-defined]
+    settings.SECURE_SSL_REDIRECT = True
+    response = Client().get(address, headers={"authorization": f"Bearer {token}"})
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "https_required")
+
+
 def test_the_list_of_errors_is_public_and_each_status_belongs_to_a_code() -> None:
     listed = json.loads(Client().get("/api/v1/errors").content)["errors"]
     assert {entry["code"] for entry in listed} == set(HINTS)

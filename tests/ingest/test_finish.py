@@ -15,7 +15,6 @@ from ingest.cases import forget_names
 from ingest.claims import claim_next
 from ingest.pipeline import process_next
 from ingest.store import Contents, store_contents
-from ingest.sweep import sweep
 from tests.builders import FIRST_MOMENT, a_project, a_received_upload, a_report, a_token, an_upload
 from tests.health.test_rebuild import picture
 from tests.ingest.test_door import REPORT, post
@@ -76,19 +75,34 @@ def test_what_is_unread_is_counted_and_finished_when_it_is_read() -> None:
     project = a_project()
     post(a_token(project), ("a.xml", REPORT), run_id="7", provider="my-ci", job="unit", shard="1/2", branch="main")
     told = answer(finish(project, "provider=my-ci&run_id=7"))
-    assert told == {"run": None, "waiting": 1}
+    assert told == {"run": None, "waiting": 1, "uploads": {"received": 1}}
     assert process_next()
     assert answer(finish(project, "provider=my-ci&run_id=7"))["run"]["is_complete"]
 
 
-def test_an_unread_shard_that_comes_to_nothing_is_no_longer_waited_for() -> None:
+def test_a_run_of_which_nothing_could_be_read_is_told_with_its_uploads() -> None:
+    project = a_project()
+    for text in (b"<html>", b"{"):
+        post(a_token(project), ("a.xml", text), run_id="1", job="test", branch="main")
+        assert process_next()
+    assert set(Upload.objects.values_list("state", flat=True)) == {"failed"}
+    response = finish(project)
+    assert (response.status_code, answer(response)) == (200, {"run": None, "waiting": 0, "uploads": {"failed": 2}})
+    assert RunClosing.objects.get().reason == "finish"
+
+
+def test_an_unread_shard_that_comes_to_nothing_is_no_longer_waited_for_and_named() -> None:
     project = a_project()
     an_upload(project, {"a": "pass"}, **COMMON, shard="1/2")
     post(a_token(project), ("b.xml", b"<html>"), run_id="1", job="test", shard="2/2")
-    assert answer(finish(project))["run"]["missing"] == ["shard 2 of 2 of job test"]
+    assert answer(finish(project))["run"]["missing"] == ["1 unread upload"]
     assert process_next()
     assert Upload.objects.latest("id").state == "failed"
-    sweep()
+    run = answer(finish(project))["run"]
+    assert (run["is_complete"], run["closed"]) == (False, "finish")
+    assert run["told"] == "the report of shard 2 of 2 of job test could not be read"
+    post(a_token(project), ("b.xml", REPORT), run_id="1", job="test", shard="2/2")
+    assert process_next()
     assert Run.objects.get(project=project).is_complete
 
 

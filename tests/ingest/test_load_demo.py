@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from health.models import Membership, Project, UploadToken
+from health.models import AuditEntry, Membership, Project, UploadToken
 from ingest.management.commands import load_demo
 from ingest.management.commands.load_demo import DEMO
 from ingest.uploader import REFUSED, SERVER_TROUBLE, UploadError
@@ -101,6 +101,11 @@ def test_the_project_is_a_sample_of_the_first_user_and_the_token_ends_with_the_l
     assert token.revoked_at
     assert token.expires_at
     assert token.scopes == ["upload"]
+    entries = AuditEntry.objects.filter(project=project).order_by("id")
+    assert list(entries.values_list("actor", "action")) == [
+        ("manage.py load_demo", "token.created"),
+        ("manage.py load_demo", "token.revoked"),
+    ]
 
 
 @pytest.mark.django_db
@@ -140,7 +145,7 @@ def test_an_interrupted_loading_goes_on(demo):
     ("ending", "sentence"),
     [
         ({"state": "failed", "error": {"message": "Not XML."}}, "ended as failed. Not XML."),
-        ({"state": "dead", "error": None}, "ended as dead."),
+        ({"state": "dead", "error": None}, "ended as given up."),
         ({"state": "stored", "receipt": {"files": [{**FILES[0], "passed": 0}, FILES[1]]}}, "the receipt counts"),
         ({"state": "stored", "receipt": {"files": [FILES[0], {**FILES[1], "files": 2}]}}, "the receipt counts"),
         ({"state": "stored", "receipt": {"files": FILES[:1]}}, "the receipt counts"),

@@ -12,11 +12,10 @@ from django.test import Client
 from django.utils import timezone
 
 from health.models import Job, PayloadChunk, Project, Run, Upload
-from ingest import bell, claims, pipeline
+from ingest import claims, pipeline
 from ingest.cases import forget_names
 from ingest.claims import claim_next
 from ingest.pipeline import process_next
-from ingest.sweep import sweep
 from tests.builders import a_project, a_received_upload, a_token
 from tests.ingest.test_door import REPORT, post
 
@@ -184,55 +183,6 @@ def test_trouble_with_the_database_is_not_counted(project: Project, monkeypatch:
     upload.refresh_from_db()
     assert (upload.state, upload.attempts, upload.error["code"]) == ("retry", 0, "db_unavailable")
     assert upload.next_attempt_at > timezone.now()
-
-
-def test_the_sweeper_rings_for_what_waits(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    waiting = a_received_upload(project)
-    expired = a_received_upload(project)
-    Upload.objects.filter(pk=expired.pk).update(
-        state="processing", lease_until=timezone.now() - timedelta(seconds=1), attempts=1
-    )
-    fresh = a_received_upload(project)
-    Upload.objects.filter(pk=fresh.pk).update(next_attempt_at=timezone.now() + timedelta(hours=1))
-    rung: list[int] = []
-    monkeypatch.setattr("ingest.sweep.ring", lambda upload_id: rung.append(upload_id) or True)
-    assert sweep() == 2
-    assert sorted(rung) == [waiting.pk, expired.pk]
-
-
-def test_the_sweeper_buries_what_crashed_too_often(project: Project) -> None:
-    upload = a_received_upload(project)
-    Upload.objects.filter(pk=upload.pk).update(
-        state="processing", lease_until=timezone.now() - timedelta(seconds=1), attempts=3
-    )
-    assert sweep() == 0
-    upload.refresh_from_db()
-    assert (upload.state, upload.error["code"]) == ("dead", "worker_crashed")
-
-
-def test_the_sweeper_works_itself_when_the_bell_is_broken(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    upload = send(project)
-    Upload.objects.update(next_attempt_at=timezone.now() - timedelta(minutes=1))
-    monkeypatch.setattr("ingest.sweep.ring", lambda upload_id: False)
-    sweep()
-    upload.refresh_from_db()
-    assert upload.state == "stored"
-
-
-def test_a_bell_that_cannot_ring_is_silent_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    from kombu.exceptions import OperationalError as BrokerError
-
-    calls: list[int] = []
-
-    def refuse(args: tuple[int]) -> None:
-        calls.append(args[0])
-        raise BrokerError("refused")
-
-    monkeypatch.setattr(bell, "_silent_until", 0.0)
-    monkeypatch.setattr("ingest.tasks.process_upload.apply_async", refuse)
-    assert not bell.ring(1)
-    assert not bell.ring(2)
-    assert calls == [1]
 
 
 def test_an_upload_is_answered_although_the_bell_is_broken(

@@ -8,8 +8,11 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.test import Client
+from django.utils import timezone
 
 from health.models import Allowance, Project, Upload, UploadToken
+from ingest.errors import IngestError
+from ingest.quotas import refuse_early
 from tests.builders import a_project, a_token
 
 pytestmark = pytest.mark.django_db
@@ -97,6 +100,15 @@ def test_a_quota_of_bytes_a_day(token: str, settings: Any) -> None:
     assert found["limit"] == 700 < found["actual"]
     assert int(response["Retry-After"]) > 60
     assert Allowance.objects.get(key__startswith="bytes:").left >= 0
+
+
+def test_a_quota_is_told_from_a_rate_whatever_the_size(token: str, project: Project, settings: Any) -> None:
+    settings.UPLOAD_MAX_BYTES_PER_DAY = 100
+    Allowance.objects.create(key=f"bytes:{project.pk}", left=0, counted_at=timezone.now())
+    for n_bytes in (1, 2, 500):
+        with pytest.raises(IngestError) as caught:
+            refuse_early(UploadToken.objects.get(project=project), n_bytes=n_bytes, idempotency_key="")
+        assert caught.value.code == "quota_exceeded"
 
 
 def test_the_limit_holds_at_the_commit_too(token: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

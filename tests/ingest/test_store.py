@@ -105,6 +105,15 @@ def test_a_matrix_of_variants_is_one_run_with_a_job_each() -> None:
     assert (run.n_declared, run.n_failed, run.n_new) == (2, 1, 1)
 
 
+def test_a_run_that_two_branches_claim_stays_in_one_piece() -> None:
+    project = a_project(default_branch="main")
+    an_upload(project, {"a": "pass"}, branch="main", run_id="17", job="unit")
+    an_upload(project, {"b": "pass"}, branch="fix", pull_request="3", run_id="17", job="lint")
+    run = Run.objects.get(project=project)
+    assert (run.lane, run.n_declared) == ("main", 2)
+    assert set(Series.objects.filter(project=project).values_list("lane", flat=True)) == {"main"}
+
+
 def test_a_pull_request_is_compared_with_the_default_branch_then_with_itself() -> None:
     project = a_project()
     an_upload(project, {"a": "pass", "b": "fail"})

@@ -3,6 +3,7 @@
 import ast
 import gzip
 import hashlib
+import io
 import itertools
 import os
 import re
@@ -11,11 +12,14 @@ import subprocess
 import sys
 import tomllib
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import pytest
+import zstandard
 
-from ingest import uploader
+from ingest import archives, uploader
+from ingest.inflate import find_encoding
 from ingest.uploader import Delivery, Report, find_files, gather_metadata, pack, read_git, split_up
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -342,6 +346,44 @@ def test_what_is_gzip_already_goes_as_it_is(tmp_path):
     report = pack("a.xml.gz", folder=str(tmp_path))
     assert Path(report.packed).read_bytes() == packed
     assert report.plain_bytes == 5000
+
+
+def an_archive(*entries, method=zipfile.ZIP_DEFLATED):
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w", method) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+    return body.getvalue()
+
+
+SKIPPABLE = b"\x53\x2a\x4d\x18" + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("content", "packing", "plain_bytes"),
+    [
+        (an_archive(("a.xml", b"z" * 5000), ("b/c.xml", b"y" * 50)), "application/zip", 5050),
+        (an_archive(), "application/zip", 22),
+        (b"PK\x03\x04 and nothing that an archive has", "application/zip", 36),
+        (zstandard.compress(b"z" * 5000), "application/zstd", None),
+        (SKIPPABLE + zstandard.compress(b"z" * 5000), "application/zstd", None),
+        (gzip.compress(b"z" * 5000), "application/gzip", 5000),
+    ],
+    ids=["zip", "empty zip", "damaged zip", "zstd", "pzstd", "gzip"],
+)
+def test_what_is_packed_goes_as_it_is_under_its_own_type(tmp_path, content, packing, plain_bytes):
+    report = pack(a_file("report.bin", content), folder=str(tmp_path))
+    assert Path(report.packed).read_bytes() == content
+    assert (report.packing, report.plain_bytes) == (packing, plain_bytes or len(content))
+    assert f"Content-Type: {packing}\r\n\r\n".encode() in Delivery({}, [report]).segments()
+
+
+@pytest.mark.parametrize("rest", [b"K\x03\x04", b"K\x05\x06", b"\x8b\x08\x00", b"\xb5\x2f\xfd", b"\x2a\x4d\x18"])
+def test_the_server_takes_for_packed_what_we_do(rest):
+    for first in range(256):
+        head = bytes([first]) + rest
+        is_packed = find_encoding(head) != "identity" or head in archives.STARTS
+        assert bool(uploader.find_packing(head)) == is_packed
 
 
 def test_the_key_tells_deliveries_apart_and_nothing_else():

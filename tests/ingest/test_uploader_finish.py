@@ -52,6 +52,14 @@ def test_a_run_that_is_not_whole_is_never_called_so(run, door, capsys):
     assert "is complete" not in told
 
 
+def test_a_run_of_which_nothing_could_be_read_is_told_as_such(run, door, capsys):
+    door.answers((200, {"run": None, "waiting": 0, "uploads": {"failed": 2, "dead": 1}}))
+    assert run("--run-id", "5", command="finish") == SENT
+    assert run("--run-id", "5", "--wait", command="finish") == NOT_UNDERSTOOD
+    said = "Nothing of the run could be read: 1 upload ended as dead, 2 uploads ended as failed.\n"
+    assert capsys.readouterr().err.count(said) == 2
+
+
 def test_without_a_run_there_is_nothing_to_finish(run, door, capsys):
     assert run("-v", command="finish") == WRONG_USE
     assert "--run-id is not given" in capsys.readouterr().err
@@ -63,6 +71,10 @@ def test_an_unknown_run_is_refused_and_allow_empty_forgives_it(run, door, capsys
     assert run("--run-id", "5", command="finish") == REFUSED
     assert "Nothing has come of run 5. Look. (404 run_not_found)" in capsys.readouterr().err
     assert run("--run-id", "5", "--allow-empty", command="finish") == SENT
+    told, warned = capsys.readouterr()
+    assert (told, warned) == ("Nothing came of run 5, so there is nothing to finish.\n", "")
+    assert run("--allow-empty", command="finish", **GITLAB) == SENT
+    assert "Nothing came of run 71 of gitlab, so there is nothing to finish.\n" in capsys.readouterr().out
 
 
 def test_finish_tries_again_and_shows_a_dry_run(run, door, clock, capsys):
@@ -83,12 +95,16 @@ def test_files_belong_to_upload_and_not_to_finish(run, command, files, capsys):
     assert "FILES" in capsys.readouterr().err
 
 
-def test_wait_says_what_the_run_lacks(run, door, capsys):
+@pytest.mark.parametrize(
+    ("told_run", "words"),
+    [(LACKS, "Run 12 is incomplete: it waits for shard 2 of 3 of job test.\n"), (WHOLE, "Run 12 is complete.\n")],
+)
+def test_wait_says_whether_the_run_is_whole(run, door, capsys, told_run, words):
     status = a_status("stored", a_file())
-    status[1]["run"] = LACKS
+    status[1]["run"] = told_run
     door.answers(status, method="GET")
     assert run("--wait", "junit.xml") == SENT
-    assert "Run 12 is incomplete: it waits for shard 2 of 3 of job test.\nhttps://" in capsys.readouterr().out
+    assert f"{words}https://" in capsys.readouterr().out
 
 
 def test_wait_reads_the_remarks_of_the_whole_receipt_aloud_once(run, door, capsys):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ingest import uploader
-from tests.ingest.wire import ACCEPTED, a_file, a_status
+from tests.ingest.wire import ACCEPTED, a_coverage_file, a_file, a_status
 
 COMMIT = {"SUITEWATCH_COMMIT": "abc1234"}
 ON_GITHUB = {"GITHUB_ACTIONS": "true", **COMMIT}
@@ -84,11 +84,11 @@ def test_the_page_has_the_counts_and_the_way_to_them(run, door, page):
         "from the step before\n"
         "### Suitewatch\n"
         "\n"
-        "| report | tests | passed | failed | errored | skipped | flaky |\n"
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
-        "| **all 2** | 2,002 | 2,000 | 1 | 0 | 1 | 0 |\n"
-        "| unit.xml | 3 | 1 | 1 | 0 | 1 | 0 |\n"
-        "| e2e.xml | 1,999 | 1,999 | 0 | 0 | 0 | 0 |\n"
+        "| report | tests | passed | failed | errored | skipped | expected to fail | flaky |\n"
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+        "| **all 2** | 2,002 | 2,000 | 1 | 0 | 1 | 0 | 0 |\n"
+        "| unit.xml | 3 | 1 | 1 | 0 | 1 | 0 | 0 |\n"
+        "| e2e.xml | 1,999 | 1,999 | 0 | 0 | 0 | 0 | 0 |\n"
         "\n"
         "[1 file in Suitewatch](https://sw.example/p/shop/runs/12/)\n"
         "\n"
@@ -116,10 +116,22 @@ def test_a_report_that_was_not_understood_comes_first(run, door, page):
     door.answers(a_status("partial", *files), method="GET")
     assert run("junit.xml", "--wait", GITHUB_STEP_SUMMARY=str(page), **ON_GITHUB) == 5
     rows = [line for line in page.read_text(encoding="utf-8").splitlines() if ".xml" in line]
-    assert rows == ["| **not understood:** bad.xml |  |  |  |  |  |  |", "| good.xml | 3 | 1 | 1 | 0 | 1 | 0 |"]
+    assert rows == ["| **failed:** bad.xml |  |  |  |  |  |  |  |", "| good.xml | 3 | 1 | 1 | 0 | 1 | 0 | 0 |"]
 
 
 HOSTILE = "<img src=x onerror=a()> [x](javascript:a) `|` \\| @team ![i](https://e.example/p) \u202e&amp;"
+
+
+def test_coverage_has_a_table_of_its_own(run, door, page):
+    door.answers(a_status("stored", a_file("unit.xml"), a_coverage_file(level="unit")), method="GET")
+    assert run("junit.xml", "--wait", GITHUB_STEP_SUMMARY=str(page), **ON_GITHUB) == 0
+    assert (
+        "| unit.xml | 3 | 1 | 1 | 0 | 1 | 0 | 0 |\n"
+        "\n"
+        "| coverage | format | lines | level |\n"
+        "| --- | ---: | ---: | ---: |\n"
+        "| cob.xml | Cobertura | 15 of 22 lines &#40;68.1 &#37;&#41; | unit |\n"
+    ) in page.read_text(encoding="utf-8")
 
 
 def test_foreign_text_is_text_on_the_page(run, door, page):
@@ -132,7 +144,7 @@ def test_foreign_text_is_text_on_the_page(run, door, page):
     assert run("junit.xml", "--job", "b", GITHUB_STEP_SUMMARY=str(page), **ON_GITHUB) == 0
     text = page.read_text(encoding="utf-8")
     (row,) = [line for line in text.splitlines() if "&#60;img" in line]
-    assert row.count("|") == 8
+    assert row.count("|") == 9
     assert not set("<>`[]()@!\\\u202e") & set(row)
     assert "javascript:" not in text
     assert "[1 file in Suitewatch](https://sw.example/u1%29%20%5Bx%5D%28https://evil.example/%20%3Cb%3E)" in text
@@ -140,7 +152,7 @@ def test_foreign_text_is_text_on_the_page(run, door, page):
 
 def test_of_many_reports_fifty_rows_are_shown():
     files = [a_file(f"r{number:03}.xml") for number in range(80)]
-    lines = uploader.draw_table(files)
+    lines = uploader.draw_tables(files)
     assert lines[2].startswith("| **all 80** | 240 |")
     assert lines[-2:] == ["and 31 more", ""]
     assert len(lines) == 2 + 50 + 1 + 2

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.queries import receipt
 from ingest import uploader
-from tests.ingest.wire import ACCEPTED, TOKEN, a_file, a_status
+from tests.ingest.wire import ACCEPTED, TOKEN, a_coverage_file, a_file, a_status
 
 
 def refusal(code, message, hint="", docs=""):
@@ -157,11 +158,30 @@ def test_the_pauses_are_spread_by_thirty_percent(door, clock, tmp_path, monkeypa
     assert (asked, clock.naps) == ([(0.7, 1.3)], [1.3])
 
 
-@pytest.mark.parametrize(("asked", "slept"), [("7", 7), ("0", 1), ("3600", 60), ("soon", 1), ("-5", 1)])
-def test_retry_after_is_honoured_up_to_a_minute(run, door, clock, asked, slept):
+@pytest.mark.parametrize(("asked", "slept"), [("7", 7), ("0", 1), ("110", 110), ("soon", 1), ("-5", 1), ("\xb2", 1)])
+def test_retry_after_is_honoured_up_to_two_minutes(run, door, clock, asked, slept):
     door.answers((429, b"", {"Retry-After": asked}), (202, ACCEPTED))
     assert run() == 0
     assert clock.naps == [slept]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "ended"), [(429, "quota_exceeded", 4), (429, "rate_limited", 6), (503, "x", 6)]
+)
+def test_a_longer_wait_is_not_begun_and_its_end_is_named(run, door, clock, capsys, monkeypatch, status, code, ended):
+    """A day's quota is not the server's trouble: reports that are lost must not leave the build green."""
+    monkeypatch.setattr(uploader.time, "time", lambda: 1_780_000_000.0)  # 2026-05-28 20:26:40 UTC
+    door.answers((status, refusal(code, "Not now."), {"Retry-After": "7200"}))
+    assert run("junit.xml", "--fail-on-error") == ended
+    assert run("junit.xml") == (4 if ended == 4 else 0)
+    assert (clock.naps, len(door.requests)) == ([], 2)
+    said = capsys.readouterr().err
+    assert said.count(f"Not now. ({status} {code}) Another try makes sense from 2026-05-28 22:27 UTC on.") == 2
+
+
+def test_a_quota_that_is_free_again_soon_is_waited_for(run, door, clock):
+    door.answers((429, refusal("quota_exceeded", "Not now."), {"Retry-After": "20"}), (202, ACCEPTED))
+    assert (run(), clock.naps) == (0, [20])
 
 
 def test_retry_after_may_be_a_date(run, door, clock):
@@ -305,7 +325,10 @@ def test_wrong_arguments_are_exit_code_2(argv, capsys):
     with pytest.raises(SystemExit) as ended:
         uploader.main(argv)
     assert ended.value.code == 2
-    assert "usage: suitewatch" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith("suitewatch: ")
+    assert said.endswith(". `suitewatch --help` lists the options.\n")
+    assert said.count("\n") == 1
 
 
 def test_options_may_stand_anywhere(run, door, tmp_path):
@@ -418,6 +441,51 @@ def test_wait_follows_to_the_receipt_and_reads_it_aloud(run, door, clock, capsys
     assert "  and 2 remarks more\n" in said
 
 
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        (a_coverage_file(level="unit"), "cob.xml: Cobertura, 15 of 22 lines (68.1 %), level unit"),
+        (a_coverage_file(lines_covered=22), "cob.xml: Cobertura, 22 of 22 lines (100 %), no level"),
+        (a_coverage_file(lines_valid=9999, lines_covered=9998, format="lcov"), "LCOV, 9,998 of 9,999 lines (99.9 %)"),
+        (a_coverage_file(lines_valid=9999, lines_covered=1, format="new"), "new, 1 of 9,999 lines (under 0.1 %)"),
+        (a_coverage_file(lines_valid=3, lines_covered=0), "0 of 3 lines (0.0 %)"),
+        (a_coverage_file(lines_valid=0, lines_covered=0), "cob.xml: Cobertura, no lines, no level"),
+        (
+            a_file(tests=6, skipped=4, xfailed=3),
+            "6 tests: 1 passed, 1 failed, 1 skipped, 3 expected to fail",
+        ),
+    ],
+)
+def test_each_kind_of_file_is_said_in_its_own_figures(run, door, capsys, file, words):
+    door.answers(a_status("stored", file), method="GET")
+    assert run("--wait", "junit.xml") == 0
+    assert words in (said := capsys.readouterr().out)
+    assert ("no tests" in said, "In all" in said) == (False, False)
+
+
+def test_only_results_are_added_up(run, door, capsys):
+    files = [a_file("a.xml"), a_file("b.xml"), a_coverage_file()]
+    door.answers(a_status("stored", *files), method="GET")
+    assert run("--wait", "junit.xml") == 0
+    assert "In all 6 tests: 2 passed, 2 failed, 2 skipped\n" in capsys.readouterr().out
+
+
+def test_coverage_that_breaks_off_has_its_figures_and_says_so(run, door, capsys):
+    error = {"line": 3, "column": 7, "code": "report_truncated", "message": "It breaks off.", "hint": "Killed?"}
+    door.answers(a_status("partial", a_coverage_file(state="partial", error=error)), method="GET")
+    assert run("--wait", "junit.xml") == 5
+    assert capsys.readouterr().err == (
+        "suitewatch: The commit is unknown: neither CI nor git says it here, and --commit is not given.\n"
+        "suitewatch: cob.xml: Cobertura, 15 of 22 lines (68.1 %), no level\n"
+        "suitewatch:   partly stored. line 3, column 7: It breaks off. Killed?\n"
+        "suitewatch: The upload is partly stored.\n"
+    )
+
+
+def test_the_formats_have_the_names_that_the_pages_give_them():
+    assert uploader.FORMATS == receipt._FORMATS
+
+
 def test_a_bare_wait_does_not_swallow_a_file(run, door):
     door.answers(a_status("stored", a_file()), method="GET")
     assert run("--wait", "junit.xml") == 0
@@ -436,8 +504,9 @@ def test_a_file_not_understood_is_exit_code_5(run, door, capsys, state):
     assert run("junit.xml", "--wait") == 5
     said = capsys.readouterr().err
     assert "line 3, column 7: The file ends early. Was the job killed?" in said
-    assert ("a.xml: not understood." in said) == (state == "failed")
-    assert f"The upload ended as {state}." in said
+    assert ("a.xml: failed." in said) == (state == "failed")
+    assert f"The upload {uploader.ENDS[state]}.\n" in said
+    assert said.count("The file ends early.") == 1
 
 
 def test_a_place_is_said_once():
@@ -456,7 +525,7 @@ def test_waiting_ends_when_the_time_is_up(run, door, clock, capsys):
     door.answers(a_status("processing"), method="GET")
     assert run("junit.xml", "--wait=30", "--fail-on-error") == 6
     assert clock.now <= 30
-    assert "No receipt after 30 s. It is still processing." in capsys.readouterr().err
+    assert "No receipt after 30 s. It is still being read." in capsys.readouterr().err
 
 
 def test_the_token_follows_no_status_address_to_another_host(run, door):

@@ -173,6 +173,11 @@ def a_file(name="junit.xml", state="stored", **more):
     }
 
 
+def a_coverage_file(name="cob.xml", state="stored", **more):
+    counts = {"files": 2, "lines_valid": 22, "lines_covered": 15, "branches_valid": 0, "branches_covered": 0}
+    return {"name": name, "state": state, "kind": "coverage", "format": "cobertura", "level": "", **counts, **more}
+
+
 def a_status(state, *files, error=None):
     return (
         200,

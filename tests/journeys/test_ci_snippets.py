@@ -38,6 +38,9 @@ REPORT = """<testsuites><testsuite name="unit">
 <testcase classname="tests.shop" name="one"/>
 <testcase classname="tests.shop" name="two"><failure message="1 != 2">assert 1 == 2</failure></testcase>
 </testsuite></testsuites>"""
+COVERAGE = """<coverage><packages><package name="shop"><classes><class name="a" filename="shop/a.py"><lines>
+<line number="1" hits="1"/><line number="2" hits="1"/><line number="3" hits="0"/>
+</lines></class></classes></package></packages></coverage>"""
 MAKE_PROJECT = """
 from tests.builders import a_project, a_token
 project = a_project("{slug}")
@@ -289,7 +292,7 @@ def test_a_documented_step_files_a_red_run_where_it_belongs(
 
 def test_each_section_with_a_step_is_run() -> None:
     headings = set(re.findall(r"^## (.+)$", PAGE, re.MULTILINE))
-    assert headings == {*SECTIONS, "Anything else, with curl", "The last job", "What is read"}
+    assert headings == {*SECTIONS, "Coverage", "Anything else, with curl", "The last job", "What is read"}
 
 
 ALSO_AFTER_FAILURES = {
@@ -315,6 +318,19 @@ def test_a_documented_step_says_how_red_runs_arrive(heading: str) -> None:
         assert "pre-exit" in section or "Even if some of the previous steps failed" in section
     else:
         assert ALSO_AFTER_FAILURES[heading] in find_blocks(heading)[0]
+
+
+def test_coverage_goes_along_in_the_documented_step(live_stack: LiveStack, project: Project, workspace: Path) -> None:
+    step = yaml.safe_load(find_blocks("Coverage")[0])[1]
+    given = {"address": live_stack.url, "token": project.token}
+    variables = {name: fill_in(value, **given) for name, value in step["env"].items()}
+    (workspace / "reports" / "coverage.xml").write_text(COVERAGE, encoding="utf-8")
+    done = run_script(Script(step["run"].rstrip() + " --wait", variables), GITHUB, folder=workspace)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\ncoverage.xml: Cobertura, 2 of 3 lines (66.6 %), level unit\n" in done.stdout
+    assert "\nunit.xml: 2 tests: 1 passed, 1 failed\n" in done.stdout
+    asked = "SELECT level, lines_covered, lines_valid FROM health_runcoverage WHERE project_id = %s"
+    assert live_stack.query(asked, project.pk) == [("unit", 2, 3)]
 
 
 def test_curl_does_it_anywhere(live_stack: LiveStack, project: Project, workspace: Path) -> None:

@@ -37,6 +37,12 @@ PAYLOADS = [
 ]
 
 
+_CURRENT_IS_IN_SIGHT = """() => {
+  const here = document.querySelector(".pages [aria-current]")?.getBoundingClientRect();
+  return !here || (here.left >= 0 && here.right <= innerWidth);
+}"""
+
+
 def addresses(world: World) -> list[str]:
     """Whatever a browser can open."""
     posts = re.compile(r"/(token|tokens|members|delete|project|logout)/(\d+/)?$")
@@ -88,6 +94,8 @@ def test_every_page_is_accessible_and_fits_a_narrow_screen(
         widths = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         if widths[0] > widths[1]:
             barriers.append(f"{url} scrolls sideways by {widths[0] - widths[1]} px")
+        if not page.evaluate(_CURRENT_IS_IN_SIGHT):
+            barriers.append(f"{url} does not show which page it is: its name is scrolled out of sight")
     page.goto("about:blank")
     assert barriers == []
 

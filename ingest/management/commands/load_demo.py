@@ -20,7 +20,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
-from health.models import Membership, Project, UploadToken
+from health.audit import record
+from health.models import Membership, Project, Upload, UploadToken
 from ingest.uploader import Courier, Delivery, UploadError, pack
 
 DEMO: Final = Path(__file__).resolve().parents[3] / "demo"
@@ -71,6 +72,7 @@ class Command(BaseCommand):
         began = time.monotonic()
         in_an_hour = timezone.now() + timedelta(hours=1)
         token, text = UploadToken.issue(project, name="load_demo", scopes=["upload"], expires_at=in_an_hour)
+        note_token(token, "token.created")
         try:
             problems = send_runs(demo, courier=Courier(url, token=text, note=self.stderr.write), wait=wait)
         except UploadError as error:
@@ -78,10 +80,17 @@ class Command(BaseCommand):
         finally:
             token.revoked_at = timezone.now()
             token.save(update_fields=["revoked_at"])
+            note_token(token, "token.revoked")
         n_stored = len(demo.runs) - len(problems)
         seconds = time.monotonic() - began
         self.stdout.write(f"{demo.name}: {n_stored} of {len(demo.runs)} runs stored in {seconds:.1f} s.")
         return problems
+
+
+def note_token(token: UploadToken, action: str) -> None:
+    """The history of the project tells of every token, of this one too."""
+    detail = {"last_four": token.last_four}
+    record(token.project_id, actor="manage.py load_demo", action=action, subject=token.name, detail=detail)
 
 
 def read_demos(folder: Path) -> list[Demo]:
@@ -149,7 +158,7 @@ def find_problem(run: dict[str, Any], status: dict[str, Any]) -> str:
     """What is wrong with a finished upload: not stored, or stored with other counts than were recorded."""
     if status["state"] != "stored":
         error = status.get("error") or {}
-        return f"ended as {status['state']}. {error.get('message', '')}".strip()
+        return f"ended as {Upload.State(status['state']).label}. {error.get('message', '')}".strip()
     files = status["receipt"]["files"]
     for kind, recorded in (("results", run["expected"]), ("coverage", run.get("expected_coverage", {}))):
         counts = {name: sum(file[name] for file in files if file["kind"] == kind) for name in recorded}

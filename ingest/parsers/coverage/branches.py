@@ -1,7 +1,7 @@
 """The branches of one file: how many there are and how many were taken.
 
-Used by `ingest.parsers.coverage.tally`; pure. Formats either name each branch or give a count for a line; a branch or a
-line that is named twice counts once, with its best figure.
+Used by the `draft`, `cobertura` and `numbers` beside it; pure. Formats either name each branch or give a count for a
+line; a branch or a line that is named twice counts once, with its best figure.
 Promise: no order and no repetition changes a figure (`tests/ingest/parsers/coverage/test_branches.py`).
 """
 
@@ -17,6 +17,8 @@ MAX_BRANCHES: Final = 2**16 - 1
 _LINE_SHIFT: Final = 32
 _ALL_SHIFT: Final = 16
 _HASH_MASK: Final = 2**64 - 2
+# Shared, and never appended to.
+_NONE: Final = array("Q")
 
 
 class BranchColumn:
@@ -25,25 +27,33 @@ class BranchColumn:
     __slots__ = ("_counts", "_points")
 
     def __init__(self) -> None:
-        self._counts = array("Q")
-        self._points = array("Q")
+        # Most of the files that come in great numbers have no branches.
+        self._counts = self._points = _NONE
 
     def add(self, key: Hashable, *, is_taken: bool) -> None:
         """One branch, known by its key; 63 bits of the key's hash are kept."""
+        if self._points is _NONE:
+            self._points = array("Q")
         self._points.append(hash(key) << 1 & _HASH_MASK | is_taken)
 
     def add_counts(self, line: int, *, n_taken: int, n_all: int) -> None:
         """The branches of one line; the figures are at most MAX_BRANCHES."""
+        if self._counts is _NONE:
+            self._counts = array("Q")
         self._counts.append(line << _LINE_SHIFT | n_all << _ALL_SHIFT | n_taken)
 
     def extend(self, other: "BranchColumn") -> None:
         """Add what another column holds."""
-        self._points += other._points
-        self._counts += other._counts
+        if other._points:
+            self._points = array("Q") if self._points is _NONE else self._points
+            self._points += other._points
+        if other._counts:
+            self._counts = array("Q") if self._counts is _NONE else self._counts
+            self._counts += other._counts
 
     def clear(self) -> None:
         """Forget everything."""
-        del self._points[:], self._counts[:]
+        self._counts = self._points = _NONE
 
     def __len__(self) -> int:
         return len(self._points) + len(self._counts)

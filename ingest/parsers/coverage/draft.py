@@ -19,6 +19,7 @@ from ingest.parsers.coverage.types import Contexts, Figures, FileCoverage, Parse
 from ingest.parsers.xml import Place
 
 _SHOWN_CHARS: Final = 80
+_NOT_SAID: Final = Figures()
 
 
 class FileDraft:
@@ -32,7 +33,7 @@ class FileDraft:
         self.index = index
         self.lines = LineColumn()
         self.branches = BranchColumn()
-        self.declared = Figures()
+        self.declared = _NOT_SAID
 
     def finish(self) -> FileCoverage:
         """The file as it is stored."""
@@ -59,7 +60,7 @@ class Draft:
         self.is_declared_binding = False
         self.statements: tuple[int, int] | None = None
         self.contexts = Contexts()
-        self._limits = source.limits
+        self.limits = source.limits
         self._prefixes = source.prefixes
         self._files: dict[str, FileDraft] = {}
 
@@ -75,7 +76,7 @@ class Draft:
     def open_file(self, raw: object) -> FileDraft:
         """The file with this path; the same one when the report comes back to it. JSON may hold no text here."""
         raw = raw if isinstance(raw, str) else ""
-        path = clean_path(raw, prefixes=self._prefixes, max_chars=self._limits.max_path_chars)
+        path = clean_path(raw, prefixes=self._prefixes, max_chars=self.limits.max_path_chars)
         shown = f"{path.text[:_SHOWN_CHARS]!r}"
         if path.text == UNNAMED:
             self.note("path_missing", "A file has no path.")
@@ -87,7 +88,7 @@ class Draft:
             self.note("path_absolute", f"{shown} is an absolute path.")
         file = self._files.get(path.text)
         if file is None:
-            self._refuse_too_many(len(self._files) + 1, self._limits.max_files, "files")
+            self._refuse_too_many(len(self._files) + 1, self.limits.max_files, "files")
             file = self._files[path.text] = FileDraft(path.text, raw=raw, index=len(self._files))
         elif file.raw != raw:
             self.note("paths_merged", f"Several paths of the report are {shown}.")
@@ -119,8 +120,9 @@ class Draft:
     def finish(self, *, truncated: IngestError | None = None) -> ParsedCoverage:
         """The report. With `truncated`, the file was cut off there."""
         line_sum = sum(file.lines.find_highest() for file in self._files.values())
-        self._refuse_too_many(line_sum, self._limits.max_line_sum, "lines")
-        files = [file.finish() for file in self._files.values()]
+        self._refuse_too_many(line_sum, self.limits.max_line_sum, "lines")
+        # Two hundred thousand drafts and as many files would be a worker's memory: each draft makes room for its file.
+        files = [self._files.pop(path).finish() for path in list(self._files)]
         report = ParsedCoverage(self.format, files, declared=self.declared, contexts=self.contexts)
         report.truncated = truncated
         if self.statements:
@@ -145,6 +147,7 @@ class Draft:
     def _follow_declaration(self, report: ParsedCoverage) -> None:
         """Let the report's own totals stand where they bind or where nothing is listed, else compare."""
         lines, branches = self.declared.lines, self.declared.branches
+        listed = (report.lines_valid, report.lines_covered)
         if lines and (self.is_declared_binding or not report.lines_valid):
             if lines[0] and not report.lines_valid:
                 self.notes.add("no_line_detail", "The report lists no lines.")
@@ -153,10 +156,9 @@ class Draft:
             if branches[0] and not report.branches_valid:
                 self.notes.add("no_branch_detail", "The report lists no branches, only their total.")
             report.branches_valid, report.branches_covered = branches
-        counted = (report.lines_valid, report.lines_covered)
-        if lines and lines != counted:
-            message = f"The report declares {lines[1]} of {lines[0]} lines and lists {counted[1]} of {counted[0]}."
-            self.notes.add("declared_differs", message)
+        if lines and listed[0] and lines != listed:
+            message = f"The report declares {lines[1]} of {lines[0]} lines and lists {listed[1]} of {listed[0]}."
+            self.notes.add("totals_differ" if self.is_declared_binding else "declared_differs", message)
 
     def _refuse_too_many(self, actual: int, limit: int, what: str) -> None:
         if actual > limit:

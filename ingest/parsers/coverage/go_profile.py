@@ -31,6 +31,7 @@ def read_go_profile(source: Source) -> ParsedCoverage:
     for record in records:
         is_readable = reader.read(record)
     draft.statements = reader.statements.count()
+    del reader  # it holds each file once more
     truncated: IngestError | None = None
     if not is_readable and not records.is_ended:
         message = f"{source.filename} breaks off at line {records.line}: the block has no end."

@@ -34,7 +34,7 @@ _SMALL_CHARS: Final = 2**20
 def read_json(source: Source) -> ParsedCoverage:
     """Read one of the JSON formats. Raises IngestError where there is nothing to read."""
     characters, undecodable = read_text(source)
-    text = JsonText(characters, filename=source.filename)
+    text = JsonText(characters, filename=source.filename, max_values=source.limits.max_json_values)
     draft = Draft(source)
     draft.find_place = text.find_entry
     format_name = find_json_format(characters)

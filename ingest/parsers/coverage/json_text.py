@@ -1,8 +1,8 @@
 """A JSON text read value by value with the standard library, so that only its text is in memory whole.
 
-Used by the JSON readers of `ingest.parsers.coverage`; pure.
+Used by the JSON readers of `ingest.parsers.coverage`; pure. What a value would take is counted before it is read.
 Promise: whatever the text is, reading it ends in values or in an IngestError with line and column
-(`tests/ingest/parsers/coverage/test_json_text.py`).
+(`tests/ingest/parsers/coverage/test_json_text.py`), at little memory (`tests/ingest/parsers/test_costs.py`).
 """
 
 import json
@@ -11,13 +11,17 @@ from collections.abc import Iterator
 from typing import Any, Final, NoReturn
 
 from ingest.errors import IngestError
-from ingest.parsers.coverage.types import Source
+from ingest.parsers.coverage.types import CoverageLimits, Source
 from ingest.parsers.xml import Place, read_pieces
 
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 # Nothing, or a part of these, is left where a text breaks off.
 _LITERALS: Final = ("true", "false", "null", "-Infinity", "NaN")
 _DECODER: Final = json.JSONDecoder()
+# Up to the next bracket outside of a string. Possessive, so that nothing is remembered on the way.
+_NO_BRACKETS: Final = re.compile(r'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+# Each of these is followed by a value, a list or an object; the dearest were measured at some hundred bytes.
+_MARKS: Final = "[{,:"
 
 
 class JsonText:
@@ -26,9 +30,12 @@ class JsonText:
     Whoever iterates reads each value it is given, or `skip`s it, before it asks for the next.
     """
 
-    def __init__(self, text: str, *, filename: str) -> None:
+    def __init__(self, text: str, *, filename: str, max_values: int = CoverageLimits().max_json_values) -> None:
         self.text = text
         self._filename = filename
+        self._max_values = max_values
+        # A text that holds no more than one value may needs no look ahead.
+        self._is_small = _count_values(text, 0, len(text)) <= max_values
         self._at = 0
         self._entry_at = 0
         self._skip_space()
@@ -46,7 +53,20 @@ class JsonText:
         return self.text[self._at : self._at + 1]
 
     def read(self) -> Any:
-        """The whole value."""
+        """The whole value. Raises IngestError where it would take too much memory."""
+        n_values, _ = self._look_ahead()
+        if n_values > self._max_values:
+            line, column = _find_place(self.text, self._at)
+            message = f"A part of the report holds more than {self._max_values:,} values."
+            raise IngestError(
+                "coverage_too_large",
+                message,
+                line=line,
+                column=column,
+                field="values",
+                limit=self._max_values,
+                actual=n_values,
+            )
         try:
             value, self._at = _DECODER.raw_decode(self.text, self._at)
         except json.JSONDecodeError as problem:
@@ -61,8 +81,33 @@ class JsonText:
         return value
 
     def skip(self) -> None:
-        """Read the value and forget it."""
-        self.read()
+        """Read the value and forget it; a large one is only stepped over, because nobody wants it."""
+        n_values, end = self._look_ahead(is_wanted=False)
+        if n_values <= self._max_values:
+            self.read()
+        else:
+            self._at = end
+            self._skip_space()
+
+    def _look_ahead(self, *, is_wanted: bool = True) -> tuple[int, int]:
+        """How many values stand in this one, at most (characters in its names count, too), and where it ends.
+
+        Of what is wanted and too large, both are found only as far as is needed to know it.
+        """
+        if self._is_small or self.peek() not in ("[", "{"):
+            return 0, self._at
+        at, depth, n_brackets = self._at, 0, 0
+        while found := _NO_BRACKETS.match(self.text, at):
+            at = found.end()
+            bracket = self.text[at : at + 1]
+            if bracket in ("", '"'):
+                break  # the text breaks off
+            at += 1
+            n_brackets += 1
+            depth += 1 if bracket in "[{" else -1
+            if not depth or (is_wanted and n_brackets > 2 * self._max_values):
+                break
+        return _count_values(self.text, self._at, at), at
 
     def members(self) -> Iterator[str]:
         """The names in the object that stands here; the position is then at the value. No object has no members."""
@@ -128,6 +173,10 @@ class JsonText:
         raise IngestError("report_truncated" if is_cut else "bad_json", message, line=line, column=column)
 
 
+def _count_values(text: str, start: int, end: int) -> int:
+    return sum(text.count(mark, start, end) for mark in _MARKS)
+
+
 def _find_place(text: str, at: int) -> Place:
     return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
 
@@ -137,11 +186,6 @@ def read_text(source: Source) -> tuple[str, Place | None]:
     limits = source.limits
     with source.open() as stream:
         data = b"".join(read_pieces(stream, max_bytes=min(limits.max_json_bytes, limits.max_plain_bytes)))
-    n_values = data.count(b"[") + data.count(b"{")
-    if n_values > limits.max_json_values:
-        # A list of two characters takes seventy bytes once it is read.
-        message = f"The report holds more than {limits.max_json_values:,} lists and objects."
-        raise IngestError("coverage_too_large", message, field="values", limit=limits.max_json_values, actual=n_values)
     encoding = json.detect_encoding(data)
     try:
         return data.decode(encoding), None

@@ -18,6 +18,8 @@ MAX_LINE: Final = 10_000_000
 _CHUNK: Final = 2**20
 _RANGE_SHIFT: Final = 33
 _LAST_MASK: Final = 2**32 - 1
+# Shared, and never appended to: few formats name ranges.
+_NO_RANGES: Final = array("Q")
 
 
 class LineColumn:
@@ -30,7 +32,7 @@ class LineColumn:
 
     def __init__(self) -> None:
         self.codes = array("I")
-        self.ranges = array("Q")
+        self.ranges = _NO_RANGES
         self._valid = self._covered = EMPTY
 
     def add(self, line: int, *, is_covered: bool) -> None:
@@ -39,6 +41,8 @@ class LineColumn:
 
     def add_range(self, first: int, last: int, *, is_covered: bool) -> None:
         """All lines from `first` to `last`, 1 to MAX_LINE."""
+        if self.ranges is _NO_RANGES:
+            self.ranges = array("Q")
         self.ranges.append(first << _RANGE_SHIFT | last << 1 | is_covered)
 
     def find_highest(self) -> int:
@@ -60,7 +64,7 @@ class LineColumn:
             ranges = np.frombuffer(self.ranges[start : start + _CHUNK], np.uint64)
             self._valid |= _mark_ranges(ranges)
             self._covered |= _mark_ranges(ranges[ranges & 1 == 1])
-        self.codes, self.ranges = array("I"), array("Q")
+        self.codes, self.ranges = array("I"), _NO_RANGES
         return self._valid, self._covered
 
 

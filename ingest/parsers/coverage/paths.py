@@ -1,6 +1,6 @@
 """Paths of source files, as text: cleaned, made relative, never looked up; and the names of contexts.
 
-Used by `ingest.parsers.coverage.tally`; pure: no disk is touched, whatever a report says its files are.
+Used by the `draft` and `coveragepy` beside it; pure: no disk is touched, whatever a report says its files are.
 Promise: any text gives a path that a database and a page can hold, and the same one when it is given back
 (`tests/ingest/parsers/coverage/test_paths.py`).
 """
@@ -19,6 +19,8 @@ _DRIVE: Final = re.compile(r"[A-Za-z]:")
 _CHECKSUM_CHARS: Final = 12
 # What an index of PostgreSQL takes, which keeps paths apart: a third of a page.
 _MAX_BYTES: Final = 2_400
+# A longer text is no path; it is cut before it is copied part by part.
+_MAX_RAW_CHARS: Final = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,9 @@ def clean_path(raw: str, *, prefixes: Iterable[str] = (), max_chars: int = 1_024
     An absolute path that no prefix fits stays absolute (`/srv/app.py`, `C:/app.cs`).
     """
     text, n_illegal = _ILLEGAL.subn("\ufffd", raw)
+    was_cut = len(text) > _MAX_RAW_CHARS
+    if was_cut:
+        text = _shorten(text, _MAX_RAW_CHARS)
     root, parts, was_above_root = _split(text)
     for prefix_root, prefix_parts, _ in sorted(map(_split, prefixes), key=lambda split: -len(split[1])):
         n_parts = len(prefix_parts)
@@ -50,7 +55,7 @@ def clean_path(raw: str, *, prefixes: Iterable[str] = (), max_chars: int = 1_024
             root, parts = "", parts[n_parts:]
             break
     path = root + "/".join(parts) if parts else UNNAMED
-    is_long = len(path) > max_chars or len(path.encode()) > _MAX_BYTES
+    is_long = was_cut or len(path) > max_chars or len(path.encode()) > _MAX_BYTES
     if is_long:
         path = _shorten(path, max_chars)
     return CleanPath(path, bool(root and parts), was_above_root, bool(n_illegal) or is_long)

@@ -10,21 +10,24 @@ from typing import IO
 
 from health.rules.bitmaps import EMPTY, LineSet
 from ingest.errors import IngestError
-from ingest.parsers.types import ReportWarning
+from ingest.remarks import Remark
 
 
 @dataclass(frozen=True, slots=True)
 class CoverageLimits:
     """How much of a file is read; a report beyond it is refused, only paths are shortened.
 
-    JSON has a lower limit of bytes than the streamed formats, because its text is held in memory; `max_json_values` is
-    of its lists and objects. `max_line_sum` is over the highest line numbers of all files: it bounds what ranges of
-    lines can unfold to.
+    JSON has a lower limit of bytes than the streamed formats, because its text is held in memory: with one character
+    of four bytes, four times over. `max_json_values` is of what is read at once: a list of a file's lines, or all its
+    statements. `max_context_names` is of different ones, `max_contexts` of the lines they ran. `max_line_sum` is over
+    the highest line numbers of all files: it bounds what ranges of lines can unfold to.
     """
 
     max_plain_bytes: int = 200 * 2**20
-    max_json_bytes: int = 64 * 2**20
-    max_json_values: int = 5_000_000
+    max_json_bytes: int = 24 * 2**20
+    max_json_values: int = 600_000
+    max_context_names: int = 200_000
+    max_contexts: int = 2_000_000
     max_files: int = 200_000
     max_line_sum: int = 100_000_000
     max_depth: int = 64
@@ -151,5 +154,5 @@ class ParsedCoverage:
     statements_covered: int | None = None
     declared: Figures = Figures()
     contexts: Contexts = field(default_factory=Contexts)
-    warnings: list[ReportWarning] = field(default_factory=list)
+    warnings: list[Remark] = field(default_factory=list)
     truncated: IngestError | None = None

@@ -1,13 +1,18 @@
 """From the door to the worker: what came with an upload is kept once, told in its receipt, and never in its way."""
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from health.models import Case, Configuration, PayloadChunk, Project, Suite, Upload
+from health import rebuild
+from health.models import Allowance, Case, Configuration, PayloadChunk, Project, Suite, Upload
 from health.rebuild import rebuild_if_due
 from ingest import pipeline, sweep
 from ingest.bell import ring_rebuild
@@ -46,13 +51,13 @@ def test_an_upload_keeps_its_configuration_and_tells_what_is_wrong_with_it(proje
     assert (upload.state, upload.configuration) == ("stored", 1)
     assert upload.receipt is not None
     told = upload.receipt["configuration"]
-    assert told["number"] == 1
+    assert (told["number"], told["code_owners"]) == (1, 2)
     assert [(w["file"], w["line"], w["field"], w["code"]) for w in told["warnings"]] == [
         (".suitewatch.yml", 3, "suites[1].levle", "unknown_key"),
         ("CODEOWNERS", 2, "", "owners_invalid"),
     ]
     assert [file["name"] for file in upload.receipt["files"]] == ["junit.xml"]
-    kept = Configuration.objects.get(project=project)
+    kept = Configuration.objects.get(project=project, number=1)
     assert kept.text.encode() == RULES
     assert kept.content["suites"] == [{"path": "tests/api", "suite": "API", "level": "contract"}]
 
@@ -72,17 +77,24 @@ def test_the_worker_follows_new_rules_when_the_upload_is_stored(project: Project
 
 @pytest.mark.django_db
 def test_the_same_content_is_one_row_and_another_project_has_its_own(project: Project) -> None:
-    numbers = [send(project, name=name, configuration=RULES).configuration for name in (b"a", b"b")]
-    numbers.append(send(project, name=b"c", configuration=b"suites: []").configuration)
-    numbers.append(send(project, name=b"d", configuration=RULES, owners=b"* @a").configuration)
-    assert numbers == [1, 1, 2, 3]
+    uploads = [send(project, name=name, configuration=RULES) for name in (b"a", b"b")]
+    uploads.append(send(project, name=b"c", configuration=b"suites: []"))
+    uploads.append(send(project, name=b"d", configuration=RULES, owners=b"* @a"))
+    uploads.append(send(project, name=b"e", owners=b"* @a"))
+    numbers = [(upload.configuration, upload.code_owners) for upload in uploads]
+    assert numbers == [(1, None), (1, None), (2, None), (1, 3), (None, 3)]
     assert send(a_project(), configuration=RULES).configuration == 1
     assert Configuration.objects.count() == 4
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    "data", [b"suites: [\n", b"\xff\xfe", b"a: &a [*a]", b"\x00", b'a: "\\0\\ud800"', b"- " * 30_000, b"[" * 60_000]
+    "data",
+    [
+        *(b"suites: [\n", b"\xff\xfe", b"a: &a [*a]", b"\x00", b'a: "\\0\\ud800"', b"- " * 30_000, b"[" * 60_000),
+        # In names of keys and tags, which remarks repeat.
+        *(b'"a\\0b": 1', b'"a\\ud800b": 1', b"a: !<%00> 1", b'suites: [{"p\\0": x}]'),
+    ],
 )
 def test_no_file_is_bad_enough_to_lose_an_upload(project: Project, data: bytes) -> None:
     upload = send(project, configuration=data, owners=data)
@@ -128,7 +140,7 @@ def test_a_rebuild_that_fails_leaves_the_upload_stored_and_is_made_good_by_the_s
     project.refresh_from_db()
     assert (project.configuration, project.rules_of) == (1, None)
     rung: list[int] = []
-    monkeypatch.setattr(sweep, "ring_rebuild", lambda project_id: bool(rung.append(project_id)))
+    monkeypatch.setattr(sweep, "ring_rebuild", lambda project_id, **_: bool(rung.append(project_id)))
     sweep.sweep()
     project.refresh_from_db()
     assert (rung, project.rules_of) == ([project.pk], 1)
@@ -139,8 +151,8 @@ def test_the_bell_for_a_rebuild_rings_the_task(monkeypatch: pytest.MonkeyPatch) 
     from ingest.tasks import follow_rules
 
     sent: list[tuple[int, ...]] = []
-    monkeypatch.setattr(follow_rules, "apply_async", sent.append)
-    assert ring_rebuild(7)
+    monkeypatch.setattr(follow_rules, "apply_async", lambda args, **_: sent.append(args))
+    assert ring_rebuild(7, seconds=60)
     assert sent == [(7,)]
     follow_rules(7)  # a project that is not there is nothing to do
 
@@ -185,8 +197,42 @@ def test_one_rebuild_at_a_time() -> None:
 
 
 @pytest.mark.django_db
+def test_a_project_whose_rebuilds_took_too_long_waits_until_others_had_their_turn(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    an_upload(project, {"tests.api.a::x": "pass"}, configuration=RULES.decode())
+    clock = iter([0.0, 900.0])  # longer than it has
+    monkeypatch.setattr(rebuild.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(rebuild, "rebuild_project", lambda _: None)
+    assert rebuild_if_due(project.pk)
+    monkeypatch.undo()
+    assert not rebuild_if_due(project.pk)
+    Allowance.objects.update(counted_at=timezone.now() - timedelta(hours=3))
+    assert rebuild_if_due(project.pk)
+
+
+@pytest.mark.django_db
 def test_the_status_tells_the_number_and_the_warnings(project: Project) -> None:
     upload = send(project, configuration=RULES)
     token = a_token(project)
     answer = Client().get(f"/api/v1/uploads/{upload.public_id}", headers={"authorization": f"Bearer {token}"}).json()
     assert answer["receipt"]["configuration"]["warnings"][0]["line"] == 3
+
+
+pieces = st.sampled_from(
+    [b'"a\\0b"', b'"\\ud800"', b"!<%00> 1", b": ", b"\n", b"- ", b"{", b"[", b"suites:", b"@a", b"\xff", b"\x00"]
+)
+files = st.none() | st.lists(pieces | st.binary(max_size=9), max_size=9).map(b"".join)
+
+
+@pytest.mark.django_db
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=files, owners_data=files)
+def test_any_bytes_can_be_kept(project: Project, data: bytes | None, owners_data: bytes | None) -> None:
+    upload = a_received_upload(project)
+    kept = keep_configuration(project_id=project.pk, upload_id=upload.pk, data=data, owners_data=owners_data)
+    upload.refresh_from_db()
+    assert (upload.configuration, upload.code_owners) == (kept.number, kept.code_owners)
+    assert (kept.number is None, kept.code_owners is None) == (data is None, owners_data is None)
+    for number in {kept.number, kept.code_owners} - {None}:
+        assert Configuration.objects.get(project=project, number=number).warnings is not None

@@ -1,10 +1,13 @@
 """What is good in the two files is used, what is not is named with line, field and what to do."""
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.configuration import CONFIGURATION, OWNERS, Remark, decode_text, read_configuration
+from ingest.configuration import CONFIGURATION, OWNERS, decode_text, read_configuration
+from ingest.remarks import Remark
 
 
 def read(text: str) -> list[Remark]:
@@ -33,6 +36,7 @@ def test_a_mistake_names_line_column_field_and_what_was_meant() -> None:
         "code": "unknown_key",
         "message": "levle is not known here.",
         "hint": "Did you mean level?",
+        "count": 1,
     }
 
 
@@ -73,10 +77,28 @@ def test_a_file_that_is_no_yaml_says_nothing_and_owners_are_read_all_the_same() 
     assert [(w.file, w.code) for w in found.warnings] == [(CONFIGURATION, "configuration_unreadable")]
 
 
+@pytest.mark.parametrize(
+    ("text", "is_readable"),
+    [
+        *((text, True) for text in ("", "# nothing", "~", "{}", "suites:", "suites: []", "suites: [{levle: unit}]")),
+        *(("suites: []\nsuites: []", True), ("expected_jobs: [a]\nzzz: 1", True)),
+        *((text, False) for text in ("suites: [", "a: &a b", "words", "3", "- suites", "zzz: 1", "suites: 3")),
+    ],
+)
+def test_a_file_that_says_nothing_is_told_from_one_of_which_nothing_was_understood(
+    text: str, is_readable: bool
+) -> None:
+    found = read_configuration(text)
+    assert found.is_readable == is_readable
+    last = [warning.code for warning in found.warnings][-1:]
+    assert (last in (["configuration_unreadable"], ["yaml_forbidden"])) == (not is_readable)
+
+
 def test_very_many_mistakes_are_counted_and_not_all_listed() -> None:
     warnings = read("".join(f"key{n}: 1\n" for n in range(500)))
-    assert len(warnings) == 101
-    assert warnings[-1].message == "400 more remarks are not listed."
+    assert len(warnings) == 102
+    assert warnings[-2].message == "400 more remarks are not listed."
+    assert warnings[-1].message == "Nothing in the file could be understood."
 
 
 def test_keys_that_are_no_texts_are_named() -> None:
@@ -90,12 +112,44 @@ def test_bytes_that_are_no_utf8_become_a_remark() -> None:
     assert decode_text(b"\xef\xbb\xbfa\x00", file=OWNERS)[0] == "a\N{REPLACEMENT CHARACTER}"
 
 
-@settings(max_examples=200, deadline=None)
-@given(text=st.text(max_size=80), owners=st.text(max_size=80))
+# Any characters, NUL and halves of surrogate pairs among them, plain and as YAML may write them.
+characters = st.text(st.characters(exclude_categories=())) | st.sampled_from(
+    [
+        '"a\\0b"',
+        '"\\ud800"',
+        "!<%00> 1",
+        "&a",
+        "*a",
+        "[",
+        "{p: ",
+        ": ",
+        "\n",
+        "- ",
+        "suites:",
+        "path",
+        "@a",
+        "!x",
+        "[s]",
+    ]
+)
+texts = st.lists(characters, max_size=12).map("".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=texts, owners=texts)
 def test_any_texts_are_answered(text: str, owners: str) -> None:
     found = read_configuration(text, owners)
     assert isinstance(found.content, dict)
     assert all(warning.message and warning.hint is not None for warning in found.warnings)
+    told = json.dumps([warning.to_json() for warning in found.warnings])
+    assert "\\u0000" not in told
+    json.loads(told, object_hook=check_encodable)
+
+
+def check_encodable(told: dict[str, object]) -> None:
+    """No half of a surrogate pair is in it."""
+    for value in told.values():
+        str(value).encode()
 
 
 SHAPES = st.recursive(
@@ -117,8 +171,6 @@ SHAPES = st.recursive(
 @settings(max_examples=300, deadline=None)
 @given(SHAPES)
 def test_any_shape_gives_only_what_the_schema_allows(shape: object) -> None:
-    import json
-
     import jsonschema
 
     from ingest.configuration.shapes import load_schema

@@ -8,7 +8,7 @@ import pytest
 
 from ingest.parsers.coverage import read_coverage
 from ingest.parsers.coverage.types import CoverageLimits, ParsedCoverage
-from ingest.parsers.types import ReportWarning
+from ingest.remarks import Remark
 
 Read = Callable[..., ParsedCoverage]
 
@@ -26,7 +26,7 @@ def read() -> Read:
 
 
 @pytest.fixture
-def warning_of() -> Callable[[ParsedCoverage], dict[str, ReportWarning]]:
+def warning_of() -> Callable[[ParsedCoverage], dict[str, Remark]]:
     """The warnings of a report by code."""
     return lambda report: {warning.code: warning for warning in report.warnings}
 

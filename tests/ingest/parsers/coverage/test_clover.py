@@ -17,6 +17,11 @@ def test_a_project_counts_and_a_test_project_does_not(read: Any) -> None:
 def test_packages_may_stand_inside_the_metrics(read: Any) -> None:
     report = read((SAMPLES / "clover-packages-in-metrics.xml").read_bytes())
     assert (report.lines_valid, report.lines_covered) == (20, 19)
+    (warning,) = report.warnings
+    assert (warning.code, warning.message) == (
+        "totals_differ",
+        "The report declares 19 of 20 lines and lists 1 of 1.",
+    )
     assert [(file.path, list(file.valid)) for file in report.files] == [("src/a.js", [1])]
 
 

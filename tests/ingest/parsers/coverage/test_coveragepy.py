@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ingest.parsers.coverage.types import Figures
 
 SAMPLES = Path(__file__).parents[3] / "samples/coverage"
@@ -55,3 +57,13 @@ def test_a_cut_file_keeps_the_files_that_are_whole(read: Any) -> None:
     assert report.truncated.line == 10
     assert [file.path for file in report.files] == ["shop/till.py"]
     assert report.lines_valid == 4
+
+
+@pytest.mark.parametrize("limit", ["max_context_names", "max_contexts"])
+def test_more_contexts_than_are_kept_are_left_out_with_a_warning(read: Any, warning_of: Any, limit: str) -> None:
+    data = (SAMPLES / "coveragepy-contexts.json").read_bytes()
+    assert len(read(data).contexts) == 3
+    report = read(data, **{limit: 1})
+    assert (len(report.contexts), report.contexts.names) == (0, [])
+    assert "contexts_left_out" in warning_of(report)
+    assert report.files == read(data).files

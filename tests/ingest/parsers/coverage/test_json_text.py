@@ -128,5 +128,25 @@ def test_a_wrong_byte_is_replaced_and_its_place_said() -> None:
 def test_a_text_that_is_too_large_is_refused() -> None:
     with pytest.raises(IngestError, match="larger than 10 bytes"):
         read_bytes(b"[" + b" " * 10, max_json_bytes=10)
-    with pytest.raises(IngestError, match="more than 10 lists and objects"):
-        read_bytes(b"[]{}" * 6, max_json_values=10)
+
+
+@pytest.mark.parametrize("raw", ["[1,1,1,1]", "[[],[],[]]", '{"a":1,"b":2}', '["a,b,c,d"]', "[1,1,1,1"])
+def test_a_value_that_would_take_too_much_memory_is_refused(raw: str) -> None:
+    text = JsonText(f'{{"small": [1], "large": {raw}}}', filename="x", max_values=3)
+    read: list[Any] = []
+    with pytest.raises(IngestError, match="more than 3 values") as caught:
+        read.extend(text.read() for _ in text.members())
+    assert (read, caught.value.code, caught.value.line, caught.value.column) == ([[1]], "coverage_too_large", 1, 25)
+
+
+def test_a_large_value_that_nobody_wants_is_skipped() -> None:
+    text = JsonText('{"functions": [{"a": [1, 2], "b": "]"}, [3]], "files": [4]}', filename="x", max_values=3)
+    assert [text.read() for name in text.members() if name == "files"] == [[4]]
+    text.finish()
+
+
+@given(json_values)
+def test_a_large_value_is_stepped_over_to_its_end(value: Any) -> None:
+    text = JsonText(json.dumps([value, "end"]), filename="x", max_values=0)
+    text.skip()
+    text.finish()
