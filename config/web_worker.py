@@ -1,9 +1,11 @@
 """gunicorn's threaded worker, made so that no client can hold what other clients need.
 
 Named in `config.gunicorn`. What is scarce is not a thread but the right to work: SUITEWATCH_WEB_THREADS requests are
-worked on at once, and whoever waits for a client (for a head, for a body, for an answer to be taken) lets others work
-meanwhile. Threads that wait are many and cheap, and each wait has an end; the main loop never waits for one client.
-Promise: forty stalled clients of any kind leave others their answers (`tests/journeys/test_stalled_sockets.py`).
+worked on at once, and whoever waits for a client (for a body, for an answer to be taken) lets others work meanwhile.
+Heads are read in the main loop, which never waits for one client: a request without its whole head has no thread.
+Threads that wait are many and cheap, and each wait has an end, which comes at once when threads run short.
+Promise: forty stalled clients of any kind, and hundreds with half a head or body, leave others their answers
+(`tests/journeys/test_stalled_sockets.py`).
 """
 
 import errno
@@ -15,6 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager, suppress
 from functools import partial
+from operator import itemgetter
 from typing import Any, Final
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
@@ -26,6 +29,9 @@ ANSWER_SECONDS: Final = 30.0
 # How long a client may still read its answer, and send what we no longer want, after we are done.
 LINGER_SECONDS: Final = 2.0
 _LOOK_SECONDS: Final = 0.25
+_HEAD_END: Final = b"\r\n\r\n"
+# gunicorn refuses a head that is longer, and needs no more than this to see it.
+_LONGEST_HEAD: Final = 128 * 1024
 # A thread that waits was measured at some 40 kB.
 _WAITING_PER_WORKING: Final = 8
 _PIECE: Final = 64 * 1024
@@ -41,6 +47,8 @@ class PatientConnection(TConn):  # type: ignore[misc] # gunicorn has no types
     def __init__(self, worker: "PatientWorker", *args: Any) -> None:
         super().__init__(worker.cfg, *args)
         self._worker = worker
+        self.head = bytearray()
+        self.waits_since: float | None = None
         self._deadline: float | None = None
         self._direction = socket.SHUT_RDWR
 
@@ -48,17 +56,22 @@ class PatientConnection(TConn):  # type: ignore[misc] # gunicorn has no types
         """Begin a wait for the client. One that only reads leaves the way for an answer open."""
         self._direction = socket.SHUT_RD if reading_only else socket.SHUT_RDWR
         self._deadline = deadline
+        self.waits_since = time.monotonic()
 
     def end_wait(self) -> None:
         """The client came; what follows is our own work."""
-        self._deadline = None
+        self._deadline = self.waits_since = None
 
     def give_up_if_late(self, now: float) -> None:
         """Wake the thread that has waited long enough: to it, the client has gone."""
         if self._deadline is not None and now > self._deadline:
-            self.end_wait()
-            with suppress(OSError):  # it really went
-                self.sock.shutdown(self._direction)
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Wake the thread."""
+        self.end_wait()
+        with suppress(OSError):  # it really went
+            self.sock.shutdown(self._direction)
 
     def close(self, graceful: bool = False) -> None:
         """gunicorn's graceful close would listen for up to two seconds, in the main loop."""
@@ -103,13 +116,51 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # as above
                 raise
             return
         self.nr_conns += 1
-        connection = PatientConnection(self, client, address, listener.getsockname())
-        connection.set_timeout()
-        self.pending_conns.append(connection)
-        self.poller.register(client, selectors.EVENT_READ, partial(self.on_pending_socket_readable, connection))
+        self._await_head(PatientConnection(self, client, address, listener.getsockname()))
+
+    def on_client_socket_readable(self, conn: PatientConnection, client: socket.socket) -> None:
+        """The next request on a connection that was kept begins."""
+        self.poller.unregister(client)
+        self.keepalived_conns.remove(conn)
+        self._await_head(conn)
+
+    def _await_head(self, conn: PatientConnection) -> None:
+        conn.timeout = time.monotonic() + HEAD_SECONDS
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def on_pending_socket_readable(self, conn: PatientConnection, client: socket.socket) -> None:
+        """A part of a head came. All of it, or what can never be one, is for a thread."""
+        try:
+            piece = client.recv(_PIECE)
+        except BlockingIOError:
+            return
+        except OSError:
+            piece = b""
+        # The end may lie across two pieces.
+        looked_at = max(len(conn.head) - len(_HEAD_END), 0)
+        conn.head += piece
+        if piece and conn.head.find(_HEAD_END, looked_at) < 0 and len(conn.head) <= _LONGEST_HEAD:
+            return
+        self.poller.unregister(client)
+        self.pending_conns.remove(conn)
+        conn.data_ready = True
+        self._give_to_thread(conn)
 
     def enqueue_req(self, conn: PatientConnection) -> None:
-        """Give a connection to a thread."""
+        """Called by gunicorn where a client sent more than one request: the next one may not be all there."""
+        conn.head += conn.parser.unreader.take_buffered()
+        if _HEAD_END in conn.head:
+            self._give_to_thread(conn)
+        else:
+            conn.sock.setblocking(False)
+            self._await_head(conn)
+
+    def _give_to_thread(self, conn: PatientConnection) -> None:
+        conn.sock.setblocking(True)
+        conn.init()
+        conn.parser.unreader.unread(bytes(conn.head))
+        conn.head.clear()
         self._in_threads.add(conn)
         super().enqueue_req(conn)
 
@@ -127,8 +178,24 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # as above
         self._next_look = now + _LOOK_SECONDS
         for connection in self._in_threads:
             connection.give_up_if_late(now)
+        self._make_room(now)
         for connection in [connection for connection, until in self._lingering.items() if now > until]:
             self._end_linger(connection)
+
+    def _make_room(self, now: float) -> None:
+        """Where fewer threads are free than may work, the connections that waited longest for their clients end."""
+        n_too_many = len(self._in_threads) - self.cfg.threads * (_WAITING_PER_WORKING - 1)
+        if n_too_many > 0:
+            waiting = [(conn.waits_since or now, conn) for conn in self._in_threads]
+            stalled = sorted((pair for pair in waiting if now - pair[0] > _LOOK_SECONDS), key=itemgetter(0))
+            for _, connection in stalled[:n_too_many]:
+                connection.give_up()
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Called by gunicorn when it stops: whoever has sent no head is waited for as shortly as a kept connection."""
+        super()._cap_keepalive(deadline)
+        for connection in self.pending_conns:
+            connection.timeout = min(connection.timeout, deadline)
 
     def linger(self, connection: PatientConnection) -> None:
         """Say goodbye, and let the client read its answer: closing with unread bytes would take it away."""
@@ -215,8 +282,9 @@ class PatientBody:
         try:
             yield
         finally:
-            self._gate.acquire()
+            # What follows is our own queue; counted as the client's delay it would cut off the prompt.
             self._connection.end_wait()
+            self._gate.acquire()
 
 
 def _finish(answer: Any) -> Any:
