@@ -18,9 +18,9 @@ threads = env.number("SUITEWATCH_WEB_THREADS", default=16, least=1, most=256)
 timeout = 60
 graceful_timeout = 30
 keepalive = 5
-# A process is replaced now and then, so that a slow leak stays small.
+# A process is replaced now and then, so that a slow leak stays small; not all at once, since none accepts meanwhile.
 max_requests = 2000
-max_requests_jitter = 200
+max_requests_jitter = 2000
 limit_request_line = 8190
 # Signals are enough; its socket would stand in the home directory.
 control_socket_disable = True

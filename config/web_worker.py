@@ -20,7 +20,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, Final
 
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 HEAD_SECONDS: Final = 10.0
 # Of a form. The door allows itself more, and then has limits of its own.
@@ -125,7 +125,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # as above
         self._await_head(conn)
 
     def _await_head(self, conn: PatientConnection) -> None:
-        conn.timeout = time.monotonic() + HEAD_SECONDS
+        # A process that stops takes no new clients: whoever it still waits for keeps its successor from starting.
+        conn.timeout = time.monotonic() + (HEAD_SECONDS if self.alive else STOP_KEEPALIVE_LINGER)
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
