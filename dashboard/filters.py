@@ -19,6 +19,7 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "measure": ("passed", "executed", "declared", "failed", "time"),
     "span": ("year", "quarter", "all"),
     "sort": ("uncovered", "share", "path"),
+    "order": ("trouble", "change", "name"),
 }
 
 
@@ -39,12 +40,17 @@ class Filters:
     before: str = ""
     directory: str = ""
     sort: str = CHOICES["sort"][0]
+    order: str = CHOICES["order"][0]
+    search: str = ""
+    path: str = ""
+    owner: str = ""
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Filters":
         """Take what is understood; an unknown word is no error, it chooses nothing."""
         values = {field.name: _clean(query.get(field.name, "")) for field in fields(cls)}
-        values["directory"] = _clean_path(query.get("directory", ""))
+        for name in ("directory", "path"):
+            values[name] = _clean_path(query.get(name, ""))
         for name, words in CHOICES.items():
             if values[name] not in words:
                 values[name] = words[0]

@@ -141,18 +141,20 @@ def fetch_tiles_of_jobs(
     cursor: Cursor, project_id: int, *, jobs: Sequence[tuple[int, int]], n_cases: int
 ) -> list[StoredTile]:
     """All tiles of several jobs (run, series) in one statement: what a page compares."""
+    return fetch_tiles_in_blocks(cursor, project_id, jobs=jobs, blocks=range(-(-n_cases // BLOCK_SIZE)))
+
+
+def fetch_tiles_in_blocks(
+    cursor: Cursor, project_id: int, *, jobs: Sequence[tuple[int, int]], blocks: Iterable[int]
+) -> list[StoredTile]:
+    """The tiles of several jobs (run, series) that hold cases of these blocks, in one statement."""
     rows = cursor.execute(
         f"""
         SELECT {_COLUMNS} FROM health_tile
         JOIN unnest(%s::int[], %s::int[]) AS job(job_run, job_series) ON run = job_run AND series = job_series
         WHERE project_id = %s AND block = ANY(%s)
         """,  # noqa: S608 - the columns are a constant
-        (
-            [run for run, _ in jobs],
-            [series for _, series in jobs],
-            project_id,
-            list(range(-(-n_cases // BLOCK_SIZE))),
-        ),
+        ([run for run, _ in jobs], [series for _, series in jobs], project_id, list(blocks)),
         binary=True,
     ).fetchall()
     return [_read_row(row) for row in rows]

@@ -13,10 +13,10 @@ from typing import Any, Final, NamedTuple
 
 from dashboard.filters import Filters
 from dashboard.queries.covered import NO_LEVEL
-from dashboard.queries.sql import Row, fetch_rows
-from health.models import Project, RunCoverage, Series, Suite
+from dashboard.queries.scope import Offer, SeriesFact, SuiteFact, read_scope
+from dashboard.queries.sql import fetch_rows
+from health.models import Project, RunCoverage
 from health.rules.durations import UNITS_PER_SECOND
-from health.rules.lanes import CHANGES
 
 MOST_GROUPS: Final = 12
 _SPANS: Final = {"year": timedelta(days=365), "quarter": timedelta(days=91)}
@@ -25,6 +25,7 @@ _MOST_DAYS: Final = 750
 # A job that has not run for so many of the points in which others did no longer counts.
 _PATIENCE: Final = 8
 _LATELY: Final = timedelta(days=8)
+_BY_SERIES: Final = {"job": "job", "variant": "variant", "branch": "lane"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +85,6 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """What can be chosen: the names that occur in the project."""
-
-    branches: tuple[str, ...]
-    jobs: tuple[str, ...]
-    variants: tuple[str, ...]
-    suites: tuple[str, ...]
-    levels: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Trends:
     """The lines, the largest first, and what they are about."""
 
@@ -129,13 +119,10 @@ class _Cell(NamedTuple):
 
 def read_trends(project: Project, filters: Filters) -> Trends:
     """The project's days, narrowed and grouped as the filters say."""
-    series = list(Series.objects.filter(project=project).values_list("number", "job", "variant", "lane"))
-    suites = list(Suite.objects.filter(project=project).values_list("number", "name", "level"))
-    offer = _list_offer(project, series, suites)
-    branch = filters.branch or (offer.branches[0] if offer.branches else "")
-    chosen = [row for row in series if _fits_series(row, filters, branch)]
-    fitting = [row for row in suites if _fits_suite(row, filters)]
-    bounds = _read_bounds(project, [row[0] for row in chosen])
+    scope = read_scope(project, filters, is_any_branch=filters.by == "branch")
+    offer, branch = scope.offer, scope.lane
+    chosen, fitting = scope.series, list(scope.suites.values())
+    bounds = _read_bounds(project, scope.numbers)
     days = _Days.choose(*bounds, span=filters.span) if bounds else None
     n_left_out = 0
     if days and filters.by == "suite":
@@ -149,7 +136,7 @@ def read_trends(project: Project, filters: Filters) -> Trends:
         first=min((group.points[0].day for group in groups), default=None),
         last=max((group.last.day for group in groups), default=None),
         offer=offer,
-        has_only_coverage=not series and RunCoverage.objects.filter(project=project).exists(),
+        has_only_coverage=not offer.branches and RunCoverage.objects.filter(project=project).exists(),
     )
 
 
@@ -166,24 +153,26 @@ class _Days(NamedTuple):
         return cls(since, last, (last - since).days > _MOST_DAYS)
 
 
-def _keep_largest(project: Project, series: Sequence[Row], suites: Sequence[Row], days: _Days) -> tuple[list[Row], int]:
+def _keep_largest(
+    project: Project, series: Sequence[SeriesFact], suites: Sequence[SuiteFact], days: _Days
+) -> tuple[list[SuiteFact], int]:
     """The suites of the largest names as of late, and how many names are left out. A suite is a name at a level."""
     values = {
         "project": project.pk,
-        "series": [row[0] for row in series],
+        "series": [found.number for found in series],
         "since": days.last - _LATELY,
-        "suites": [row[0] for row in suites],
+        "suites": [suite.number for suite in suites],
     }
-    names = {row[0]: row[1] for row in suites}
+    names = {suite.number: suite.name for suite in suites}
     sizes: dict[str, float] = {}
     for suite, declared in fetch_rows(_SIZES_SQL, values):
         sizes[names[suite]] = sizes.get(names[suite], 0) + declared
     largest = set(sorted(sizes, key=lambda name: (-sizes[name], name))[:MOST_GROUPS])
-    return [row for row in suites if row[1] in largest], len(sizes) - len(largest)
+    return [suite for suite in suites if suite.name in largest], len(sizes) - len(largest)
 
 
 def _read_groups(
-    project: Project, filters: Filters, series: Sequence[Row], suites: Sequence[Row], days: _Days
+    project: Project, filters: Filters, series: Sequence[SeriesFact], suites: Sequence[SuiteFact], days: _Days
 ) -> list[Group]:
     """One line a group, the one with most declared tests first."""
     by_suite = filters.by in ("suite", "level")
@@ -192,10 +181,10 @@ def _read_groups(
     is_narrowed = by_suite or bool(filters.suite or filters.level)
     values: dict[str, Any] = {
         "project": project.pk,
-        "series": [row[0] for row in series],
+        "series": [found.number for found in series],
         "since": days.since,
-        "suites": [row[0] for row in suites] if is_narrowed else None,
-        "groups": [numbers[names[row[0]]] if by_suite else 0 for row in suites] if is_narrowed else None,
+        "suites": [suite.number for suite in suites] if is_narrowed else None,
+        "groups": [numbers[names[suite.number]] if by_suite else 0 for suite in suites] if is_narrowed else None,
     }
     titles = list(numbers)
     cells: dict[str, list[_Cell]] = {}
@@ -242,35 +231,14 @@ def fold_days(cells: Iterable[_Cell]) -> tuple[DayPoint, ...]:
     return tuple(points)
 
 
-def _list_offer(project: Project, series: Sequence[Row], suites: Sequence[Row]) -> Offer:
-    lanes = {row[3] for row in series}
-    ranked = sorted(lanes, key=lambda lane: (lane != project.default_branch, lane == CHANGES, lane))
-    return Offer(
-        branches=tuple(ranked),
-        jobs=tuple(sorted({row[1] for row in series} - {""})),
-        variants=tuple(sorted({row[2] for row in series} - {""})),
-        suites=tuple(sorted({row[1] for row in suites})),
-        levels=tuple(sorted({row[2] for row in suites} - {""})),
-    )
+def _name_series(series: Sequence[SeriesFact], by: str) -> Mapping[int, str]:
+    if by not in _BY_SERIES:
+        return {found.number: "all" for found in series}
+    return {found.number: getattr(found, _BY_SERIES[by]) or f"no {by}" for found in series}
 
 
-def _fits_series(row: Row, filters: Filters, branch: str) -> bool:
-    _, job, variant, lane = row
-    is_here = lane == branch or (filters.by == "branch" and not filters.branch)
-    return is_here and filters.job in ("", job) and filters.variant in ("", variant)
-
-
-def _fits_suite(row: Row, filters: Filters) -> bool:
-    return filters.suite in ("", row[1]) and filters.level in ("", row[2])
-
-
-def _name_series(series: Sequence[Row], by: str) -> Mapping[int, str]:
-    place = {"job": 1, "variant": 2, "branch": 3}.get(by)
-    return {row[0]: ("all" if place is None else row[place] or f"no {by}") for row in series}
-
-
-def _name_suites(suites: Sequence[Row], by: str) -> Mapping[int, str]:
-    return {row[0]: (row[1] if by == "suite" else row[2] or NO_LEVEL) for row in suites}
+def _name_suites(suites: Sequence[SuiteFact], by: str) -> Mapping[int, str]:
+    return {suite.number: (suite.name if by == "suite" else suite.level or NO_LEVEL) for suite in suites}
 
 
 def _read_bounds(project: Project, series: Sequence[int]) -> tuple[date, date] | None:

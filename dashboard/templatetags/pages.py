@@ -22,6 +22,11 @@ class PageLink(NamedTuple):
 # In reading order: what is wrong now, how it came, what it is made of, what feeds it.
 _OF_PROJECT: Final = (
     ("overview", "Overview"),
+    ("matrix", "Matrix"),
+    ("flaky", "Flaky"),
+    ("causes", "Causes"),
+    ("vanished", "Vanished"),
+    ("slow", "Slow"),
     ("trends", "Trends"),
     ("runs", "Runs"),
     ("coverage", "Coverage"),

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.charts.figure import Figure
 from dashboard.charts.trends import draw_all, draw_groups
+from dashboard.choices import offer_selects
 from dashboard.filters import Filters
 from dashboard.http import (
     HtmxRequest,
@@ -73,7 +74,9 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             sentence=write_trends(trends, by=filters.by),
             figure=_draw(project, trends, filters),
             groups=_offer_choices(trends, filters),
-            selects=_offer_selects(trends, filters),
+            selects=offer_selects(
+                trends.offer, filters, branch=trends.branch, any_branch="every" if filters.by == "branch" else ""
+            ),
             csv_url=filters.write_format("csv"),
             json_url=filters.write_format("json"),
         )
@@ -116,31 +119,6 @@ def _offer_choices(trends: Trends, filters: Filters) -> list[dict[str, Any]]:
         }
         for name, title in names.items()
         if name != "measure" or filters.by != "all"
-    ]
-
-
-def _offer_selects(trends: Trends, filters: Filters) -> list[dict[str, Any]]:
-    """What the lines can be narrowed to; a choice of one is none."""
-    offer = trends.offer
-    every: dict[str, tuple[Sequence[str], str]] = {
-        "branch": (offer.branches, "every" if filters.by == "branch" else ""),
-        "job": (offer.jobs, "every"),
-        "variant": (offer.variants, "every"),
-        "suite": (offer.suites, "every"),
-        "level": (offer.levels, "every"),
-    }
-    return [
-        {
-            "name": name,
-            "title": name.capitalize(),
-            "empty": empty,
-            "options": [
-                (value, value == (getattr(filters, name) or (trends.branch if name == "branch" else "")))
-                for value in values
-            ],
-        }
-        for name, (values, empty) in every.items()
-        if len(values) > 1 or getattr(filters, name)
     ]
 
 

@@ -3,6 +3,15 @@
 from health.models.audit import AuditEntry
 from health.models.configuration import Configuration
 from health.models.coverage import CoverageReport, DirectoryDay, FileCoverage, RunCoverage, SourceFile
+from health.models.judged import (
+    CaseSpeed,
+    CaseVerdict,
+    CauseCount,
+    CauseSplit,
+    FixClaim,
+    SeriesWindow,
+    VanishedCase,
+)
 from health.models.limits import Allowance, Refusal
 from health.models.projects import Membership, Project, UploadToken
 from health.models.results import (
@@ -26,6 +35,10 @@ __all__ = [
     "Allowance",
     "AuditEntry",
     "Case",
+    "CaseSpeed",
+    "CaseVerdict",
+    "CauseCount",
+    "CauseSplit",
     "Configuration",
     "CoverageReport",
     "DirectoryDay",
@@ -33,6 +46,7 @@ __all__ = [
     "FailureText",
     "FileCoverage",
     "Fingerprint",
+    "FixClaim",
     "Job",
     "Membership",
     "PayloadChunk",
@@ -44,6 +58,7 @@ __all__ = [
     "RunCoverage",
     "RunSuite",
     "Series",
+    "SeriesWindow",
     "SourceFile",
     "Suite",
     "SuiteDay",
@@ -51,4 +66,5 @@ __all__ = [
     "Upload",
     "UploadFile",
     "UploadToken",
+    "VanishedCase",
 ]

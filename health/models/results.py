@@ -132,6 +132,8 @@ class Job(models.Model):
     n_fixed = models.IntegerField()
     n_gone = models.IntegerField()
     duration = models.BigIntegerField()
+    # Whether `health.judging` has drawn its conclusions from what this row now says.
+    is_judged = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         indexes = [
@@ -139,6 +141,7 @@ class Job(models.Model):
             models.Index(fields=["project", "series", "ordered_at"], name="job_by_time"),
             models.Index(fields=["project", "series", "day"], name="job_of_day"),
             models.Index(fields=["project", "run"], name="job_waiting", condition=Q(is_complete=False)),
+            models.Index(fields=["project", "series"], name="job_unjudged", condition=Q(is_judged=False)),
         ]
 
 
@@ -240,6 +243,9 @@ class Fingerprint(models.Model):
     fingerprint = models.BigIntegerField()
     kind = models.TextField()
     message = models.TextField(help_text="as first seen, unmasked")
+    # What people said of it: it is the same cause as another one; its category, where the rules are wrong.
+    merged_into = models.BigIntegerField(null=True)
+    category = models.TextField(default="", db_default="")
 
 
 class FailureText(models.Model):

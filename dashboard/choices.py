@@ -1,0 +1,34 @@
+"""The form of selects a page is narrowed with, as `components/_selects.html` takes it.
+
+Used by the views of every page with filters; pure. Promise: a choice of one is none, and what the address chose is
+always among the options (`tests/dashboard/test_choices.py`).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dashboard.filters import Filters
+from dashboard.queries.scope import Offer
+
+
+def offer_selects(offer: Offer, filters: Filters, *, branch: str, any_branch: str = "") -> list[dict[str, Any]]:
+    """What a page can be narrowed to; `any_branch` is the word for all of them, where a page can show that."""
+    every: dict[str, tuple[Sequence[str], str]] = {
+        "branch": (offer.branches, any_branch),
+        "job": (offer.jobs, "every"),
+        "variant": (offer.variants, "every"),
+        "suite": (offer.suites, "every"),
+        "level": (offer.levels, "every"),
+    }
+    return [
+        {
+            "name": name,
+            "title": name.capitalize(),
+            "empty": empty,
+            "options": [
+                (value, value == (getattr(filters, name) or (branch if name == "branch" else ""))) for value in values
+            ],
+        }
+        for name, (values, empty) in every.items()
+        if len(values) > 1 or getattr(filters, name)
+    ]
