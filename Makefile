@@ -11,12 +11,12 @@ BROWSER_FLAGS = --yes --no-install-recommends
 JOBS = 2
 
 .DEFAULT_GOAL = help
-.PHONY: help up test faults lint bench demo-data lock setup venv app dev browser
+.PHONY: help up test faults lint bench bench-scale demo-data lock setup venv app dev browser
 .SILENT:
 
 help:  ## Show what you can do here
 	echo "make TARGET, where TARGET is one of:"
-	sed -n 's/^\([a-z-]*\):.*  ## \(.*\)$$/  \1 \2/p' $(firstword $(MAKEFILE_LIST)) | awk '{n=$$1; $$1=""; printf "  %-10s%s\n", n, $$0}'
+	sed -n 's/^\([a-z-]*\):.*  ## \(.*\)$$/  \1 \2/p' $(firstword $(MAKEFILE_LIST)) | awk '{n=$$1; $$1=""; printf "  %-12s%s\n", n, $$0}'
 
 up: app  ## Run Suitewatch with the demo; PORT=8001 chooses another port
 	$(VENV)/bin/python manage.py up $(if $(PORT),--port $(PORT)) $(ARGS)
@@ -35,6 +35,9 @@ lint: dev  ## Check style, types and who imports whom
 
 bench: dev  ## Measure speed beside peers; prints ratios
 	$(VENV)/bin/python -m benchmarks $(ARGS)
+
+bench-scale: dev  ## Measure every page over 100 million results; RESULTS=5000000 makes it smaller
+	$(VENV)/bin/python -m benchmarks --only scale $(if $(RESULTS),--results $(RESULTS)) $(ARGS)
 
 demo-data: dev  ## Make the demo's files again; ARGS names the folder of the recorded runs
 	$(VENV)/bin/python demo/make_demo.py $(ARGS)

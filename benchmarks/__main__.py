@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from benchmarks.workbench import FULL, QUICK, Workbench
 # Per core.
 _BUSY_LOAD = 0.5
 PIECES = ("parse", "coverage", "store", "worker", "visible", "accept", "memory", "texts", "pages")
+# Only when it is asked for: it takes half an hour.
+LONG_PIECES = ("scale",)
 
 
 def main() -> int:
@@ -34,7 +37,8 @@ def main() -> int:
         signal.signal(number, signal.default_int_handler)
     machine = describe_machine()
     print(", ".join(f"{name} {value}" for name, value in machine.items()))
-    bench, sections, broken = Workbench(QUICK if options.quick else FULL), [], False
+    effort = replace(QUICK if options.quick else FULL, scale_results=options.results)
+    bench, sections, broken = Workbench(effort), [], False
     try:
         for name in options.only or PIECES:
             section = _measure(name, bench)
@@ -64,7 +68,14 @@ def main() -> int:
 def _read_options() -> Any:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure how fast Suitewatch is.")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, less history, no peers to install")
-    parser.add_argument("--only", nargs="+", choices=PIECES, metavar="NAME", help=f"only some of: {', '.join(PIECES)}")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=(*PIECES, *LONG_PIECES),
+        metavar="NAME",
+        help=f"only some of: {', '.join((*PIECES, *LONG_PIECES))}",
+    )
+    parser.add_argument("--results", type=int, default=FULL.scale_results, help="how many results `scale` stores")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the readings")
     parser.add_argument("--set-baseline", action="store_true", help="keep this run's ratios as the new baseline")
     return parser.parse_args()

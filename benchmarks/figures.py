@@ -47,6 +47,16 @@ FLOORS: Final[dict[str, Floor]] = {
     "memory.worker_texts": _at_most(250.0),
     "memory.web": _at_most(130.0),
     **{
+        f"scale.{name}.{key}": _at_most(limit)
+        for name, limit in (
+            ("store_over_empty", 1.2),
+            ("bytes_per_result", 12.0),
+            ("sql_p95", 15.0),
+            ("sql_p95_of_four", 50.0),
+        )
+        for key in ("10k", "100k")
+    },
+    **{
         f"pages.p95.{page}": _at_most(50.0)
         for page in ("projects", "overview", "trends", "runs", "run", "case", "uploads", "upload")
     },

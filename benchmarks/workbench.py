@@ -33,6 +33,7 @@ class Effort:
     has_peers: bool
     coverage_lines: int = 1_000_000
     has_servers: bool = True
+    scale_results: int = 100_000_000
 
 
 FULL = Effort(

@@ -1,4 +1,4 @@
-"""The map of addresses: the probes, the door, the pages."""
+"""The map of addresses: the probes, the door, the figures for programs, the pages."""
 
 from django.urls import URLPattern, URLResolver, include, path
 
@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("csp-report", probes.csp_report, name="csp-report"),
     path("", include("ingest.urls")),
     path("", include("dashboard.urls")),
+    path("", include("dashboard.api.urls")),
 ]
 
 handler400 = "config.trouble.bad_request"

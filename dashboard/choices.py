@@ -20,15 +20,13 @@ def offer_selects(offer: Offer, filters: Filters, *, branch: str, any_branch: st
         "suite": (offer.suites, "every"),
         "level": (offer.levels, "every"),
     }
-    return [
-        {
-            "name": name,
-            "title": name.capitalize(),
-            "empty": empty,
-            "options": [
-                (value, value == (getattr(filters, name) or (branch if name == "branch" else ""))) for value in values
-            ],
-        }
-        for name, (values, empty) in every.items()
-        if len(values) > 1 or getattr(filters, name)
-    ]
+    selects = []
+    for name, (values, empty) in every.items():
+        chosen = getattr(filters, name)
+        if chosen and chosen not in values:
+            values = (*values, chosen)
+        if len(values) > 1 or chosen:
+            shown = chosen or (branch if name == "branch" else "")
+            options = [(value, value == shown) for value in values]
+            selects.append({"name": name, "title": name.capitalize(), "empty": empty, "options": options})
+    return selects

@@ -5,6 +5,7 @@ Promise: any query string gives filters a query can take, and writing them back 
 (`tests/dashboard/test_filters.py`).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Final
@@ -12,6 +13,7 @@ from urllib.parse import urlencode
 
 _LONGEST: Final = 255
 _LONGEST_PATH: Final = 1_024
+_IS_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 # The first of each is what a page shows when the address says nothing.
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
@@ -20,7 +22,12 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "span": ("year", "quarter", "all"),
     "sort": ("uncovered", "share", "path"),
     "order": ("trouble", "change", "name"),
+    "view": ("rows", "all"),
+    "rows": ("200", "1000"),
+    "rank": ("evidence", "rate"),
 }
+# Fields that no dataclass could have under the word that stands in the address.
+_SPELLED: Final = {"start": "from", "end": "to"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +48,26 @@ class Filters:
     directory: str = ""
     sort: str = CHOICES["sort"][0]
     order: str = CHOICES["order"][0]
+    view: str = CHOICES["view"][0]
+    rows: str = CHOICES["rows"][0]
+    rank: str = CHOICES["rank"][0]
     search: str = ""
     path: str = ""
     owner: str = ""
+    category: str = ""
+    run: str = ""  # a number
+    start: str = ""  # what is compared, a run or a branch; `from` in the address
+    end: str = ""  # `to` in the address
+    cell: str = ""
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Filters":
         """Take what is understood; an unknown word is no error, it chooses nothing."""
-        values = {field.name: _clean(query.get(field.name, "")) for field in fields(cls)}
+        values = {field.name: _clean(query.get(_SPELLED.get(field.name, field.name), "")) for field in fields(cls)}
         for name in ("directory", "path"):
             values[name] = _clean_path(query.get(name, ""))
+        if not _IS_NUMBER.fullmatch(values["run"]):
+            values["run"] = ""
         for name, words in CHOICES.items():
             if values[name] not in words:
                 values[name] = words[0]
@@ -59,7 +76,7 @@ class Filters:
     def write(self, **changes: str) -> str:
         """These filters, with changes, as a query string; "?" when nothing is chosen. Paging starts anew."""
         changed = replace(self, **{"before": "", **changes})
-        chosen = {name: value for name, value in asdict(changed).items() if value != _USUAL[name]}
+        chosen = {_SPELLED.get(k, k): value for k, value in asdict(changed).items() if value != _USUAL[k]}
         return f"?{urlencode(chosen)}"
 
     def write_format(self, form: str) -> str:
@@ -70,7 +87,7 @@ class Filters:
     @property
     def kept(self) -> dict[str, str]:
         """What a form of the other fields sends along: the chosen words that differ from the usual."""
-        return {name: getattr(self, name) for name in CHOICES if getattr(self, name) != _USUAL[name]}
+        return {name: getattr(self, name) for name in ("state", "run", *CHOICES) if getattr(self, name) != _USUAL[name]}
 
 
 _USUAL: Final[dict[str, str]] = asdict(Filters())

@@ -1,16 +1,17 @@
 """What every page's view needs between URL and template.
 
-Called by `dashboard.views`. Promise: for strangers a project does not exist (404), a panel never answers as a
-page, and an unchanged page is answered by 304 before its queries run (`tests/dashboard/test_http.py`).
+Called by `dashboard.views`, and in part by `dashboard.api`. Promise: for strangers a project does not exist (404), a
+panel never answers as a page, an unchanged page is answered by 304 before its queries run, and no cache keeps a page
+for others (`tests/dashboard/test_http.py`).
 """
 
 import csv
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec, cast
+from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, cast
 
 from django.conf import settings
 from django.contrib import messages
@@ -30,6 +31,7 @@ Role = Membership.Role
 P = ParamSpec("P")
 
 _RANK: Final = {Role.VIEWER: 0, Role.MAINTAINER: 1, Role.OWNER: 2}
+_FORMS: Final = ("csv", "json")
 _REVEAL_COOKIE: Final = "sw_shown_once"
 _REVEAL_SECONDS: Final = 120
 _SIGNED_IN_AT: Final = "signed_in_at"
@@ -113,7 +115,7 @@ def render_page(
         facts["may_maintain"] = has_role(request, Role.MAINTAINER)
         facts["may_own"] = has_role(request, Role.OWNER)
     with timezone.override(project.time_zone if project else None):
-        return render(request, template, facts, status=status)
+        return keep_private(render(request, template, facts, status=status))
 
 
 def render_panel(
@@ -143,16 +145,45 @@ def _answer_conditionally(
     request: HtmxRequest, project: Project, build: Callable[[], HttpResponse], also: str
 ) -> HttpResponse:
     if len(messages.get_messages(request)):
-        return build()  # what an action said must be shown once, whatever the browser holds
+        return keep_private(build())  # what an action said must be shown once, whatever the browser holds
     etag = _make_etag(request, project, also)
     unchanged = get_conditional_response(request, etag=etag)
     if unchanged is not None and unchanged.status_code == 304:
         return unchanged
-    response = build()
+    response = keep_private(build())
     if response.status_code == 200:
         response["ETag"] = etag
-        patch_cache_control(response, private=True, no_cache=True)
     return response
+
+
+def keep_private(response: HttpResponse) -> HttpResponse:
+    """A page is for one person, and shown again only after asking whether it still holds."""
+    patch_cache_control(response, private=True, no_cache=True)
+    return response
+
+
+class Table(NamedTuple):
+    """A page's table as a file: its name, the titles of its columns, its rows."""
+
+    name: str
+    head: Sequence[str]
+    rows: Iterable[Sequence[Any]]
+
+
+def answer_with_file(
+    request: HtmxRequest, *, project: Project | None, tables: Mapping[str, Callable[[], Table]]
+) -> HttpResponse | None:
+    """The table that the address asks for with `format` (csv or json) and `table`; None where it asks for the page.
+
+    `tables` by their word in the address; the first is meant where it names none, or one that is not there.
+    """
+    form = request.GET.get("format", "")
+    if form not in _FORMS:
+        return None
+    chosen = tables.get(request.GET.get("table", "")) or next(iter(tables.values()))
+    table = chosen()
+    name = f"{project.slug}-{table.name}" if project else table.name
+    return answer_with_table(form=form, name=name, head=table.head, rows=table.rows)
 
 
 def answer_with_table(*, form: str, name: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> HttpResponse:
@@ -217,15 +248,12 @@ _LOOK_CHANGED_AT: Final = find_newest(settings.BASE_DIR / "templates", settings.
 
 
 def _make_etag(request: HtmxRequest, project: Project, also: str) -> str:
-    parts = (
-        settings.VERSION,
-        _LOOK_CHANGED_AT,
-        project.pk,
-        project.revision,
-        request.get_full_path(),
-        request.user.pk,
-        request.membership.role,
-        request.session.session_key,  # the page carries a CSRF token, which a new login makes useless
-        also,
-    )
+    # The session too: the page carries a CSRF token, which a new login makes useless.
+    reader = (request.user.pk, request.membership.role, request.session.session_key)
+    return make_etag(project, address=request.get_full_path(), reader=reader, also=also)
+
+
+def make_etag(project: Project, *, address: str, reader: Sequence[object], also: str) -> str:
+    """The tag of an answer that depends on the project's facts, its address, who reads it, and `also`."""
+    parts = (settings.VERSION, _LOOK_CHANGED_AT, project.pk, project.revision, address, *reader, also)
     return f'"{hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()}"'

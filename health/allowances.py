@@ -1,6 +1,7 @@
 """Token buckets in PostgreSQL: how much of something a sender may still do, the same for every process.
 
-Called by `ingest.quotas` (uploads), `ingest.auth` (wrong tokens) and `dashboard.views.login` (wrong passwords).
+Called by `ingest.quotas` (uploads, and what is not kept of them), `health.tokens` (wrong tokens) and
+`dashboard.views.login` (wrong passwords).
 A bucket holds `burst` and gains `rate` a second; a missing row is a full bucket. Time is the database's.
 Promise: however many processes take at once, no more is given than the bucket held and gained
 (`tests/health/test_allowances.py`).

@@ -13,8 +13,9 @@ from django.db import transaction
 
 from health import audit
 from health.completeness import NAMES_RUN, UNREAD, fetch_missing
+from health.locks import lock_project, try_lock_project
 from health.models import RunClosing, Upload
-from health.rebuild import lock_project, settle_run_and_coverage, try_lock_project
+from health.rebuild import settle_run_and_coverage
 from health.revisions import bump_revision
 from health.sql import Cursor, fetch_together, open_cursor
 

@@ -14,7 +14,9 @@ from django.conf import settings
 from django.db import transaction
 
 from health.invariants import INVARIANTS, THOROUGH, Invariant
-from health.rebuild import lock_project, rebuild_project, settle_unread
+from health.judging import judge_project
+from health.locks import lock_project
+from health.rebuild import rebuild_project, settle_unread
 from health.sql import Cursor, open_cursor
 
 # So many places of each broken law are named; that there are more is said.
@@ -28,6 +30,11 @@ _DERIVED: Final[dict[str, tuple[str, ...]]] = {
     "runcoverage": ("run", "level"),
     "filecoverage": ("lane", "level", "file"),
     "directoryday": ("lane", "level", "day", "directory"),
+    "serieswindow": ("series",),
+    "caseverdict": ("series", "ord"),
+    "vanishedcase": ("series", "ord"),
+    "casespeed": ("series", "ord"),
+    "causecount": ("run", "series", "fingerprint"),
 }
 
 
@@ -69,7 +76,9 @@ def find_drift(project_id: int) -> list[Violation]:
         cursor = open_cursor()
         lock_project(cursor, project_id)
         found = find_violations(cursor, project_ids=[project_id], laws=THOROUGH)
-        settle_unread(cursor, project_id)  # that something arrived since a run was summed up is no drift
+        # That something arrived since a run was summed up, or since conclusions were drawn, is no drift.
+        settle_unread(cursor, project_id)
+        judge_project(project_id)
         for table in _DERIVED:
             cursor.execute(
                 f"CREATE TEMPORARY TABLE kept_{table} ON COMMIT DROP AS "  # noqa: S608 - the tables are a constant

@@ -4,7 +4,7 @@ Called by the case page and by whatever says since when a case fails; stands on 
 Promise: a job's answer is the one `merge_tiles` gives (`tests/health/test_history.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
@@ -32,14 +32,13 @@ class CaseResult:
 
 # The slot of a case in a tile: its own place in a dense one, to be looked up in the short list of a sparse one.
 # The blocks once more as a list: the index can be entered there. OFFSET 0: a slot is worked out once, not per use.
-_SLOTS_SQL: Final = f"""
+_SLOTS: Final = f"""
 SELECT wanted.ord, t.run, t.series, wanted.name, t.upload, t.attempt, t.suite,
        get_byte(t.outcomes, slot.number),
        get_byte(t.durations, 2 * slot.number) + 256 * get_byte(t.durations, 2 * slot.number + 1)
-FROM unnest(%s::int[], %s::int[]) AS wanted(name, ord)
-CROSS JOIN unnest(%s::int[], %s::int[]) AS job(run, series)
-JOIN health_tile t ON t.project_id = %s AND t.series = job.series AND t.block = wanted.name / {BLOCK_SIZE}
-    AND t.run = job.run AND t.block = ANY(%s)
+FROM {{wanted}}
+JOIN health_tile t ON t.project_id = %s AND t.series = {{job}}.series AND t.block = wanted.name / {BLOCK_SIZE}
+    AND t.run = {{job}}.run AND t.block = ANY(%s)
 CROSS JOIN LATERAL (
     SELECT CASE t.encoding
         WHEN {DENSE} THEN
@@ -52,6 +51,14 @@ CROSS JOIN LATERAL (
 WHERE slot.number IS NOT NULL AND get_byte(t.outcomes, slot.number) <> {codes.ABSENT}
 ORDER BY wanted.ord, t.run, t.series
 """  # noqa: S608 - the numbers are constants
+_ALL_IN_ALL_SQL: Final = _SLOTS.format(
+    wanted="unnest(%s::int[], %s::int[]) AS wanted(name, ord)"
+    " CROSS JOIN unnest(%s::int[], %s::int[]) AS job(run, series)",
+    job="job",
+)
+_EXACT_SQL: Final = _SLOTS.format(
+    wanted="unnest(%s::int[], %s::int[], %s::int[], %s::int[]) AS wanted(name, ord, run, series)", job="wanted"
+)
 
 
 def fetch_case_results(
@@ -72,7 +79,22 @@ def fetch_case_results(
     names = aliases.expand((ord_,) for ord_ in ords)
     blocks = sorted({name // BLOCK_SIZE for name, _ in names})
     values = ([name for name, _ in names], [ord_ for _, ord_ in names], runs, series, project_id, blocks)
-    rows = cursor.execute(_SLOTS_SQL, values).fetchall()
+    return _merge_rows(cursor.execute(_ALL_IN_ALL_SQL, values).fetchall())
+
+
+def fetch_exact_results(
+    cursor: Cursor, project_id: int, *, wanted: Iterable[tuple[int, int, int]], aliases: Aliases = NO_ALIASES
+) -> list[CaseResult]:
+    """The same for single results, each asked for as (ord, run, series) and each once."""
+    rows = aliases.expand(wanted)
+    if not rows:
+        return []
+    names, ords, runs, series = (list(column) for column in zip(*rows, strict=True))
+    blocks = sorted({name // BLOCK_SIZE for name in names})
+    return _merge_rows(cursor.execute(_EXACT_SQL, (names, ords, runs, series, project_id, blocks)).fetchall())
+
+
+def _merge_rows(rows: Sequence[tuple[Any, ...]]) -> list[CaseResult]:
     units = decode_units(np.array([row[8] for row in rows], np.uint16)).tolist()
     results = []
     at = 0

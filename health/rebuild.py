@@ -15,11 +15,14 @@ from health.baselines import JobKey
 from health.completeness import NAMES_RUN, UNREAD
 from health.coverage import rebuild_coverage, settle_coverage
 from health.in_force import is_due, settle_configuration
+from health.judging import judge_project
 from health.lanes import settle_lanes
+from health.locks import lock_project
 from health.revisions import bump_revision
 from health.rollups import Cases, fetch_cases, refresh_job, settle_run
 from health.sql import Cursor, open_cursor
 from health.suites import name_cases_anew
+from health.unjudged import forget_project, forget_series
 
 _LOCK_SPACE: Final = 0x5357_0003
 # Rebuilds that nobody asked for by hand: five minutes of a worker at once, then a tenth of one.
@@ -30,19 +33,16 @@ _FREE_SECONDS: Final = 1.0
 _RUN_OF = f"coalesce(u.run, (SELECT r.number FROM health_run r WHERE {NAMES_RUN}))"  # noqa: S608 - a constant
 
 
-def lock_project(cursor: Cursor, project_id: int) -> None:
-    """Take the row lock under which a project's facts change, one transaction after another."""
-    cursor.execute("SELECT 1 FROM health_project WHERE id = %s FOR NO KEY UPDATE", (project_id,))
-
-
-def try_lock_project(cursor: Cursor, project_id: int) -> bool:
-    """The same lock, or False when another transaction has it: for work that may as well be done later."""
-    statement = "SELECT 1 FROM health_project WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED"
-    return cursor.execute(statement, (project_id,)).fetchone() is not None
-
-
 def rebuild_project(project_id: int) -> int:
-    """Recompute lanes, counts, transitions and days of every job that still has its tiles; returns how many jobs."""
+    """Recompute everything derived of every job that still has its tiles, conclusions too; returns how many jobs."""
+    with transaction.atomic():
+        n_jobs = recount_project(project_id)
+        judge_project(project_id)
+    return n_jobs
+
+
+def recount_project(project_id: int) -> int:
+    """The same without conclusions, which are left to be drawn: lanes, counts, transitions, days, coverage."""
     with transaction.atomic():
         cursor = open_cursor()
         # Held to the end: `rebuild_if_due` leaves alone what somebody is at.
@@ -58,6 +58,7 @@ def rebuild_project(project_id: int) -> int:
         for run in _find_runs_without_jobs(cursor, project_id):
             settle_run(cursor, project_id, run=run)
         rebuild_coverage(cursor, project_id)
+        forget_project(cursor, project_id)
         bump_revision(cursor, project_id)
     return len(keys)
 
@@ -173,6 +174,7 @@ def delete_upload(project_id: int, upload_id: int) -> None:
         if row[0] is not None:
             _settle_rest(cursor, project_id, run=row[0], lost={row[1]}, cases=cases)
         settle_configuration(cursor, project_id)
+        judge_project(project_id)
         bump_revision(cursor, project_id)
 
 
@@ -194,6 +196,7 @@ def delete_run(project_id: int, number: int) -> None:
             _delete_facts(cursor, project_id, upload_id, number, series)
         _settle_rest(cursor, project_id, run=number, lost={series for _, series in uploads}, cases=cases)
         settle_configuration(cursor, project_id)
+        judge_project(project_id)
         bump_revision(cursor, project_id)
 
 
@@ -201,6 +204,7 @@ def _settle_rest(cursor: Cursor, project_id: int, *, run: int, lost: set[int | N
     """Bring up to date what uploads left behind that were taken away: their jobs, their run, its coverage."""
     for series in sorted(series for series in lost if series is not None):
         refresh_job(cursor, project_id, key=JobKey(run, series), cases=cases)
+        forget_series(cursor, project_id, series=series)
     settle_run(cursor, project_id, run=run)
     settle_coverage(cursor, project_id, run=run, has_lost=True)
 

@@ -3,8 +3,9 @@
 `propose_renames` is called by `ingest.store` inside the storing transaction, the others by the page of renames.
 A merge moves nothing: it says under which number a former name's results are read (`health.aliases`), so undoing it
 loses nothing, at any time. Callers have the project rebuilt afterwards, because counts were made of the names before.
-Promise: whatever goes wrong with a proposal, and however long the history is, the upload is stored, and soon
-(`tests/health/test_renames.py`); a merge can be undone (`tests/health/test_merging.py`).
+Promise: whatever goes wrong with a proposal, and however long the history is, the upload is stored, and soon; only the
+end of the worker's time ends the storing, too (`tests/health/test_renames.py`). A merge can be undone
+(`tests/health/test_merging.py`).
 """
 
 import logging
@@ -14,14 +15,15 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from celery.exceptions import SoftTimeLimitExceeded
 from django.contrib.auth.models import User
 from django.db import transaction
 
 from health.aliases import Aliases, Ords, fetch_aliases
 from health.audit import record
 from health.baselines import Place
+from health.locks import lock_project
 from health.models import RenameProposal
-from health.rebuild import lock_project
 from health.revisions import bump_revision
 from health.rollups import Exchange
 from health.rules import outcomes as codes
@@ -30,6 +32,7 @@ from health.rules.lanes import CHANGES
 from health.rules.renames import Pair, Sighting, pair_renamed
 from health.sql import Cursor, format_array, open_cursor
 from health.tiles import BLOCK_SIZE, Results, list_ords
+from health.unjudged import doubt_vanished
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +57,8 @@ def propose_renames(cursor: Cursor, project_id: int, *, exchanges: Iterable[Exch
         try:
             with transaction.atomic():  # a savepoint
                 _propose(cursor, project_id, exchange)
+        except SoftTimeLimitExceeded:  # it means the whole upload: what follows would run into the hard limit
+            raise
         except Exception:  # results are not to be lost for the sake of a guess
             key = exchange.place.key
             log.exception("project %d: no rename is proposed for run %d, series %d", project_id, key.run, key.series)
@@ -223,6 +228,7 @@ def _act(project_id: int, pairs: Sequence[Renamed], user: User, *, of: str, to: 
         if State.MERGED in (of, to):
             _set_merged(cursor, project_id, chosen, is_merged=to == State.MERGED)
         _decide(cursor, project_id, chosen, state=to, user=None if to == State.PROPOSED else user)
+        doubt_vanished(cursor, project_id, ords=[old for old, _ in chosen])
         _note(cursor, project_id, chosen, action=action, user=user)
         bump_revision(cursor, project_id)
     return len(chosen)

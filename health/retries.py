@@ -11,8 +11,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from health.audit import record
+from health.locks import lock_project
 from health.models import Upload
-from health.rebuild import lock_project
 from health.revisions import bump_revision
 from health.sql import Cursor, open_cursor
 

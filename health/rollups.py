@@ -20,6 +20,7 @@ from health.rules import outcomes as codes
 from health.rules.transitions import compare_outcomes
 from health.sql import Cursor, format_array
 from health.tiles import NO_SUITE, Results, fetch_results
+from health.unjudged import forget_job, forget_order, forget_series
 
 _COUNTS: Final = "n_declared, n_passed, n_failed, n_errored, n_skipped, n_xfailed, n_flaky"
 _TRANSITIONS: Final = "n_new, n_still, n_fixed, n_gone"
@@ -158,6 +159,8 @@ def _refresh(cursor: Cursor, project_id: int, *, key: JobKey, cases: Cases, resu
     else:
         exchanges.append(_write_transitions(cursor, project_id, place, cases, results))
         touched |= set(find_dependents(cursor, project_id, place))
+        if before:
+            forget_order(cursor, project_id, before=before, now=place)
     touched |= _reorder_sisters(cursor, project_id, key)
     runs = {key.run}
     for other in sorted(touched - {key}, key=lambda k: (k.run, k.series)):
@@ -202,6 +205,7 @@ def _reorder_sisters(cursor: Cursor, project_id: int, key: JobKey) -> set[JobKey
                 """,
                 (project_id, sister.run, sister.series),
             )
+        forget_series(cursor, project_id, series=sister.series)
     return concerned
 
 
@@ -236,11 +240,11 @@ def _write_job(cursor: Cursor, project_id: int, key: JobKey, cases: Cases, resul
                 n_attempts, n_suite_errors, {_COUNTS}, duration, {_TRANSITIONS})
             VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, 0, 0, 0)
             ON CONFLICT (project_id, run, series) DO UPDATE SET (branch, pull_request, ordered_at, ran_at, day,
-                is_complete, n_attempts, n_suite_errors, {_COUNTS}, duration) = (excluded.branch,
+                is_complete, n_attempts, n_suite_errors, {_COUNTS}, duration, is_judged) = (excluded.branch,
                 excluded.pull_request, excluded.ordered_at, excluded.ran_at, excluded.day, excluded.is_complete,
                 excluded.n_attempts, excluded.n_suite_errors, excluded.n_declared, excluded.n_passed,
                 excluded.n_failed, excluded.n_errored, excluded.n_skipped, excluded.n_xfailed, excluded.n_flaky,
-                excluded.duration)
+                excluded.duration, false)
             """,  # noqa: S608 - the columns are constants
             (project_id, key.run, key.series, *head, *totals),
         )
@@ -283,6 +287,7 @@ def _delete_job(cursor: Cursor, project_id: int, key: JobKey) -> None:
             f"DELETE FROM {table} WHERE project_id = %s AND run = %s AND series = %s",  # noqa: S608 - a constant
             (project_id, key.run, key.series),
         )
+    forget_job(cursor, project_id, key=key)
 
 
 # --- baselines and transitions ---------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ Used by the store, the rollups and the tile reader; everything else uses the ORM
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -57,6 +57,36 @@ def pack_large_row(*numbers: int, value: bytes) -> Iterator[bytes | memoryview]:
     for start in range(0, len(value), _PIECE):
         yield view[start : start + _PIECE]
     yield _COPY_END
+
+
+def replace_rows(
+    cursor: Cursor, table: str, project_id: int, *, series: int, columns: Mapping[str, str], values: Sequence[object]
+) -> int:
+    """Make these the only rows a series has in a table; returns how many that changed.
+
+    `columns` are names and types, the first is the key; `values` are their arrays. Rows that stay as they are are not
+    written: a series in which nothing happens costs no more than reading them.
+    """
+    names = ", ".join(columns)
+    key = next(iter(columns))
+    others = ", ".join(f"{name} = excluded.{name}" for name in columns if name != key)
+    fresh = ", ".join(f"%s::{kind}[]" for kind in columns.values())
+    row = cursor.execute(
+        f"""
+        WITH fresh AS MATERIALIZED (SELECT * FROM unnest({fresh}) AS fresh({names})),
+        gone AS (
+            DELETE FROM {table} WHERE project_id = %s AND series = %s AND {key} NOT IN (SELECT {key} FROM fresh)
+            RETURNING 1),
+        written AS (
+            INSERT INTO {table} (project_id, series, {names})
+            SELECT %s, %s, {names} FROM (
+                SELECT {names} FROM fresh EXCEPT SELECT {names} FROM {table} WHERE project_id = %s AND series = %s) new
+            ON CONFLICT (project_id, series, {key}) DO UPDATE SET {others} RETURNING 1)
+        SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM written)
+        """,  # noqa: S608 - tables and columns are constants
+        (*values, *[project_id, series] * 3),
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def format_array(numbers: Iterable[int]) -> str:

@@ -11,6 +11,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from itertools import pairwise
 from typing import IO, Any, Final, cast
 
 from ingest.errors import IngestError
@@ -18,7 +19,8 @@ from ingest.inflate import PIECE
 
 # An archive begins with its first entry, or is empty.
 STARTS: Final = (b"PK\x03\x04", b"PK\x05\x06")
-_ENTRY_HEAD: Final = struct.Struct("<4s22xHH")
+# Its mark, its flags, and how long the name and the extra field behind it are.
+_ENTRY_HEAD: Final = struct.Struct("<4s2xH18xHH")
 _GZIP_HEAD: Final = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 # 46 bytes and the name of each entry; zipfile would read any size at once.
 _MOST_DIRECTORY_BYTES_PER_ENTRY: Final = 1024
@@ -46,11 +48,13 @@ def open_archive(body: IO[bytes], *, name: str, most_files: int, n_before: int =
     entries = [entry for entry in _list_entries(body, name, most_files, n_before) if not _is_folder(entry)]
     if not entries:
         raise IngestError("empty_body", f"The archive {name} holds no file.")
-    # Entries that share bytes make a small archive hold any number of large files.
-    if sum(entry.compress_size for entry in entries) > size:
-        raise IngestError("bad_encoding", f"The entries of the archive {name} overlap.")
-    named = [(f"{name}/{entry.filename}", entry) for entry in entries]
-    return [(shown, _open_entry(body, size, entry, shown)) for shown, entry in named]
+    names = [f"{name}/{entry.filename}" for entry in entries]
+    starts = [_find_content(body, size, entry, shown) for shown, entry in zip(names, entries, strict=True)]
+    _refuse_overlap(name, entries, starts)
+    return [
+        (shown, _open_entry(body, start, entry, shown))
+        for shown, entry, start in zip(names, entries, starts, strict=True)
+    ]
 
 
 def _is_folder(entry: zipfile.ZipInfo) -> bool:
@@ -74,11 +78,16 @@ def _list_entries(body: IO[bytes], name: str, most: int, n_before: int) -> list[
     return entries
 
 
-def _open_entry(body: IO[bytes], size: int, entry: zipfile.ZipInfo, name: str) -> IO[bytes]:
-    _refuse_strange(entry, name)
-    start = _find_content(body, size, entry, name)
-    if start + entry.compress_size > size:
-        raise IngestError("bad_encoding", f"{name} reaches beyond the end of its archive.")
+def _refuse_overlap(name: str, entries: list[zipfile.ZipInfo], starts: list[int]) -> None:
+    """Entries that share bytes make a small archive hold any number of large files."""
+    ranges = sorted(
+        (entry.header_offset, start + entry.compress_size) for entry, start in zip(entries, starts, strict=True)
+    )
+    if any(end > begin for (_, end), (begin, _) in pairwise(ranges)):
+        raise IngestError("bad_encoding", f"The entries of the archive {name} overlap.")
+
+
+def _open_entry(body: IO[bytes], start: int, entry: zipfile.ZipInfo, name: str) -> IO[bytes]:
     if entry.compress_type == zipfile.ZIP_DEFLATED:
         tail = struct.pack("<LL", entry.CRC, entry.file_size & 0xFFFFFFFF)
         return _Part(body, start, entry.compress_size, head=_GZIP_HEAD, tail=tail).as_file()
@@ -88,8 +97,8 @@ def _open_entry(body: IO[bytes], size: int, entry: zipfile.ZipInfo, name: str) -
     return stream
 
 
-def _refuse_strange(entry: zipfile.ZipInfo, name: str) -> None:
-    if entry.flag_bits & _ENCRYPTED:
+def _refuse_strange(entry: zipfile.ZipInfo, flags: int, name: str) -> None:
+    if (entry.flag_bits | flags) & _ENCRYPTED:
         raise IngestError("unsupported_type", f"{name} is encrypted.", "Send it without a password.")
     if stat.S_ISLNK(entry.external_attr >> 16):
         raise IngestError("unsupported_type", f"{name} is a symbolic link.", "Put the file itself into the archive.")
@@ -99,15 +108,22 @@ def _refuse_strange(entry: zipfile.ZipInfo, name: str) -> None:
 
 
 def _find_content(body: IO[bytes], size: int, entry: zipfile.ZipInfo, name: str) -> int:
-    """Where an entry's bytes begin: behind a head of its own, whose length only the head itself tells."""
+    """Where an entry's bytes begin: behind a head of its own, whose length only the head itself tells.
+
+    The head says once more how the entry is packed. Only about a password it may say more than the directory.
+    """
     at, head = entry.header_offset, b""
     if 0 <= at < size:  # a directory may point anywhere, further than a file can be long
         body.seek(at)
         head = body.read(_ENTRY_HEAD.size)
     if len(head) < _ENTRY_HEAD.size or not head.startswith(STARTS[0]):
         raise IngestError("bad_encoding", f"The archive is damaged where {name} should begin.")
-    _, n_name, n_extra = _ENTRY_HEAD.unpack(head)
-    return at + _ENTRY_HEAD.size + int(n_name) + int(n_extra)
+    _, flags, n_name, n_extra = _ENTRY_HEAD.unpack(head)
+    _refuse_strange(entry, flags, name)
+    start = at + _ENTRY_HEAD.size + int(n_name) + int(n_extra)
+    if start + entry.compress_size > size:
+        raise IngestError("bad_encoding", f"{name} reaches beyond the end of its archive.")
+    return start
 
 
 def _sum(stream: IO[bytes]) -> int:

@@ -1,68 +1,29 @@
-"""The bearer token of a request becomes the token's row with its project.
+"""The bearer token of a request becomes the token's row with its project, or an error in the door's shape.
 
-Called by `ingest.views` before a body is read. Promise: unknown, revoked and expired are told alike, a token in an
-address is refused (B1–B6; `tests/ingest/test_door.py`), and who guesses is slowed without harm to a right token
-from the same address (S15; `tests/ingest/test_quotas.py`).
+Called by `ingest.views` before a body is read. What makes a token good is said in `health.tokens`
+(`tests/ingest/test_door.py`).
 """
 
-import math
-from datetime import timedelta
-from typing import Final
-from urllib.parse import unquote_plus
-
-from django.conf import settings
-from django.db.models import Q
 from django.http import HttpRequest
-from django.utils import timezone
 
-from health import allowances
 from health.models import UploadToken
-from health.models.projects import TOKEN_PREFIX, is_well_formed_token, list_digests
+from health.rules.refusals import RefusedError
+from health.tokens import find_token, refuse_in_address
 from ingest.errors import IngestError
-
-_USE_NOTED_EVERY: Final = timedelta(minutes=1)
 
 
 def authenticate(request: HttpRequest, *, scope: str) -> UploadToken:
     """The valid token of the request, with its project loaded. Raises IngestError."""
-    if TOKEN_PREFIX in unquote_plus(request.META.get("QUERY_STRING", "")):
-        raise IngestError("token_in_url", "The token stands in the address.")
-    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
-    if not scheme:
-        raise IngestError("token_missing", "No token was sent.")
-    if scheme.lower() != "bearer" or not is_well_formed_token(text.strip()):
-        raise IngestError("token_malformed", "This is not a Suitewatch token.")
-    token = _find(text.strip())
-    if token is None:
-        _slow_guessing(request)
-        raise IngestError("token_invalid", "The token is unknown, revoked or expired.")
-    if scope not in token.scopes:
-        raise IngestError("scope_missing", f"This token may not {scope}.", field=scope)
-    _note_use(token)
-    return token
-
-
-def _find(text: str) -> UploadToken | None:
-    now = timezone.now()
-    return (
-        UploadToken.objects.select_related("project")
-        .filter(digest__in=list_digests(text), revoked_at=None)
-        .filter(Q(expires_at=None) | Q(expires_at__gt=now))
-        .first()
-    )
-
-
-def _slow_guessing(request: HttpRequest) -> None:
-    """Count an answer to an unknown token against the sender's address; only such answers are ever held back."""
-    most = settings.WRONG_TOKENS_PER_MINUTE
-    key = f"token:{allowances.name_address(str(request.META.get('REMOTE_ADDR', '')))}"
-    if seconds := allowances.take(key, rate=most / 60, burst=most):
-        text = f"More than {most} requests with unknown tokens came from this address within a minute."
-        raise IngestError("rate_limited", text, limit=most, actual=most + 1, retry_after=math.ceil(seconds))
-
-
-def _note_use(token: UploadToken) -> None:
-    """Remember when the token was last used, at most once a minute: a busy pipeline is no write load."""
-    now = timezone.now()
-    if token.last_used_at is None or token.last_used_at < now - _USE_NOTED_EVERY:
-        UploadToken.objects.filter(pk=token.pk).update(last_used_at=now)
+    sender = str(request.META.get("REMOTE_ADDR", ""))
+    try:
+        refuse_in_address(request.META.get("QUERY_STRING", ""))
+        return find_token(request.headers.get("Authorization", ""), scope=scope, sender=sender)
+    except RefusedError as refused:
+        raise IngestError(
+            refused.code,
+            refused.message,
+            field=refused.field,
+            limit=refused.limit,
+            actual=refused.actual,
+            retry_after=refused.retry_after,
+        ) from None

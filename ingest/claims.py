@@ -22,7 +22,8 @@ from django.conf import settings
 from django.db import Error, connection, transaction
 from psycopg.types.json import Jsonb
 
-from health.rebuild import lock_project, settle_named_run
+from health.locks import lock_project
+from health.rebuild import settle_named_run
 from health.revisions import bump_revision
 from health.sql import open_cursor
 from ingest.errors import is_disk_full

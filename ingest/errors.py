@@ -9,20 +9,18 @@ import errno
 import re
 from typing import Any, Final
 
+from health.rules import refusals
+
 # RLIMIT_FSIZE and quotas are disks without room, too.
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 HINTS: Final[dict[str, str]] = {
+    # At the door, and where figures are read.
+    **refusals.HINTS,
     # At the door.
-    "token_missing": "Set SUITEWATCH_TOKEN or pass --token; it travels as `Authorization: Bearer sw_up_…`.",
-    "token_malformed": "Upload tokens start with sw_up_ and end with a checksum: copy the whole of it, without quotes.",
-    "token_invalid": "Make a new token on the project's settings page and replace the CI secret.",
-    "scope_missing": "Make a token with this scope on the project's settings page.",
-    "token_in_url": "Send it in the Authorization header. This one stands in access logs now: revoke it.",
     "upload_not_found": "Check the address, and that the token is the one the upload was sent with.",
     "run_not_found": "Give the provider and run id that the uploads of the run carried; at least one has to be there.",
-    "https_required": "Use the https:// address of this server.",
     "unsupported_type": "Send test or coverage reports as multipart/form-data, or one as the raw body of a PUT.",
     "length_required": "Send Content-Length; with curl: --data-binary @file instead of a pipe.",
     "too_large": "Send fewer files in one upload, or gzip them.",
@@ -36,7 +34,6 @@ HINTS: Final[dict[str, str]] = {
     "unsupported_encoding": "Send each file plain, gzip or zstd, or several as one zip archive.",
     "bad_idempotency_key": "Use 8 to 200 visible ASCII characters, for example a UUID.",
     "idempotency_key_reused": "Use a new key for new content.",
-    "rate_limited": "Wait as long as Retry-After says. The uploader does so by itself.",
     "queue_full": "Wait until the uploads before it are read, at least as long as Retry-After says.",
     "quota_exceeded": "Wait as long as Retry-After says, or ask whoever runs this server for a larger quota.",
     "invalid_field": "Correct the named fields and send it again; nothing was stored.",

@@ -1,13 +1,19 @@
 """Packed bytes become plain ones: gzip and zstd, piece by bounded piece, all members and frames of a file.
 
-Called by `ingest.envelope`, which measures, and by `ingest.pipeline` and `manage.py inspect`, which read. Pure.
+Called by `ingest.envelope`, which measures, and by `ingest.pipeline` and `manage.py inspect`, which read. Inside of an
+`Unpacking`, which only the door opens, what is unpacked is counted and takes turns with other deliveries.
 Promise: whatever the bytes are, memory stays flat, the work is bounded by the file's size, and the end is the plain
-bytes or one IngestError (`tests/ingest/test_inflate.py`).
+bytes or one IngestError; no more than MOST_AT_ONCE large deliveries are unpacked at once by a process
+(`tests/ingest/test_inflate.py`).
 """
 
+import threading
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO, Any, Final
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import IO, Any, Final, Self
 
 import zstandard
 
@@ -26,6 +32,55 @@ MOST_MEMBERS: Final = 10_000
 MOST_WINDOW_BYTES: Final = 8 * 2**20
 # Four bytes can stand for 128 KiB, and zstandard gives all output of a call at once: so many give 4 MiB at most.
 _ZSTD_STEP: Final = 128
+# 200 MiB take most of a second of one processor; whoever answers pages needs the others.
+MOST_AT_ONCE: Final = 2
+_TURNS: Final = threading.BoundedSemaphore(MOST_AT_ONCE)
+# A delivery of so few bytes is unpacked in milliseconds: it waits for no large one.
+WITHOUT_TURN_BYTES: Final = 2**20
+_RETRY_SECONDS: Final = 5
+
+
+class Unpacking:
+    """What a delivery's files come to once unpacked, and its turn to be so: a context, for one thread.
+
+    `n_bytes` is also right where the unpacking was given up.
+    """
+
+    def __init__(self, *, wait_seconds: float) -> None:
+        self.n_bytes = 0
+        self._wait_until = time.monotonic() + wait_seconds
+        self._has_turn = False
+        self._before: Token[Unpacking | None] | None = None
+
+    def __enter__(self) -> Self:
+        self._before = _UNPACKING.set(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._before is not None:
+            _UNPACKING.reset(self._before)
+        self.end_turn()
+
+    def count(self, n_bytes: int) -> None:
+        """So many bytes more. Where they become many, waits for a turn; without one raises IngestError server_busy."""
+        self.n_bytes += n_bytes
+        if self._has_turn or self.n_bytes <= WITHOUT_TURN_BYTES:
+            return
+        self._has_turn = _TURNS.acquire(timeout=max(self._wait_until - time.monotonic(), 0))
+        if not self._has_turn:
+            text = "The server unpacks as many large uploads at once as it may."
+            raise IngestError("server_busy", text, limit=MOST_AT_ONCE, retry_after=_RETRY_SECONDS)
+
+    def end_turn(self) -> None:
+        """All is unpacked: let others."""
+        if self._has_turn:
+            self._has_turn = False
+            _TURNS.release()
+
+
+_UNPACKING: Final[ContextVar[Unpacking | None]] = ContextVar("unpacking", default=None)
 
 
 def find_encoding(head: bytes) -> str:
@@ -50,8 +105,12 @@ def unpack(pieces: Iterable[bytes], *, encoding: str, name: str) -> Iterator[byt
     if encoding == "identity":
         yield from pieces
         return
+    unpacking = _UNPACKING.get()
     try:
-        yield from _decode(pieces, encoding, name)
+        for plain in _decode(pieces, encoding, name):
+            if unpacking:
+                unpacking.count(len(plain))
+            yield plain
     except zlib.error as problem:
         raise IngestError("bad_encoding", f"The gzip stream of {name} is damaged: {problem}.") from problem
     except zstandard.ZstdError as problem:

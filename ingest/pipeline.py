@@ -16,6 +16,7 @@ from typing import IO, Any, Final
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
+from health.judging import judge_project
 from health.models import PayloadChunk, Upload, UploadFile
 from health.rebuild import rebuild_if_due
 from health.sql import open_cursor
@@ -97,6 +98,7 @@ def process_next() -> bool:
         _retry(delivery, code, "Suitewatch failed at this upload and keeps it.", is_counted=not passing)
     else:
         _follow_rules(delivery.project_id)
+        _draw_conclusions(delivery.project_id)
     return True
 
 
@@ -107,6 +109,29 @@ def _follow_rules(project_id: int) -> None:
             log.info("project %d follows new rules", project_id)
     except Exception as problem:  # the upload is stored; the sweeper rings for the rest
         log.warning("project %d does not follow its rules yet: %s", project_id, problem)
+
+
+def _draw_conclusions(project_id: int) -> None:
+    """Behind the last of several uploads, since one look covers them all; what is left behind the sweeper finds."""
+    try:
+        if not _has_more(project_id):
+            judge_project(project_id)
+    except Exception as problem:  # the upload is stored
+        log.warning("project %d waits for its conclusions: %s", project_id, problem)
+
+
+def _has_more(project_id: int) -> bool:
+    """Whether another upload of the project waits its turn, or is being read."""
+    row = open_cursor().execute(_MORE, (project_id,)).fetchone()
+    return bool(row and row[0])
+
+
+_MORE: Final = """
+    SELECT EXISTS (
+        SELECT 1 FROM health_upload WHERE project_id = %s AND (
+            (state = 'processing' AND lease_until > clock_timestamp())
+            OR (state IN ('received', 'retry') AND next_attempt_at <= clock_timestamp())))
+"""
 
 
 def _retry(delivery: Delivery, code: str, message: str, *, is_counted: bool) -> None:
@@ -224,8 +249,10 @@ def _limit_coverage(found: _Findings) -> CoverageLimits:
     return CoverageLimits(
         max_plain_bytes=settings.UPLOAD_MAX_PLAIN_BYTES,
         max_json_bytes=settings.UPLOAD_MAX_JSON_BYTES,
-        max_files=settings.UPLOAD_MAX_SOURCE_FILES - len(files),
-        max_line_sum=settings.UPLOAD_MAX_SOURCE_LINES - sum(file.valid.bits.bit_length() for file in files),
+        max_files=settings.UPLOAD_MAX_SOURCE_FILES,
+        max_line_sum=settings.UPLOAD_MAX_SOURCE_LINES,
+        n_files_before=len(files),
+        line_sum_before=sum(file.valid.bits.bit_length() for file in files),
     )
 
 

@@ -15,18 +15,20 @@ from django.db import transaction
 from psycopg.types.json import Jsonb
 
 from health.baselines import JobKey, fetch_place
+from health.causes import add_fingerprints, fetch_splits
 from health.coverage import settle_coverage
 from health.in_force import settle_configuration
 from health.lanes import find_series, name_branch
-from health.rebuild import rebuild_project
+from health.rebuild import recount_project
 from health.renames import propose_renames
 from health.revisions import bump_revision
 from health.rollups import refresh_job, settle_run
 from health.rules.durations import decode_units, encode_seconds
-from health.rules.fingerprints import take_fingerprint
+from health.rules.fingerprints import choose_fingerprint
 from health.rules.lanes import choose_lane, guess_default_branch
-from health.sql import BinaryRow, Cursor, fetch_together, format_array, open_cursor, pack_large_row
+from health.sql import BinaryRow, Cursor, fetch_together, open_cursor, pack_large_row
 from health.tiles import NO_SUITE, Ords, Outcomes, Results, pack_tiles
+from health.unjudged import doubt_run
 from ingest.cases import Naming, fetch_cached_cases, forget_names, resolve_ords, resolve_suite
 from ingest.coverage import CoverageFile, store_coverage
 from ingest.metadata import Metadata
@@ -170,7 +172,7 @@ def _store(
     bump_revision(cursor, delivery.project_id)
     if settled.default_branch != project.default_branch:
         # Runs that came before could not know their lane or baseline.
-        rebuild_project(delivery.project_id)
+        recount_project(delivery.project_id)
 
 
 def _store_results(cursor: Cursor, delivery: Delivery, named: _Named, run: int, lane: str) -> int:
@@ -179,8 +181,11 @@ def _store_results(cursor: Cursor, delivery: Delivery, named: _Named, run: int, 
     series = find_series(cursor, delivery.project_id, job=metadata.job, variant=metadata.variant, lane=lane)
     key = JobKey(run, series)
     _copy_tiles(cursor, delivery, key, named)
-    _copy_failures(cursor, delivery, key, named.ords, named.report)
-    _insert_texts(cursor, delivery, named.report)
+    if named.report.details:
+        splits = fetch_splits(cursor, delivery.project_id)
+        fingerprints = [choose_fingerprint(one.kind, one.message, splits=splits) for one in named.report.details]
+        _copy_failures(cursor, delivery, key, named, fingerprints)
+        _insert_texts(cursor, delivery, named.report, fingerprints)
     return series
 
 
@@ -242,6 +247,9 @@ def _find_run(cursor: Cursor, delivery: Delivery, project: _Project) -> tuple[in
     ran_at = metadata.ran_at or delivery.received_at
     cursor.execute(
         """
+        WITH known AS (
+            SELECT commit FROM health_run
+            WHERE project_id = %(project)s AND provider = %(provider)s AND external_id = %(external_id)s)
         INSERT INTO health_run (project_id, number, provider, external_id, commit, branch, lane, pull_request,
             build_url, committed_at, ran_at, ordered_at, is_complete, closed, n_attempts, n_declared, n_passed,
             n_failed, n_errored, n_skipped, n_xfailed, n_flaky, n_suite_errors, n_new, n_still, n_fixed, n_gone,
@@ -254,7 +262,7 @@ def _find_run(cursor: Cursor, delivery: Delivery, project: _Project) -> tuple[in
             commit = coalesce(nullif(health_run.commit, ''), excluded.commit),
             build_url = coalesce(nullif(health_run.build_url, ''), excluded.build_url),
             committed_at = coalesce(health_run.committed_at, excluded.committed_at)
-        RETURNING number, lane
+        RETURNING number, lane, commit <> (SELECT commit FROM known)
         """,
         {
             "project": delivery.project_id,
@@ -273,6 +281,8 @@ def _find_run(cursor: Cursor, delivery: Delivery, project: _Project) -> tuple[in
     row = cursor.fetchone()
     if row is None:
         raise LookupError("a statement that always answers gave no row")
+    if row[2]:  # its other jobs were judged without it
+        doubt_run(cursor, delivery.project_id, run=row[0])
     return row[0], row[1]
 
 
@@ -306,10 +316,8 @@ def _copy_tiles(cursor: Cursor, delivery: Delivery, key: JobKey, named: _Named) 
             copy.write_row((*head, tile.block, *middle, *body))
 
 
-def _copy_failures(cursor: Cursor, delivery: Delivery, key: JobKey, ords: Ords, report: ParsedReport) -> None:
-    if not report.details:
-        return
-    details = report.details
+def _copy_failures(cursor: Cursor, delivery: Delivery, key: JobKey, named: _Named, fingerprints: Sequence[int]) -> None:
+    details = named.report.details
     rows = _FAILURE_ROW.fill(
         len(details),
         project=delivery.project_id,
@@ -317,10 +325,10 @@ def _copy_failures(cursor: Cursor, delivery: Delivery, key: JobKey, ords: Ords, 
         series=key.series,
         upload=delivery.upload_id,
         sequence=np.arange(len(details)),
-        ord=ords[[detail.case for detail in details]],
+        ord=named.ords[[detail.case for detail in details]],
         attempt=[detail.attempt for detail in details],
         outcome=[detail.outcome for detail in details],
-        fingerprint=[take_fingerprint(detail.kind, detail.message) for detail in details],
+        fingerprint=fingerprints,
         text_offset=[detail.text_offset for detail in details],
         message_length=[detail.message_length for detail in details],
         text_length=[detail.text_length for detail in details],
@@ -334,22 +342,12 @@ def _copy_failures(cursor: Cursor, delivery: Delivery, key: JobKey, ords: Ords, 
         copy.write(rows)
 
 
-def _insert_texts(cursor: Cursor, delivery: Delivery, report: ParsedReport) -> None:
+def _insert_texts(cursor: Cursor, delivery: Delivery, report: ParsedReport, fingerprints: Sequence[int]) -> None:
     """The texts of all failures as they are, and one sample of each new fingerprint."""
-    if not report.details:
-        return
     samples: dict[int, tuple[str, str]] = {}
-    for detail in report.details:
-        fingerprint = take_fingerprint(detail.kind, detail.message)
+    for fingerprint, detail in zip(fingerprints, report.details, strict=True):
         samples.setdefault(fingerprint, (detail.kind, detail.message[:_LONGEST_SAMPLE]))
-    kinds, messages = zip(*samples.values(), strict=True)
-    cursor.execute(
-        """
-        INSERT INTO health_fingerprint (project_id, fingerprint, kind, message)
-        SELECT %s, * FROM unnest(%s::bigint[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING
-        """,
-        (delivery.project_id, format_array(samples), list(kinds), list(messages)),
-    )
+    add_fingerprints(cursor, delivery.project_id, samples=samples)
     with cursor.copy("COPY health_failuretext (project_id, upload, blob) FROM STDIN (FORMAT binary)") as copy:
         for piece in pack_large_row(delivery.project_id, delivery.upload_id, value=report.texts):
             copy.write(piece)

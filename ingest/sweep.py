@@ -1,4 +1,4 @@
-"""Find what the bell did not reach: waiting uploads, expired leases, those that crashed too often, runs overdue.
+"""Find what was left behind: uploads that wait, or crashed too often, runs overdue, rules not followed, jobs unjudged.
 
 Called by beat every SWEEP_SECONDS through `ingest.tasks`. Two sweeps at once are harmless: the claim decides.
 Promise: what goes wrong with one project holds up no other (`tests/ingest/test_sweep.py`).
@@ -17,7 +17,9 @@ from psycopg.types.json import Jsonb
 from health.allowances import forget_old
 from health.closings import close_overdue_runs, find_overdue_projects
 from health.in_force import find_due_projects
-from health.rebuild import rebuild_if_due, settle_named_run, try_lock_project
+from health.judging import find_unjudged_projects, judge_project
+from health.locks import try_lock_project
+from health.rebuild import rebuild_if_due, settle_named_run
 from health.revisions import bump_revision
 from health.sql import open_cursor
 from ingest.bell import ring, ring_rebuild
@@ -42,6 +44,7 @@ def sweep() -> int:
         # After the uploads, and never in their way.
         _for_each(find_overdue_projects(open_cursor()), close_overdue_runs, "waits for its runs")
         _for_each(find_due_projects(open_cursor()), _follow_rules, "does not follow its rules yet")
+        _for_each(find_unjudged_projects(open_cursor()), judge_project, "waits for its conclusions")
     except Exception as problem:
         if not is_passing_trouble(problem):
             raise

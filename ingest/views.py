@@ -25,8 +25,9 @@ from ingest.auth import authenticate
 from ingest.catalogue import list_errors, list_remarks
 from ingest.envelope import Envelope, check_idempotency_key, open_envelope
 from ingest.errors import IngestError
+from ingest.inflate import Unpacking
 from ingest.limits import list_limits
-from ingest.quotas import refuse_early
+from ingest.quotas import charge_unkept, refuse_early
 from ingest.receive import Receipt, receive
 from ingest.refusals import note_refusal
 from ingest.runs import describe_run
@@ -73,6 +74,9 @@ _STATUS: Final[dict[str, int]] = {
     "read_only": 503,
     "storage_full": 507,
 }
+# What is refused under these was read to its end first, unless it is one of the codes below.
+_STATUS_OF_READ: Final = frozenset({400, 413, 415, 422})
+_NEVER_READ: Final = frozenset({"length_required", "too_large", "body_truncated", "upload_timeout"})
 _WORDS: Final = ("{}", "<code>{}</code>")
 View = Callable[..., HttpResponse]
 
@@ -131,10 +135,21 @@ def uploads(request: HttpRequest) -> HttpResponse:
 def _take_in(request: HttpRequest, token: UploadToken) -> tuple[Envelope, Receipt]:
     key = check_idempotency_key(request)
     declared = str(request.META.get("CONTENT_LENGTH") or 0)
-    refuse_early(token, n_bytes=int(declared) if declared.isdigit() else 0, idempotency_key=key)
+    n_bytes = int(declared) if declared.isdigit() else 0
+    refuse_early(token, n_bytes=n_bytes, idempotency_key=key)
     give_connection_back()
-    with open_envelope(request) as envelope:
-        return envelope, receive(envelope, token=token)
+    unpacking = Unpacking(wait_seconds=settings.UPLOAD_TIMEOUT_SECONDS)
+    try:
+        with unpacking, open_envelope(request) as envelope:
+            unpacking.end_turn()  # the database may let us wait
+            receipt = receive(envelope, token=token)
+    except IngestError as refusal:
+        if _STATUS.get(refusal.code) in _STATUS_OF_READ and refusal.code not in _NEVER_READ:
+            charge_unkept(token, n_bytes=n_bytes + unpacking.n_bytes)
+        raise
+    if receipt.is_repeat:
+        charge_unkept(token, n_bytes=n_bytes + unpacking.n_bytes)
+    return envelope, receipt
 
 
 @require_GET

@@ -8,8 +8,9 @@ from typing import Any
 
 from django.urls import URLPattern, reverse
 
+from dashboard.api import urls as api
 from dashboard.urls import urlpatterns
-from health.models import Membership, Project, Upload, UploadToken
+from health.models import Fingerprint, Membership, Project, Upload, UploadToken
 from tests.builders import a_project, a_user, an_upload
 from tests.coverage_scenes import lines, measured
 
@@ -22,8 +23,8 @@ class World:
     token: UploadToken
     upload: Upload
 
-    def url(self, pattern: URLPattern) -> str:
-        """The address of this pattern in the project the members share."""
+    def url(self, pattern: URLPattern, *, of: str = "dashboard") -> str:
+        """The address of this pattern in the project the members share; `of` names whose pattern it is."""
         is_token = "token" in str(pattern.name)
         known: dict[str, Any] = {
             "slug": self.project.slug,
@@ -31,16 +32,22 @@ class World:
             "token": "abc-0123456789",
             "number": self.upload.run,
             "ord": 0,
+            "fingerprint": Fingerprint.objects.filter(project=self.project).values_list("fingerprint", flat=True)[0],
             "public_id": self.upload.public_id,
             "pk": self.token.pk if is_token else Membership.objects.get(user__username="other").pk,
         }
         arguments = {name: known[name] for name in pattern.pattern.converters}
-        return reverse(f"dashboard:{pattern.name}", kwargs=arguments)
+        return reverse(f"{of}:{pattern.name}", kwargs=arguments)
 
 
 def page_patterns() -> list[URLPattern]:
     """All patterns of the dashboard."""
     return [pattern for pattern in urlpatterns if isinstance(pattern, URLPattern)]
+
+
+def api_patterns() -> list[URLPattern]:
+    """All patterns of the read API that are about one project."""
+    return [pattern for pattern in api.urlpatterns if "slug" in pattern.pattern.converters]
 
 
 def a_world(**metadata: Any) -> World:

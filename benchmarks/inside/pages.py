@@ -14,6 +14,7 @@ from django.db.models import F
 from django.test import Client
 from django.urls import URLPattern, reverse
 
+from benchmarks.inside.recorder import Recorder, Statement, replay_in_crowd
 from benchmarks.inside.seeding import add_waiting_upload, claim_waiting, make_member, make_project
 from benchmarks.inside.store import parse_file
 from dashboard.urls import urlpatterns
@@ -23,6 +24,8 @@ from ingest.store import Contents, store_contents
 
 _BRANCHES: Final = ("main", "main", "main", "release/2", "main", "feature/colour")
 _VARIANTS: Final = ("py3.11", "py3.13")
+_CLIENTS: Final = 4
+_CROWD_SECONDS: Final = 5.0
 # Forms and their answers, not pages that show facts.
 _LEFT_OUT: Final = re.compile(r"log(in|out)|project-create|settings|start")
 
@@ -31,26 +34,44 @@ def measure_pages(reports: list[str], runs: int, rounds: int, seconds_of_request
     """Milliseconds of each page right after the project's facts changed, and when nothing did; by URL name."""
     began = time.monotonic()
     project = _fill_project([Path(report) for report in reports], runs)
-    pages, skipped = _find_pages(project)
     filled = time.monotonic() - began
-    client = _sign_in(project)
-    readings: dict[str, dict[str, Any]] = {name: {"changed": [], "same": [], "bytes": 0} for name in pages}
+    return request_pages(project, rounds, seconds_of_requests) | {"filled_seconds": filled}
+
+
+def measure_stored(project: int, rounds: int, seconds_of_requests: float) -> dict[str, Any]:
+    """The same for a project that is stored already, with what its pages asked the database."""
+    return request_pages(Project.objects.get(pk=project), rounds, seconds_of_requests)
+
+
+def request_pages(project: Project, rounds: int, seconds_of_requests: float) -> dict[str, Any]:
+    """Every page in turns: milliseconds in all, and of that in the database; what each page asked last."""
+    pages, skipped = _find_pages(project)
+    client, recorder = _sign_in(project), Recorder()
+    readings: dict[str, dict[str, Any]] = {
+        name: {"changed": [], "same": [], "sql": [], "slowest": [], "bytes": 0} for name in pages
+    }
     first: dict[str, float] = {}
+    statements: dict[str, list[Statement]] = {}
     deadline = time.monotonic() + seconds_of_requests
     for number in range(rounds + 1):
         for name, (address, is_panel) in pages.items():
             if number > 1 and time.monotonic() > deadline:
                 break
             Project.objects.filter(pk=project.pk).update(revision=F("revision") + 1)
-            changed, response = _request(client, address, is_panel=is_panel)
+            with recorder.listening():
+                changed, response = _request(client, address, is_panel=is_panel)
             same, _ = _request(client, address, is_panel=is_panel, etag=response.headers.get("ETag", ""))
             if number == 0:
                 first[name] = changed
             else:
                 readings[name]["changed"].append(changed)
                 readings[name]["same"].append(same)
+                readings[name]["sql"].append(sum(recorder.milliseconds))
+                readings[name]["slowest"].append(max(recorder.milliseconds, default=0.0))
+                statements[name] = list(recorder.statements)
             readings[name]["bytes"] = len(response.content)
-    return {"pages": readings, "first": first, "skipped": skipped, "filled_seconds": filled}
+    crowd = replay_in_crowd(statements, clients=_CLIENTS, seconds=_CROWD_SECONDS)
+    return {"pages": readings, "first": first, "skipped": skipped, "crowd": crowd}
 
 
 def _fill_project(reports: list[Path], runs: int) -> Project:

@@ -36,11 +36,20 @@ def make_member(project: Project) -> User:
 
 
 def add_waiting_upload(
-    project: Project, *, report: Path | None = None, branch: str = "main", variant: str = ""
+    project: Project,
+    *,
+    report: Path | None = None,
+    branch: str = "main",
+    variant: str = "",
+    number: int | None = None,
+    of: int = 1_440,
 ) -> None:
-    """An upload as the door leaves it, an hour after the one before; without a report it has no payload."""
-    number = next(_counter)
-    ran_at = datetime.now(UTC) - timedelta(days=60) + timedelta(hours=number)
+    """An upload as the door leaves it, without a report it has no payload; the last one `of` many ran just now.
+
+    Each ran an hour after the one before.
+    """
+    number = next(_counter) if number is None else number
+    ran_at = datetime.now(UTC) + timedelta(hours=number - of)
     metadata = Metadata(
         commit=f"{number:040x}",
         branch=branch,

@@ -21,6 +21,11 @@ N_ROWS: Final = 20
 
 # What was done, as the middle of "who … to what".
 _WORDS: Final[dict[str, str]] = {
+    "cause.category": "said which category a cause is of",
+    "cause.joined": "joined a cause that was told apart",
+    "cause.merged": "merged causes",
+    "cause.split": "told a cause apart by a word",
+    "cause.unmerged": "split a cause off",
     "configuration.in_force": "put a configuration in force",
     "owners.in_force": "put a CODEOWNERS in force",
     "member.added": "added a member",
@@ -126,7 +131,7 @@ def _tell_change(action: str, detail: Mapping[str, Any]) -> str:
     if code := detail.get("code"):
         return f"after: {name_reason(str(code))}"
     if last_four := detail.get("last_four"):
-        return f"ending in {last_four}"
+        return f"{'may read, ' if detail.get('may') == 'read' else ''}ending in {last_four}"
     before, after = str(detail.get("before") or ""), str(detail.get("after") or "")
     if before and after:
         return f"{before} → {after}"

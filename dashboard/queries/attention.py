@@ -18,6 +18,7 @@ from dashboard.queries.broken import FIRST, NEW, BrokenGroup, read_broken
 from dashboard.queries.cases import CaseName, read_case_names
 from dashboard.queries.changes import JobChange, read_changes
 from dashboard.queries.concerns import Concern, count_of, link_run, name_in
+from dashboard.queries.conclusions import VANISHED, list_conclusions
 from dashboard.queries.facts import JobFact
 from dashboard.queries.renames import count_open
 from dashboard.queries.standing import Standing
@@ -43,14 +44,15 @@ class Attention:
 def read_attention(project: Project, standing: Standing, *, now: datetime) -> Attention:
     """Everything that needs somebody, the worst first."""
     changes = read_changes(project, jobs=_choose_jobs(standing))
+    concluded = list_conclusions(project, lane=standing.lane) if standing.head else []
     concerns = [
         *_tell_broken(project, standing, changes),
         *_tell_suite_errors(project, standing),
-        *_tell_gone(project, standing, changes),
+        *(() if any(concern.rank == VANISHED for concern in concluded) else _tell_gone(project, standing, changes)),
         *_tell_renamed(project, standing),
         *list_arrivals(project, standing, now=now),
-        *_tell_flaky(project, standing),
         *_tell_slower(project, standing, changes),
+        *concluded,
     ]
     ranked = sorted(concerns, key=lambda concern: concern.rank)  # stable: within a rank the largest came first
     return Attention(tuple(ranked[:N_ROWS]), tuple(ranked[N_ROWS:]))
@@ -148,7 +150,7 @@ def _tell_gone(project: Project, standing: Standing, changes: Sequence[JobChange
     names = read_case_names(project.pk, project.slug, ords=ords)
     n = job.changes.gone
     yield Concern(
-        rank=4,
+        rank=VANISHED,
         mark="absent",
         word=f"{n:,} gone",
         subject="One test is gone" if n == 1 else f"{n:,} tests are gone",
@@ -185,23 +187,6 @@ def _tell_renamed(project: Project, standing: Standing) -> Iterator[Concern]:
         url=reverse("dashboard:renames", kwargs={"slug": project.slug}),
         action="Compare the names",
     )
-
-
-def _tell_flaky(project: Project, standing: Standing) -> Iterator[Concern]:
-    for job in standing.jobs:
-        if n := job.counts.flaky:
-            yield Concern(
-                rank=7,
-                mark="flaky",
-                word="flaky",
-                subject=f"{n:,} test{'' if n == 1 else 's'} passed only on a retry",
-                told="The first attempt failed, and nothing was changed in between.",
-                since=job.ran_at,
-                since_url=link_run(project, job.key.run),
-                evidence=f"run {job.key.run}{name_in(job, standing)}",
-                url=f"{link_run(project, job.key.run)}#failures",
-                action=f"See run {job.key.run}",
-            )
 
 
 def _find_usual(standing: Standing) -> tuple[float, int] | None:

@@ -13,6 +13,7 @@ from typing import Final
 from dashboard.queries.case_history import N_MOMENTS, Cell, LaneHistory, SeriesHistory, lay_out, read_series
 from dashboard.queries.cases import CaseName, make_name, read_aliases, read_case_names
 from dashboard.queries.facts import JobKey
+from dashboard.queries.judgement import Judgement, read_judgement
 from dashboard.queries.owners import read_owners
 from dashboard.queries.put_off import read_reasons
 from dashboard.queries.sql import Row, fetch_rows
@@ -132,7 +133,10 @@ class CasePage:
     formers: tuple[Former, ...]  # the latest first
     n_more_series: int
     owners: tuple[str, ...]
+    lanes: tuple[str, ...]  # it could be narrowed to
+    variants: tuple[str, ...]
     reason: str  # why the newest result was put off, in the report's words; empty when it was not, or none is given
+    judgement: Judgement
 
     @property
     def runs_with_both(self) -> tuple[int, ...]:
@@ -166,8 +170,10 @@ class CasePage:
         return self.latest.word if self.latest else "never ran"
 
 
-def read_case_page(project: Project, *, number: int, for_owner: bool = False) -> CasePage | None:
-    """Everything about the case of that number; None when there is none.
+def read_case_page(
+    project: Project, *, number: int, for_owner: bool = False, branch: str = "", variant: str = ""
+) -> CasePage | None:
+    """Everything about the case of that number, on one branch or in one variant when asked; None when there is none.
 
     Only an owner of the project is shown what looks like a secret.
     """
@@ -176,8 +182,9 @@ def read_case_page(project: Project, *, number: int, for_owner: bool = False) ->
         return None
     case, suite, level = make_name(rows[0][:7], project.slug), rows[0][7] or "", rows[0][8] or ""
     aliases = read_aliases(project)
-    every, n_more = read_series(project, number=number)
-    main_lane = _choose_main(project, every)
+    seen, n_more = read_series(project, number=number)
+    every = [series for series in seen if branch in ("", series.lane) and variant in ("", series.variant)]
+    main_lane = branch or _choose_main(project, every)
     main = [series for series in every if series.lane == main_lane]
     standing = read_standing(project, lane=main_lane)
     counted = {job.key.series for job in standing.jobs}
@@ -201,8 +208,11 @@ def read_case_page(project: Project, *, number: int, for_owner: bool = False) ->
         family=_read_family(project, case, leading, aliases),
         formers=_read_formers(project, number, aliases),
         n_more_series=n_more,
+        lanes=tuple(dict.fromkeys(series.lane for series in seen)),
+        variants=tuple(sorted({series.variant for series in seen} - {""})),
         owners=read_owners(project, cases=[case]).get(case.ord, ()),
         reason=_read_reason(project, number, latest, judged),
+        judgement=read_judgement(project, ords=aliases.list_members(number), main=main),
     )
 
 

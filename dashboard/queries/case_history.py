@@ -28,8 +28,7 @@ N_RUNS: Final = 40  # columns of a lane
 N_MOMENTS: Final = 60
 MOST_SERIES: Final = 40
 
-# By outcome code: the letter test runners print, and the class of the matrix cell.
-_LETTERS: Final = ("", "·", "F", "E", "s", "x", "X", "R")
+# By outcome code: the class of the matrix cell.
 _STYLES: Final = ("o-none", "", "o-F", "o-E", "o-s", "o-x", "o-X", "o-R")
 
 
@@ -48,7 +47,7 @@ class Cell:
     @property
     def letter(self) -> str:
         """As test runners print it."""
-        return _LETTERS[self.outcome] if self.outcome else ""
+        return codes.LETTERS[self.outcome] if self.outcome else ""
 
     @property
     def style(self) -> str:
@@ -109,6 +108,7 @@ class SeriesHistory:
     lane: str
     moments: tuple[Moment, ...]
     results: Mapping[int, CaseResult]
+    variant: str = ""
 
 
 def read_series(project: Project, *, number: int) -> tuple[list[SeriesHistory], int]:
@@ -124,7 +124,7 @@ def read_series(project: Project, *, number: int) -> tuple[list[SeriesHistory], 
     for result in fetch_case_results(open_cursor(), project.pk, ords=[number], jobs=pairs, aliases=aliases):
         by_series[result.series][result.run] = result
     found = [
-        SeriesHistory(row[0], name_job(row[1], row[2]), row[3], tuple(moments[row[0]]), by_series[row[0]])
+        SeriesHistory(row[0], name_job(row[1], row[2]), row[3], tuple(moments[row[0]]), by_series[row[0]], row[2])
         for row in kept
         if by_series[row[0]]
     ]

@@ -1,14 +1,15 @@
 """What became of every case between jobs and their baselines, case by case.
 
-Used by the run page and by what needs attention; the same functions as in the rollups, so lists and counts agree
-(`tests/dashboard/test_changes.py`). Promise: two statements, however many jobs and cases.
+Used by the pages of runs and of comparisons and by what needs attention; the same functions as in the rollups, so
+lists and counts agree (`tests/dashboard/test_changes.py`). Promise: two statements, however many jobs and cases.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from dashboard.queries.cases import read_aliases
 from dashboard.queries.facts import JobFact, JobKey
@@ -32,16 +33,18 @@ class JobChange:
     now: Results
     before: Results
     transitions: Transitions
+    has_now: bool  # results of either, whatever suites are looked at
+    has_before: bool
 
     @property
     def is_kept(self) -> bool:
         """Whether the job's results are still there: retention keeps counts longer than results."""
-        return bool(self.now.outcomes.any()) or not self.job.counts.declared
+        return self.has_now or not self.job.counts.declared
 
     @property
     def is_comparable(self) -> bool:
         """Whether there is a baseline with results to compare with."""
-        return self.job.baseline is not None and self.is_kept and bool(self.before.outcomes.any())
+        return self.job.baseline is not None and self.is_kept and self.has_before
 
     def count_pairs(self) -> list[list[int]]:
         """How many cases went from one outcome (row) to another (column)."""
@@ -50,8 +53,10 @@ class JobChange:
         return [[int(n) for n in row] for row in table]
 
 
-def read_changes(project: Project, *, jobs: Sequence[JobFact]) -> tuple[JobChange, ...]:
-    """Compare each job with its baseline, as the rollups did when they counted."""
+def read_changes(
+    project: Project, *, jobs: Sequence[JobFact], suites: Collection[int] | None = None
+) -> tuple[JobChange, ...]:
+    """Compare each job with its baseline, as the rollups did when they counted; of these suites only, where named."""
     if not jobs:
         return ()
     cursor = open_cursor()
@@ -59,19 +64,36 @@ def read_changes(project: Project, *, jobs: Sequence[JobFact]) -> tuple[JobChang
     wanted = {job.key for job in jobs} | {job.baseline for job in jobs if job.baseline}
     tiles = fetch_tiles_of_jobs(cursor, project.pk, jobs=sorted(wanted), n_cases=cases.n)
     results = _merge_by_job(tiles, wanted, cases)
-    return tuple(_compare(job, results, cases) for job in jobs)
+    return tuple(_compare(job, results, cases, suites) for job in jobs)
 
 
-def _compare(job: JobFact, results: dict[JobKey, Results], cases: Cases) -> JobChange:
+def _compare(
+    job: JobFact, results: dict[JobKey, Results], cases: Cases, suites: Collection[int] | None = None
+) -> JobChange:
     now = results[job.key]
+    before = results[job.baseline] if job.baseline else merge_tiles([], n_cases=cases.n)
+    has_now, has_before = bool(now.outcomes.any()), bool(before.outcomes.any())
+    if suites is not None:
+        now, before = _narrow(now, before, cases, suites)
     if job.baseline is None:
         nothing = np.zeros(cases.n, np.bool_)
-        return JobChange(job, now, merge_tiles([], n_cases=cases.n), Transitions(nothing, nothing, nothing, nothing))
-    before = results[job.baseline]
+        return JobChange(job, now, before, Transitions(nothing, nothing, nothing, nothing), has_now, has_before)
     transitions = compare_outcomes(
         now.outcomes, before.outcomes, suites=effective_suites(cases, now), is_complete=job.is_complete
     )
-    return JobChange(job, now, before, transitions)
+    return JobChange(job, now, before, transitions, has_now, has_before)
+
+
+def _narrow(now: Results, before: Results, cases: Cases, suites: Collection[int]) -> tuple[Results, Results]:
+    """Both without the cases of other suites; where a case is absent now, the suite it was in before decides."""
+    is_absent = now.outcomes == codes.ABSENT
+    of = np.where(is_absent, effective_suites(cases, before), effective_suites(cases, now))
+    outside = ~np.isin(of, list(suites))
+    return _leave_out(now, outside), _leave_out(before, outside)
+
+
+def _leave_out(results: Results, outside: npt.NDArray[np.bool_]) -> Results:
+    return replace(results, outcomes=np.where(outside, np.uint8(codes.ABSENT), results.outcomes))
 
 
 def _merge_by_job(tiles: Iterable[StoredTile], wanted: set[JobKey], cases: Cases) -> dict[JobKey, Results]:

@@ -11,16 +11,21 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from dashboard.filters import Filters
 from dashboard.queries.coverage_files import (
     DirectoryLine,
     FileLine,
+    Files,
     group_directories,
     list_parents,
     read_files,
+    sort_files,
+    sum_files,
     sum_listed,
 )
-from dashboard.queries.coverage_reports import list_measured, read_reports
+from dashboard.queries.coverage_reports import Reports, list_measured, read_reports
 from dashboard.queries.covered import (
     Change,
     Covered,
@@ -30,7 +35,6 @@ from dashboard.queries.covered import (
     name_level,
     rank_levels,
     read_newest,
-    sum_covered,
 )
 from dashboard.queries.sql import Row, fetch_rows
 from health.models import Project
@@ -87,10 +91,11 @@ class Coverage:
     change: Change | None
     directories: tuple[DirectoryLine, ...]
     since: date | None  # what the directories are compared with
-    files: tuple[FileLine, ...]  # sorted, all of them
+    files: Files  # sorted, all of them
     page: tuple[FileLine, ...]  # those listed
     next_before: str
     left_out: tuple[FileLine, ...]
+    looked_back: Reports  # where files that were left out were looked for
     trends: tuple[LevelTrend, ...]
 
     @property
@@ -111,8 +116,7 @@ class Coverage:
     @property
     def n_later(self) -> int:
         """How many files come from a later run whose coverage is incomplete."""
-        runs = {fact.run for fact in self.shown}
-        return sum(file.run not in runs for file in self.files) if runs else 0
+        return int(np.isin(self.files.runs, [fact.run for fact in self.shown], invert=True).sum())
 
     @property
     def has_branches(self) -> bool:
@@ -127,16 +131,17 @@ def read_coverage(project: Project, filters: Filters) -> Coverage:
     levels = tuple(fact for fact in facts if fact.lane == lane)
     shown = tuple(fact for fact in levels if filters.level in ("", fact.name))
     directory = filters.directory.rstrip("/")
-    files = _read_files(project, lane, shown, directory)
+    files = read_files(project, lane=lane, levels=[fact.level for fact in shown], directory=directory)
     directories = group_directories(files)
+    listed = sum_files(files.figures)
     trends = _read_trends(project, lane, shown, directory, span=filters.span)
     if not directory:
-        shown = tuple(_describe(fact, files, trends, is_only=len(shown) == 1) for fact in shown)
+        shown = tuple(_describe(fact, files, trends) for fact in shown)
     main = next(iter(rank_levels(shown)), None) if len(shown) == 1 or not directory else None
-    listed = sum_covered(file.covered for file in files)
     since, before = _read_before(project, lane, shown, [line.path for line in directories])
     ranked = sort_files(files, by=filters.sort)
     page, next_before = _cut(ranked, filters.before)
+    left_out, looked_back = _read_left_out(project, lane, shown, directory)
     return Coverage(
         lane=lane,
         lanes=_rank_lanes(project, facts),
@@ -148,13 +153,14 @@ def read_coverage(project: Project, filters: Filters) -> Coverage:
         covered=main.covered if main and not directory else listed,
         together=listed if len(shown) > 1 and not any(fact.lists_less for fact in shown) else None,
         n_files=len(files),
-        change=_choose_change(main, trends, directory) if files else None,
+        change=_choose_change(main, shown, files, trends, directory),
         directories=tuple(_tell_before(line, before, since) for line in directories),
         since=since,
-        files=tuple(ranked),
+        files=ranked,
         page=page,
         next_before=next_before,
-        left_out=_read_left_out(project, lane, shown, directory),
+        left_out=left_out,
+        looked_back=looked_back,
         trends=trends,
     )
 
@@ -165,50 +171,32 @@ def read_lane_trends(project: Project, *, lane: str, level: str, since: date) ->
     return _group_points(fetch_rows(_DAYS_SQL, values))
 
 
-def sort_files(files: Sequence[FileLine], *, by: str) -> list[FileLine]:
-    """Worst first: by the lines that did not run, or by the share that did; or by path."""
-    if by == "path":
-        return sorted(files, key=lambda file: file.path)
-    if by == "share":
-        # A file without a line that could run is neither good nor bad.
-        return sorted(files, key=lambda file: (_share(file.covered), -file.covered.lines_valid, file.path))
-    return sorted(files, key=lambda file: (-file.covered.uncovered, _share(file.covered), file.path))
-
-
-def _share(covered: Covered) -> float:
-    return covered.lines_covered / covered.lines_valid if covered.lines_valid else 2.0
-
-
-def _read_files(project: Project, lane: str, shown: Sequence[LevelFact], directory: str) -> list[FileLine]:
+def _read_left_out(
+    project: Project, lane: str, shown: Sequence[LevelFact], directory: str
+) -> tuple[tuple[FileLine, ...], Reports]:
+    """Files that the newest runs did not measure, though one of the runs before them did; and how far was looked."""
     if not shown:
-        return []
-    return read_files(project, lane=lane, levels=[fact.level for fact in shown], directory=directory)
-
-
-def _read_left_out(project: Project, lane: str, shown: Sequence[LevelFact], directory: str) -> tuple[FileLine, ...]:
-    """Files that the newest runs did not measure, though one of the runs before them did."""
-    if not shown:
-        return ()
+        return (), Reports()
     levels = [fact.level for fact in shown]
     values = {"project": project.pk, "lane": lane, "levels": levels, "directory": directory, "below": f"{directory}/"}
     paths: dict[int, str] = dict(fetch_rows(_STRANGERS_SQL, values | {"limit": _MOST_LEFT_OUT}))
     if not paths:
-        return ()
+        return (), Reports()
     reports = read_reports(project, lane=lane, levels=levels)
     found = [
-        FileLine(lines.file, paths[lines.file], report.run, Covered(*lines.totals))
-        for report, lines in list_measured(reports, files=frozenset(paths))
+        FileLine(last.file, paths[last.file], last.run, last.covered)
+        for last in list_measured(reports.read, files=frozenset(paths))
     ]
-    return tuple(sorted(found, key=lambda file: file.path))
+    return tuple(sorted(found, key=lambda file: file.path)), reports
 
 
-def _cut(files: Sequence[FileLine], before: str) -> tuple[tuple[FileLine, ...], str]:
+def _cut(files: Files, before: str) -> tuple[tuple[FileLine, ...], str]:
     """A page of files, and the file the next one starts behind."""
-    start = next((at + 1 for at, file in enumerate(files) if str(file.number) == before), 0)
-    if len(files) - start <= N_FILES + N_MORE_FILES:
-        return tuple(files[start:]), ""
-    page = tuple(files[start : start + N_FILES])
-    return page, str(page[-1].number)
+    found = np.flatnonzero(files.numbers == int(before)) if before.isdecimal() else np.zeros(0, np.int64)
+    start = int(found[0]) + 1 if found.size else 0
+    is_last = len(files) - start <= N_FILES + N_MORE_FILES
+    page = tuple(files.take(range(start, len(files) if is_last else start + N_FILES)))
+    return page, "" if is_last else str(page[-1].number)
 
 
 def _rank_lanes(project: Project, facts: Sequence[LevelFact]) -> tuple[str, ...]:
@@ -238,27 +226,35 @@ def _group_points(rows: Sequence[Row]) -> tuple[LevelTrend, ...]:
     return tuple(LevelTrend(level, tuple(points)) for level, points in found.items())
 
 
-def _describe(fact: LevelFact, files: Sequence[FileLine], trends: Sequence[LevelTrend], *, is_only: bool) -> LevelFact:
+def _describe(fact: LevelFact, files: Files, trends: Sequence[LevelTrend]) -> LevelFact:
     """The level with what it is compared with, and what its files list."""
-    trend = next((trend for trend in trends if trend.level == fact.level), None)
-    listed = sum_listed(files, level=fact.level, run=fact.run, is_only=is_only)
-    return replace(fact, change=_find_change(trend) if trend else None, listed=listed)
+    listed = sum_listed(files, level=fact.level, run=fact.run)
+    return replace(fact, change=_find_change(fact, fact.covered, trends), listed=listed)
 
 
-def _choose_change(main: LevelFact | None, trends: Sequence[LevelTrend], directory: str) -> Change | None:
-    """That of the level the headline is about; of a directory, where it has one line."""
+def _choose_change(
+    main: LevelFact | None, shown: Sequence[LevelFact], files: Files, trends: Sequence[LevelTrend], directory: str
+) -> Change | None:
+    """That of the level the headline is about; of a directory, where only one level ever measured it."""
+    if not files:
+        return None
     if not directory:
         return main.change if main else None
-    return _find_change(trends[0]) if len(trends) == 1 else None
-
-
-def _find_change(trend: LevelTrend) -> Change | None:
-    """Against a month before the newest day; against the oldest day where there is nothing that old."""
-    earlier = [point for point in trend.points if point.day <= trend.last.day - _MONTH]
-    before = earlier[-1] if earlier else trend.points[0]
-    if before is trend.last:
+    if len(trends) != 1 or files.n_levels > 1:
         return None
-    return compare(trend.last.covered, before.covered, run=before.run, day=before.day)
+    fact = next(fact for fact in shown if fact.level == trends[0].level)
+    return _find_change(fact, sum_files(files.figures), trends)
+
+
+def _find_change(fact: LevelFact, now: Covered, trends: Sequence[LevelTrend]) -> Change | None:
+    """Against a month before the run that is shown; against the oldest day where there is nothing that old."""
+    points = next((trend.points for trend in trends if trend.level == fact.level), ())
+    # A day after that of the run shown has only late runs of older commits.
+    earlier = [point for point in points if point.day < fact.day]
+    if not earlier:
+        return None
+    before = next((point for point in reversed(earlier) if point.day <= fact.day - _MONTH), earlier[0])
+    return compare(now, before.covered, run=before.run, day=before.day)
 
 
 def _read_before(
@@ -287,13 +283,15 @@ def _tell_before(line: DirectoryLine, before: dict[str, tuple[int, Covered]], da
     return replace(line, change=compare(line.covered, covered, run=run, day=day))
 
 
-# Files that have no state here: no longer measured, or only ever on other branches or at other levels.
+# Files that have no state here: no longer measured, or only ever on other branches or at other levels. All are found
+# before the limit cuts them: hoping to be done early, PostgreSQL would enter an index once for every file.
 _STRANGERS_SQL: Final = """
-SELECT s.number, s.path FROM health_sourcefile s
-WHERE s.project_id = %(project)s AND (%(directory)s = '' OR starts_with(s.path, %(below)s)) AND NOT EXISTS (
-    SELECT 1 FROM health_filecoverage f
-    WHERE f.project_id = s.project_id AND f.lane = %(lane)s AND f.level = ANY(%(levels)s) AND f.file = s.number)
-ORDER BY s.number DESC LIMIT %(limit)s
+WITH strangers AS MATERIALIZED (
+    SELECT s.number, s.path FROM health_sourcefile s
+    WHERE s.project_id = %(project)s AND (%(directory)s = '' OR starts_with(s.path, %(below)s)) AND NOT EXISTS (
+        SELECT 1 FROM health_filecoverage f
+        WHERE f.project_id = s.project_id AND f.lane = %(lane)s AND f.level = ANY(%(levels)s) AND f.file = s.number))
+SELECT number, path FROM strangers ORDER BY number DESC LIMIT %(limit)s
 """
 
 # The last run of each day. An incomplete one says less than there is.

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from dashboard.filters import Filters
 from dashboard.queries.coverage_files import list_parents, unite_levels
-from dashboard.queries.coverage_reports import Measured, find_measured, read_reports
+from dashboard.queries.coverage_reports import Measured, Reports, find_measured, read_reports
 from dashboard.queries.covered import Covered, LevelFact, choose_lane, name_level, read_newest
 from dashboard.queries.sql import Row, fetch_rows
 from health.models import Project, SourceFile
@@ -113,6 +113,7 @@ class FilePage:
     levels: tuple[FileLevel, ...]
     together: Covered | None  # of several levels that the newest runs measured
     history: tuple[FilePoint, ...]  # of the first level
+    looked_back: Reports  # where history and files that are gone come from
     contexts: Contexts | None
 
     @property
@@ -131,8 +132,9 @@ def read_file_page(project: Project, *, number: int, filters: Filters) -> FilePa
     lanes = {row[0] for row in rows} or {fact.lane for fact in facts}
     lane = choose_lane(project, [fact for fact in facts if fact.lane in lanes], asked=filters.branch)
     here = [fact for fact in facts if fact.lane == lane]
+    lanes |= {fact.lane for fact in here}  # the branch asked for may have left the file out
     reports = read_reports(project, lane=lane, levels=[fact.level for fact in here])
-    measured = find_measured(reports, file=number)
+    measured = find_measured(reports.read, file=number)
     here_rows = [row for row in rows if row[0] == lane]
     levels = [_read_level(row) for row in here_rows] or _find_last(measured, here)
     levels.sort(key=lambda level: (level.ran_at, level.run), reverse=True)
@@ -143,12 +145,13 @@ def read_file_page(project: Project, *, number: int, filters: Filters) -> FilePa
         lane=lane,
         lanes=tuple(sorted(lanes, key=lambda name: (name != project.default_branch, name))),
         levels=tuple(levels),
-        together=unite_levels(here_rows) if len(here_rows) > 1 else None,
+        together=_unite(here_rows) if len(here_rows) > 1 else None,
         history=tuple(
             FilePoint(one.run, one.ran_at, Covered(*one.lines.totals))
             for one in reversed(measured)
             if levels and one.level == levels[0].level
         ),
+        looked_back=reports,
         contexts=_read_contexts(project, levels, number),
     )
 
@@ -189,6 +192,11 @@ def _read_level(row: Row) -> FileLevel:
     _, level, run, ran_at = row[:4]
     valid, covered = LineSet.from_bytes(row[8]), LineSet.from_bytes(row[9])
     return _make_level(level, run, ran_at, Covered(*row[4:8]), valid, covered)
+
+
+def _unite(rows: Sequence[Row]) -> Covered:
+    bitmaps = [(LineSet.from_bytes(row[8]), LineSet.from_bytes(row[9])) for row in rows]
+    return unite_levels([Covered(*row[4:8]) for row in rows], bitmaps)
 
 
 def _make_level(

@@ -5,13 +5,23 @@ the sums of the files below it, and no level ran more of a file than all of them
 (`tests/dashboard/test_coverage_queries.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice, repeat
+from operator import itemgetter
 from typing import Final, NamedTuple
 
-from dashboard.queries.covered import Change, Covered, name_level, sum_covered
+import numpy as np
+import numpy.typing as npt
+
+from dashboard.queries.covered import Change, Covered, name_level
 from dashboard.queries.sql import Row, fetch_rows
 from health.models import Project
+from health.rules.bitmaps import EMPTY, LineSet
+
+Numbers = npt.NDArray[np.int64]
+
+_NUMBERS: Final = itemgetter(*range(1, 8))
 
 
 class AtLevel(NamedTuple):
@@ -33,6 +43,54 @@ class FileLine:
     levels: tuple[AtLevel, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Files:
+    """Files as columns, because a page adds up a hundred thousand of them and shows 25; a row of `figures` is a
+    `Covered`.
+
+    `levels` is empty where only one is looked at; `level_runs` and `level_figures` have a column for each. Run 0 is
+    none: the newest run of that level did not measure the file.
+    """
+
+    numbers: Numbers
+    paths: Sequence[str]
+    runs: Numbers
+    figures: Numbers
+    levels: tuple[str, ...]
+    level_runs: Numbers
+    level_figures: Numbers
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[FileLine]:
+        levels = zip(*map(self._list_level, range(len(self.levels))), strict=True) if self.levels else repeat(())
+        return map(FileLine, self.numbers.tolist(), self.paths, self.runs.tolist(), _spread(self.figures), levels)
+
+    @property
+    def n_levels(self) -> int:
+        """How many levels measured any of them; of one that is looked at alone nothing is known."""
+        return int(np.count_nonzero(self.level_runs.any(axis=0)))
+
+    def take(self, places: Sequence[int] | Numbers) -> "Files":
+        """The files at these places, in their order."""
+        at = np.asarray(places, np.int64)
+        return Files(
+            self.numbers[at],
+            [self.paths[place] for place in at.tolist()],
+            self.runs[at],
+            self.figures[at],
+            self.levels,
+            self.level_runs[at],
+            self.level_figures[at],
+        )
+
+    def _list_level(self, at: int) -> list[AtLevel]:
+        name, runs = name_level(self.levels[at]), self.level_runs[:, at].tolist()
+        figures = _spread(self.level_figures[:, at])
+        return [AtLevel(name, covered if run else None, run) for run, covered in zip(runs, figures, strict=True)]
+
+
 @dataclass(frozen=True, slots=True)
 class DirectoryLine:
     """A directory with all below it; `path` is empty for the files that lie directly in the directory shown."""
@@ -44,8 +102,8 @@ class DirectoryLine:
     change: Change | None = None
 
 
-def read_files(project: Project, *, lane: str, levels: Sequence[str], directory: str) -> list[FileLine]:
-    """The files below a directory (all of them below ""), as they stand at these levels.
+def read_files(project: Project, *, lane: str, levels: Sequence[str], directory: str) -> Files:
+    """The files below a directory (all of them below ""), as they stand at these levels; in the order of their paths.
 
     With several levels a line counts as covered when any level ran it.
     """
@@ -56,39 +114,71 @@ def read_files(project: Project, *, lane: str, levels: Sequence[str], directory:
         "directory": directory,
         "below": f"{directory}/",
     }
-    if len(levels) == 1:
-        rows = fetch_rows(_ONE_SQL, values)
-        return [FileLine(row[0], row[1], row[3], Covered(*row[4:8])) for row in rows]
-    found: dict[int, list[Row]] = {}
-    for row in fetch_rows(_EVERY_SQL, values):
-        found.setdefault(row[0], []).append(row)
-    return [_join_levels(rows, levels) for rows in found.values()]
+    rows = fetch_rows(_EVERY_SQL if len(levels) > 1 else _ONE_SQL, values) if levels else []
+    return list_files(rows, levels=levels)
 
 
-def sum_listed(files: Sequence[FileLine], *, level: str, run: int, is_only: bool) -> Covered | None:
-    """What the files of one level list; None where a later run, whose coverage is incomplete, left some of them.
-
-    `is_only`: the files were read at this level alone.
+def list_files(rows: Sequence[Row], *, levels: Sequence[str]) -> Files:
+    """Files from rows of path, number, the level's place in `levels`, run and four figures; of several levels, two
+    bitmaps of lines follow.
     """
-    if is_only:
-        return sum_covered(file.covered for file in files) if all(file.run == run for file in files) else None
-    name = name_level(level)
-    at = [at for file in files for at in file.levels if at.level == name and at.covered]
-    return sum_covered(one.covered for one in at if one.covered) if all(one.run == run for one in at) else None
+    rows = sorted(rows, key=itemgetter(0))
+    columns = np.fromiter(chain.from_iterable(map(_NUMBERS, rows)), np.int64, len(rows) * 7).reshape(-1, 7)
+    numbers, places, runs, figures = columns[:, 0], columns[:, 1], columns[:, 2], columns[:, 3:]
+    if len(levels) < 2:
+        nowhere = np.zeros((len(rows), 0), np.int64), np.zeros((len(rows), 0, 4), np.int64)
+        return Files(numbers, [row[0] for row in rows], runs, figures, (), *nowhere)
+    firsts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    n_rows = np.diff(firsts, append=len(rows))
+    at = np.repeat(np.arange(len(firsts)), n_rows), places
+    level_runs = np.zeros((len(firsts), len(levels)), np.int64)
+    level_figures = np.zeros((len(firsts), len(levels), 4), np.int64)
+    level_runs[at], level_figures[at] = runs, figures
+    together = level_figures.max(axis=1)
+    together[:, :2] = np.maximum(together[:, :2], _count_joined(rows, n_rows))
+    paths = [rows[first][0] for first in firsts.tolist()]
+    return Files(numbers[firsts], paths, level_runs.max(axis=1), together, tuple(levels), level_runs, level_figures)
 
 
-def group_directories(files: Sequence[FileLine]) -> tuple[DirectoryLine, ...]:
+def sort_files(files: Files, *, by: str) -> Files:
+    """Files in the order of their paths, worst first: by the lines that did not run, or by the share that did; or by
+    path.
+    """
+    if by == "path":
+        return files
+    valid, covered = files.figures[:, 0], files.figures[:, 1]
+    # A file without a line that could run is neither good nor bad.
+    share = np.divide(covered, valid, out=np.full(len(files), 2.0), where=valid > 0)
+    # What comes last counts first; equal ones stay in the order of their paths.
+    return files.take(np.lexsort((-valid, share) if by == "share" else (share, covered - valid)))
+
+
+def sum_files(figures: Numbers) -> Covered:
+    """The sum of a row a file."""
+    return Covered(*figures.sum(axis=0).tolist())
+
+
+def sum_listed(files: Files, *, level: str, run: int) -> Covered | None:
+    """What the files of one level list; None where a later run, whose coverage is incomplete, left some of them."""
+    if not files.levels:
+        return sum_files(files.figures) if (files.runs == run).all() else None
+    at = files.levels.index(level)
+    runs = files.level_runs[:, at]
+    return sum_files(files.level_figures[:, at]) if (runs[runs > 0] == run).all() else None
+
+
+def group_directories(files: Files) -> tuple[DirectoryLine, ...]:
     """The directories these files lie in, one step below what all of them share; none where there is only one.
 
     Steps in which nothing divides are taken at once: `src/click`, not `src`.
     """
-    shared = find_shared([file.path for file in files])
-    groups: dict[str, list[FileLine]] = {}
-    for file in files:
-        groups.setdefault(_find_child(file.path, shared), []).append(file)
+    shared = find_shared(files.paths)
+    groups: dict[str, list[int]] = {}
+    for place, path in enumerate(files.paths):
+        groups.setdefault(_find_child(path, shared), []).append(place)
     if len(groups) < 2:
         return ()
-    return tuple(_sum_directory(child, below) for child, below in sorted(groups.items()))
+    return tuple(_sum_directory(child, files.take(places)) for child, places in sorted(groups.items()))
 
 
 def find_shared(paths: Sequence[str]) -> str:
@@ -113,43 +203,46 @@ def _find_child(path: str, directory: str) -> str:
     return path[:end] if end >= 0 else ""
 
 
-def _sum_directory(path: str, files: Sequence[FileLine]) -> DirectoryLine:
-    shared = find_shared([file.path for file in files]) if path else ""
-    levels = tuple(map(_sum_level, zip(*(file.levels for file in files), strict=True)))
-    return DirectoryLine(shared, len(files), sum_covered(file.covered for file in files), levels)
-
-
-def _sum_level(files: Sequence[AtLevel]) -> AtLevel:
-    known = [file.covered for file in files if file.covered is not None]
-    return AtLevel(files[0].level, sum_covered(known) if known else None)
-
-
-def _join_levels(rows: Sequence[Row], levels: Sequence[str]) -> FileLine:
-    by_level = {row[2]: (Covered(*row[4:8]), row[3]) for row in rows}
-    return FileLine(
-        number=rows[0][0],
-        path=rows[0][1],
-        run=max(row[3] for row in rows),
-        covered=Covered(*rows[0][4:8]) if len(rows) == 1 else unite_levels(rows),
-        levels=tuple(AtLevel(name_level(level), *by_level.get(level, (None, 0))) for level in levels),
+def _sum_directory(path: str, files: Files) -> DirectoryLine:
+    shared = find_shared(files.paths) if path else ""
+    levels = tuple(
+        AtLevel(name_level(level), sum_files(files.level_figures[:, at]) if files.level_runs[:, at].any() else None)
+        for at, level in enumerate(files.levels)
     )
+    return DirectoryLine(shared, len(files), sum_files(files.figures), levels)
 
 
-def unite_levels(rows: Sequence[Row]) -> Covered:
-    """Lines that any level ran, of the lines any level knows; where figures have no line numbers the larger counts.
-
-    Without `health.rules.bitmaps.LineSet`: a page joins thousands of files.
+def unite_levels(figures: Iterable[Covered], bitmaps: Iterable[tuple[LineSet, LineSet]]) -> Covered:
+    """One file at several levels: lines that any level ran, of the lines any level knows (`bitmaps` are those known and
+    those run); where figures have no line numbers the larger counts.
     """
-    valid = ran = 0
-    for row in rows:
-        valid |= int.from_bytes(row[8], "little")
-        ran |= int.from_bytes(row[9], "little")
-    largest = [max(figures) for figures in zip(*(row[4:8] for row in rows), strict=True)]
-    return Covered(max(valid.bit_count(), largest[0]), max(ran.bit_count(), largest[1]), *largest[2:])
+    valid = ran = EMPTY
+    for known, covered in bitmaps:
+        valid, ran = valid | known, ran | covered
+    largest = [max(column) for column in zip(*figures, strict=True)]
+    return Covered(max(len(valid), largest[0]), max(len(ran), largest[1]), *largest[2:])
+
+
+def _count_joined(rows: Sequence[Row], n_rows: Numbers) -> Numbers:
+    """How many lines there are in any bitmap of a file, and how many ran; `n_rows` has how many rows a file has."""
+    counts, left = [], iter(rows)
+    for n in n_rows.tolist():
+        valid = ran = 0
+        # Without `health.rules.bitmaps.LineSet`: they are a hundred thousand.
+        for row in islice(left, n):
+            valid |= int.from_bytes(row[8], "little")
+            ran |= int.from_bytes(row[9], "little")
+        counts.append((valid.bit_count(), ran.bit_count()))
+    return np.array(counts, np.int64).reshape(-1, 2)
+
+
+def _spread(figures: Numbers) -> Iterator[Covered]:
+    return map(Covered, *figures.T.tolist())
 
 
 _FILES_SQL: Final = """
-SELECT f.file, s.path, f.level, f.run, f.lines_valid, f.lines_covered, f.branches_valid, f.branches_covered{}
+SELECT s.path, f.file, array_position(%(levels)s::text[], f.level) - 1, f.run,
+    f.lines_valid, f.lines_covered, f.branches_valid, f.branches_covered{}
 FROM health_filecoverage f JOIN health_sourcefile s ON s.project_id = f.project_id AND s.number = f.file
 WHERE f.project_id = %(project)s AND f.lane = %(lane)s AND f.level = ANY(%(levels)s)
   AND (%(directory)s = '' OR starts_with(s.path, %(below)s))

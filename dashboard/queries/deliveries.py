@@ -19,7 +19,7 @@ from health.models import Project, Upload
 
 State = Upload.State
 N_DAYS: Final = 30
-_N_PARTIAL: Final = 1_000  # the newest ones whose receipts are searched for reasons
+_N_PARTIAL: Final = 1_000  # the newest ones whose receipts, which may be large, are searched for reasons
 DOOR: Final = "door"
 _NO_WORKER_AFTER: Final = timedelta(minutes=2)
 
@@ -37,7 +37,7 @@ class DeliveryDay:
 
     @property
     def n_kept(self) -> int:
-        """All that came in."""
+        """All that came in, but for those that were cancelled: they are neither stored nor to be read."""
         return self.whole + self.partial + self.failed + self.open
 
 
@@ -52,6 +52,7 @@ class Reason:
     message: str
     public_id: UUID | None
     n_again: int
+    is_bounded: bool  # whether more deliveries ended like this than were looked at
 
     @property
     def word(self) -> str:
@@ -66,6 +67,11 @@ class Reason:
             "failed": ("fail", "failed"),
             DOOR: ("absent", "refused"),
         }[self.kind]
+
+    @property
+    def told_bound(self) -> str:
+        """Of which deliveries `n` is a part, where they are not all of these days."""
+        return f"of the newest {_N_PARTIAL:,} partly stored" if self.is_bounded else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +111,25 @@ class Waiting:
 
 def list_days(project: Project, *, today: date) -> tuple[DeliveryDay, ...]:
     """The last N_DAYS days, oldest first; empty ones too."""
-    first = today - timedelta(days=N_DAYS - 1)
-    values = _bound(project, first, State.values) | {"zone": project.time_zone}
+    first = _find_first_day(today)
+    values = _bound(project, today, _FIELD_OF_STATE) | {"zone": project.time_zone}
     counts: dict[date, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for day, state, n in fetch_rows(_DAYS_SQL, values):
-        counts[day][_FIELD_OF_STATE.get(state, "open")] += n
+        counts[day][_FIELD_OF_STATE[state]] += n
     return tuple(DeliveryDay(day, **counts[day]) for day in (first + timedelta(days=step) for step in range(N_DAYS)))
 
 
 def list_reasons(project: Project, *, today: date) -> tuple[Reason, ...]:
     """Why deliveries of the last N_DAYS days failed or were stored in part only, the most frequent first."""
     trouble = (State.FAILED, State.DEAD, State.PARTIAL)
-    values = _bound(project, today - timedelta(days=N_DAYS - 1), trouble) | {"n_partial": _N_PARTIAL}
+    values = _bound(project, today, trouble) | {"n_partial": _N_PARTIAL}
     reasons = [Reason(*row) for row in fetch_rows(_REASONS_SQL, values)]
     return tuple(sorted(reasons, key=lambda reason: (-reason.n, reason.kind, reason.code)))
+
+
+def find_first_moment(project: Project, *, today: date) -> datetime:
+    """When the first of the last N_DAYS days began."""
+    return datetime.combine(_find_first_day(today), time(), tzinfo=ZoneInfo(project.time_zone))
 
 
 def read_waiting(project: Project) -> Waiting:
@@ -174,8 +185,12 @@ def _times(n: int) -> str:
     return {1: "once", 2: "twice"}.get(n, f"{n:,} times")
 
 
-def _bound(project: Project, first: date, states: Iterable[str]) -> dict[str, Any]:
-    since = datetime.combine(first, time(), tzinfo=ZoneInfo(project.time_zone))
+def _find_first_day(today: date) -> date:
+    return today - timedelta(days=N_DAYS - 1)
+
+
+def _bound(project: Project, today: date, states: Iterable[str]) -> dict[str, Any]:
+    since = find_first_moment(project, today=today)
     return {"project": project.pk, "since": since, "states": list(states)}
 
 
@@ -184,6 +199,9 @@ _FIELD_OF_STATE: Final[dict[str, str]] = {
     State.PARTIAL: "partial",
     State.FAILED: "failed",
     State.DEAD: "failed",
+    State.RECEIVED: "open",
+    State.PROCESSING: "open",
+    State.RETRY: "open",
     DOOR: "refused",
 }
 
@@ -222,7 +240,8 @@ WITH {_RECENT_SQL}, told AS (
 SELECT kind, coalesce(error->>'code', '') AS code, sum(n)::int, max(at),
     coalesce((array_agg(error->>'message' ORDER BY at DESC, id DESC))[1], ''),
     (array_agg(public_id ORDER BY at DESC, id DESC))[1],
-    count(*) FILTER (WHERE kind = 'failed' AND error->>'code' <> 'payload_missing')::int
+    count(*) FILTER (WHERE kind = 'failed' AND error->>'code' <> '')::int,
+    kind = 'partial' AND (SELECT count(*) FROM recent WHERE state = 'partial') > %(n_partial)s
 FROM told GROUP BY 1, 2
 """  # noqa: S608 - the parts are constants
 

@@ -219,6 +219,12 @@ def sum_counts(many: Iterable[Counts]) -> Counts:
     return Counts(*(sum(column) for column in zip(*rows, strict=True))) if rows else Counts()
 
 
+def sum_changes(many: Iterable[Changes]) -> Changes:
+    """The sum, field by field."""
+    rows = [(changes.new, changes.still, changes.fixed, changes.gone) for changes in many]
+    return Changes(*(sum(column) for column in zip(*rows, strict=True))) if rows else Changes()
+
+
 def read_run(row: Sequence[Any]) -> RunFact:
     """A run from RUN_COLUMNS; it is complete when all its jobs are."""
     number, commit, branch, lane, pull_request, build_url, ran_at, ordered_at, committed_at, n_attempts = row[:10]

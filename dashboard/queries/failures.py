@@ -1,26 +1,29 @@
 """The failures of a run: every broken case with what it said, grouped by cause.
 
-Used by the run page. A cause is the fingerprint: the message with its changing parts masked.
-Promise: five statements, however many cases are broken, and one for owners (`tests/dashboard/test_run_queries.py`).
+Used by the run page. A cause is the fingerprint: the message with its changing parts masked; merged ones are one.
+Promise: six statements, however many cases are broken, and one each for owners and for rules of the project's own
+(`tests/dashboard/test_run_queries.py`).
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from dashboard.queries.cases import WANTED, CaseName, read_aliases, spread_names
+from dashboard.queries.cause_facts import CauseFact, Known, read_causes
 from dashboard.queries.changes import JobChange
 from dashboard.queries.facts import JobFact, JobKey
 from dashboard.queries.history import Moment, read_moments_until
 from dashboard.queries.owners import read_owners
 from dashboard.queries.sql import fetch_rows
-from dashboard.queries.texts import Said, TextPlace, mask_cause, read_texts
+from dashboard.queries.texts import Said, TextPlace, read_texts
 from health.history import fetch_case_results
 from health.models import Project
 from health.rules import outcomes as codes
+from health.rules.causes import OTHER
 from health.rules.durations import UNITS_PER_SECOND
 from health.sql import open_cursor
 
@@ -84,11 +87,17 @@ class BrokenFamily:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Failures with one fingerprint, and what the first of them said."""
+    """Failures of one cause, and what the first of them said. `fact` is None where no text came with them."""
 
     title: str
     cases: tuple[BrokenCase, ...]
     said: Said | None
+    fact: CauseFact | None = None
+
+    @property
+    def n_errors(self) -> int:
+        """How many of them are errors."""
+        return sum(broken.outcome == codes.ERROR for broken in self.cases)
 
     @property
     def families(self) -> tuple[BrokenFamily, ...]:
@@ -96,7 +105,7 @@ class Cause:
         found: dict[tuple[object, ...], list[BrokenCase]] = defaultdict(list)
         for broken in self.cases:
             case = broken.case
-            alike = (case.place, case.family, case.suite_path, broken.job.key, broken.word)
+            alike = (case.place, case.family, case.suite_path, broken.job.key, broken.word, broken.owners)
             found[alike if case.is_parametrised else (case.ord, broken.job.key)].append(broken)
         return tuple(
             family
@@ -109,6 +118,20 @@ def _alone(broken: BrokenCase) -> BrokenFamily:
     return BrokenFamily((broken,))
 
 
+class CategoryShare(NamedTuple):
+    """How many of the broken results shown are of a category."""
+
+    name: str
+    n_causes: int
+    n: int
+    n_errors: int
+
+    @property
+    def n_failures(self) -> int:
+        """Those that are no errors."""
+        return self.n - self.n_errors
+
+
 @dataclass(frozen=True, slots=True)
 class Failures:
     """The causes, largest first; `n_shown` of `n_broken` results are in them."""
@@ -116,6 +139,26 @@ class Failures:
     causes: tuple[Cause, ...]
     n_shown: int
     n_broken: int
+
+    @property
+    def has_owners(self) -> bool:
+        """Whether anybody owns one of the cases."""
+        return any(case.owners for cause in self.causes for case in cause.cases)
+
+    @property
+    def categories(self) -> tuple[CategoryShare, ...]:
+        """What is shown by category, the largest first."""
+        cases: dict[str, list[BrokenCase]] = defaultdict(list)
+        n_causes: Counter[str] = Counter()
+        for cause in self.causes:
+            name = cause.fact.category.name if cause.fact else OTHER
+            cases[name] += cause.cases
+            n_causes[name] += 1
+        shares = (
+            CategoryShare(name, n_causes[name], len(found), sum(one.outcome == codes.ERROR for one in found))
+            for name, found in cases.items()
+        )
+        return tuple(sorted(shares, key=lambda share: (-share.n, share.name)))
 
 
 def pick_broken(changes: Sequence[JobChange]) -> list[tuple[JobChange, int]]:
@@ -145,22 +188,22 @@ def read_failures(
     lately = _read_lately(project, shown[:_MOST_STRIPS])
     owners = read_owners(project, cases=[names[ord_] for _, ord_ in shown if ord_ in names])
     cases = [_describe(change, ord_, names[ord_], details, lately, owners) for change, ord_ in shown if ord_ in names]
+    known = read_causes(project, fingerprints={case.fingerprint for case in cases if case.fingerprint is not None})
     groups: dict[int | None, list[BrokenCase]] = defaultdict(list)
     for case in cases:
-        groups[case.fingerprint].append(case)
+        groups[None if case.fingerprint is None else known.heads.get(case.fingerprint)].append(case)
     ranked = sorted(groups.values(), key=lambda group: (group[0].kind == "still", -len(group)))[:MOST_GROUPS]
     samples = [group[0].place for group in ranked if group[0].place]
     said = read_texts(project.pk, places=samples, for_owner=for_owner)
-    titles = _read_titles(project, [group[0].fingerprint for group in ranked if group[0].fingerprint is not None])
-    causes = tuple(
-        Cause(
-            title=_name_cause(said.get(group[0].place) if group[0].place else None, titles.get(group[0].fingerprint)),
-            cases=tuple(group),
-            said=said.get(group[0].place) if group[0].place else None,
-        )
-        for group in ranked
-    )
+    causes = tuple(_describe_cause(group, said, known) for group in ranked)
     return Failures(causes, sum(len(cause.cases) for cause in causes), len(broken))
+
+
+def _describe_cause(group: Sequence[BrokenCase], said: Mapping[TextPlace, Said], known: Known) -> Cause:
+    first = group[0]
+    own = said.get(first.place) if first.place else None
+    fact = known.find(first.fingerprint) if first.fingerprint is not None else None
+    return Cause(title=_name_cause(own, fact.masked if fact else None), cases=tuple(group), said=own, fact=fact)
 
 
 def _describe(
@@ -207,11 +250,6 @@ def _name_cause(said: Said | None, title: str | None) -> str:
     return said.message.strip().partition("\n")[0] if said and said.message.strip() else title or ""
 
 
-def _read_titles(project: Project, fingerprints: Sequence[int]) -> dict[int | None, str]:
-    rows = fetch_rows(_TITLES_SQL, {"project": project.pk, "fingerprints": list(fingerprints)})
-    return {fingerprint: mask_cause(message) or kind for fingerprint, kind, message in rows}
-
-
 def _read_lately(project: Project, shown: Sequence[tuple[JobChange, int]]) -> dict[tuple[JobKey, int], tuple[str, ...]]:
     """How each case fared in the runs up to this one, as strip marks."""
     jobs = {change.job.key: change.job for change, _ in shown}
@@ -243,8 +281,3 @@ JOIN health_failure f ON f.project_id = %(project)s AND f.ord = wanted.name AND 
 JOIN health_upload u ON u.id = f.upload
 ORDER BY f.run, f.series, wanted.ord, u.attempt DESC, f.attempt DESC, f.upload DESC, f.sequence
 """  # noqa: S608 - a constant
-
-_TITLES_SQL: Final = """
-SELECT fingerprint, kind, message FROM health_fingerprint
-WHERE project_id = %(project)s AND fingerprint = ANY(%(fingerprints)s)
-"""

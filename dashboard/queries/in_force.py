@@ -87,6 +87,8 @@ def _list_what_it_says(content: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Jobs of a run", ", ".join(content.get("expected_jobs", ()))),
         ("A run waits", f"{content['run']['timeout_minutes']} minutes" if content.get("run") else ""),
         ("Owners", ", and ".join(filter(None, owners))),
+        ("Causes", _count(content.get("causes", ()), "rule")),
+        ("Suite times", _count(content.get("suite_times", ()), "target")),
     ]
     return [(name, words) for name, words in said if words]
 

@@ -93,7 +93,7 @@ def _tell_refused(newest: Refusal, uploads: list[Upload]) -> str:
 
 
 def _tell(project: Project, upload: Upload | None, *, waits_for: str) -> tuple[Step, ...]:
-    has_token = project.upload_tokens.filter(revoked_at=None).exists()
+    has_token = project.upload_tokens.filter(revoked_at=None, scopes__contains=["upload"]).exists()
     if has_token:
         first = Step("done", "Token made, shown once")
     elif upload is not None:

@@ -5,7 +5,7 @@ the counts beside it (`tests/dashboard/test_overview_queries.py`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
@@ -51,9 +51,11 @@ class Overview:
     has_only_coverage: bool
 
 
-def read_overview(project: Project, *, now: datetime) -> Overview:
-    """Read the lane, judge it, and find what needs somebody."""
-    standing = read_standing(project)
+def read_overview(project: Project, *, now: datetime, lane: str = "") -> Overview:
+    """Read the lane (the one the project is judged by, where none is asked for), judge it, find what needs somebody."""
+    standing = read_standing(project, lane=lane)
+    if lane and standing.lane != lane:
+        standing = replace(standing, lane=lane)  # it has no run
     has_other_runs = standing.head is None and Run.objects.filter(project=project).exists()
     coverage = read_of_runs(project, numbers=[run.number for run in standing.runs])
     in_order = [coverage[run.number] for run in standing.runs if run.number in coverage]

@@ -89,7 +89,11 @@ class ProjectLine:
 
 def read_lines(user: User) -> tuple[ProjectLine, ...]:
     """Every project this person is a member of, worst first, then by name."""
-    projects = list(Project.objects.filter(memberships__user=user).order_by("name"))
+    return read_lines_of(list(Project.objects.filter(memberships__user=user).order_by("name")))
+
+
+def read_lines_of(projects: Sequence[Project]) -> tuple[ProjectLine, ...]:
+    """These projects, worst first, then by name."""
     runs = _read_runs([project.pk for project in projects])
     jobs = _read_jobs(runs)
     refused = _read_refused([project.pk for project in projects if project.pk not in runs])

@@ -11,12 +11,14 @@ from typing import Final
 
 import numpy as np
 
+from dashboard.filters import Filters
 from dashboard.queries.cases import CaseName, read_case_names
 from dashboard.queries.changes import JobChange, read_changes
 from dashboard.queries.covered import LevelFact, read_of_run
 from dashboard.queries.facts import (
     JOB_COLUMNS,
     RUN_COLUMNS,
+    Changes,
     Counts,
     JobFact,
     RunFact,
@@ -25,14 +27,18 @@ from dashboard.queries.facts import (
     name_job,
     read_job,
     read_run,
+    sum_changes,
     sum_counts,
 )
 from dashboard.queries.failures import MOST_CASES, Failures, pick_broken, read_failures
 from dashboard.queries.missing import read_missing
+from dashboard.queries.owners import read_owners
+from dashboard.queries.pairs import PairTable, tabulate_pairs
 from dashboard.queries.put_off import MOST_CASES as MOST_PUT_OFF
 from dashboard.queries.put_off import PutOff, pick_put_off, read_put_off
 from dashboard.queries.renames import count_open
 from dashboard.queries.run_deliveries import Deliveries, read_deliveries
+from dashboard.queries.scope import read_scope
 from dashboard.queries.sql import fetch_rows
 from health.completeness import Missing
 from health.models import Project
@@ -40,6 +46,7 @@ from health.rules import outcomes as codes
 
 _MOST_JOBS: Final = 24  # compared case by case; of more, the reader chooses one
 _MOST_LISTED: Final = 100
+N_OWNED: Final = 5_000  # of a list, in which an owner's cases are looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +85,6 @@ class CaseList:
 
 
 @dataclass(frozen=True, slots=True)
-class PairTable:
-    """How many cases went from one outcome (row) to another (column); only outcomes that occur."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[tuple[int, bool], ...]], ...]  # each cell with whether it is a change
-    n_cases: int
-
-
-@dataclass(frozen=True, slots=True)
 class RunPage:
     """All the page shows. `shown` are the jobs the lists are about: all, or the chosen one."""
 
@@ -110,6 +108,7 @@ class RunPage:
     previous: int | None
     following: int | None
     missing: Missing | None = None
+    narrowed: Changes | None = None  # counted anew where only some suites are shown
     n_renamed: int = 0  # cases that vanished and look like others that appeared, still to be decided
 
     @property
@@ -153,30 +152,38 @@ class RunPage:
         return judge(self.counts, is_complete=self.is_complete)
 
     @property
+    def changes(self) -> Changes:
+        """What became of the cases shown since their baselines."""
+        return self.narrowed or sum_changes(job.changes for job in self.shown)
+
+    @property
     def n_fixed(self) -> int:
         """Broken in the baseline, passed here."""
-        return sum(job.changes.fixed for job in self.shown)
+        return self.changes.fixed
 
     @property
     def n_gone(self) -> int:
         """In the baseline, not here."""
-        return sum(job.changes.gone for job in self.shown)
+        return self.changes.gone
 
     @property
     def n_new(self) -> int:
         """Broken here and not in the baseline, where they held, were skipped, or were not there at all."""
-        return sum(job.changes.new for job in self.shown)
+        return self.changes.new
 
     @property
     def n_still(self) -> int:
         """Failures the baseline had already."""
-        return sum(job.changes.still for job in self.shown)
+        return self.changes.still
 
 
-def read_run_page(project: Project, *, number: int, series: str = "", for_owner: bool = False) -> RunPage | None:
+def read_run_page(
+    project: Project, *, number: int, series: str = "", for_owner: bool = False, filters: Filters | None = None
+) -> RunPage | None:
     """The run of that number, narrowed to the job of one series when asked; None when there is none.
 
-    Only an owner of the project is shown what looks like a secret.
+    `filters` may choose a suite, a level, and an owner of the cases listed. Only an owner of the project is shown what
+    looks like a secret.
     """
     rows = fetch_rows(_RUN_SQL, {"project": project.pk, "number": number})
     if not rows:
@@ -187,28 +194,32 @@ def read_run_page(project: Project, *, number: int, series: str = "", for_owner:
     chosen = next((job for job in jobs if str(job.key.series) == series), None)
     shown = (chosen,) if chosen else jobs
     compared = sorted(shown, key=lambda job: (job.counts.broken, job.changes.gone), reverse=True)[:_MOST_JOBS]
-    changes = read_changes(project, jobs=compared)
-    broken = pick_broken(changes)
-    lists = [_pick(changes, "fixed"), _pick(changes, "gone"), _pick_retried(changes)]
-    put_off = pick_put_off(changes)
+    filters = filters or Filters()
+    suites = tuple(read_scope(project, filters).suites) if filters.suite or filters.level else None
+    changes = read_changes(project, jobs=compared, suites=suites)
+    picked = [pick_broken(changes), pick_put_off(changes), *_pick_lists(changes)]
+    if filters.owner:
+        picked = _keep_owned(project, picked, filters.owner)
+    broken, put_off, *lists = picked
     ords = {ord_ for _, ord_ in (*broken[:MOST_CASES], *put_off[:MOST_PUT_OFF])}
     ords |= {ord_ for found in lists for _, ord_ in found[:_MOST_LISTED]}
     names = read_case_names(project.pk, project.slug, ords=sorted(ords))
     fixed, gone, retried = (_list(found, names) for found in lists)
+    lines = _read_suites(project, number, [job.key.series for job in shown], suites)
     return RunPage(
         run=run,
         jobs=jobs,
         shown=shown,
         chosen=chosen,
         is_cut=len(compared) < len(shown),
-        counts=sum_counts(job.counts for job in shown),
-        suites=_read_suites(project, number, [job.key.series for job in shown]),
+        counts=sum_counts(job.counts for job in shown) if suites is None else sum_counts(line.counts for line in lines),
+        suites=lines,
         failures=read_failures(project, broken=broken, names=names, for_owner=for_owner),
         fixed=fixed,
         gone=gone,
         retried=retried,
         put_off=read_put_off(project, picked=put_off, names=names),
-        pairs=_count_pairs(changes),
+        pairs=tabulate_pairs(change for change in changes if change.is_comparable),
         deliveries=read_deliveries(project, number=number, jobs=shown, is_whole=chosen is None),
         coverage=read_of_run(project, number=number),
         baselines=tuple(sorted({job.baseline.run for job in shown if job.baseline})),
@@ -216,6 +227,7 @@ def read_run_page(project: Project, *, number: int, series: str = "", for_owner:
         previous=previous,
         following=following,
         missing=_read_missing(project, run, chosen),
+        narrowed=None if suites is None else sum_changes(Changes(*change.transitions.count()) for change in changes),
         n_renamed=count_open(project, run=number).get(number, 0),
     )
 
@@ -224,6 +236,21 @@ def _read_missing(project: Project, run: RunFact, chosen: JobFact | None) -> Mis
     missing = read_missing(project, [run]).get(run.number)
     title = ", ".join(part for part in (chosen.job, chosen.variant) if part) if chosen else ""
     return missing.narrow(title) if missing and chosen else missing
+
+
+def _pick_lists(changes: Sequence[JobChange]) -> list[list[tuple[JobChange, int]]]:
+    return [_pick(changes, "fixed"), _pick(changes, "gone"), _pick_retried(changes)]
+
+
+def _keep_owned(
+    project: Project, picked: Sequence[Sequence[tuple[JobChange, int]]], owner: str
+) -> list[list[tuple[JobChange, int]]]:
+    """Of each list the cases that somebody owns; the first N_OWNED of each are looked at."""
+    lists = [found[:N_OWNED] for found in picked]
+    ords = {ord_ for found in lists for _, ord_ in found}
+    names = read_case_names(project.pk, project.slug, ords=sorted(ords))
+    owners = read_owners(project, cases=list(names.values()))
+    return [[entry for entry in found if owner in owners.get(entry[1], ())] for found in lists]
 
 
 def _pick(changes: Iterable[JobChange], name: str) -> list[tuple[JobChange, int]]:
@@ -248,27 +275,11 @@ def _list(picked: Sequence[tuple[JobChange, int]], names: dict[int, CaseName]) -
     return CaseList(len(picked), cases)
 
 
-def _count_pairs(changes: Iterable[JobChange]) -> PairTable | None:
-    """Outcome by outcome, over all jobs that can be compared."""
-    comparable = [change.count_pairs() for change in changes if change.is_comparable]
-    if not comparable:
-        return None
-    table = np.sum(np.array(comparable), axis=0)
-    table[codes.ABSENT, codes.ABSENT] = 0
-    order = [*range(codes.PASS, codes.N_OUTCOMES), codes.ABSENT]
-    rows = [code for code in order if table[code].any()]
-    columns = [code for code in order if table[:, code].any()]
-    return PairTable(
-        columns=tuple(codes.WORDS[code] for code in columns),
-        rows=tuple(
-            (codes.WORDS[row], tuple((int(table[row, column]), row != column) for column in columns)) for row in rows
-        ),
-        n_cases=int(table.sum()),
-    )
-
-
-def _read_suites(project: Project, number: int, series: Sequence[int]) -> tuple[SuiteLine, ...]:
-    rows = fetch_rows(_SUITES_SQL, {"project": project.pk, "number": number, "series": list(series)})
+def _read_suites(
+    project: Project, number: int, series: Sequence[int], suites: Sequence[int] | None
+) -> tuple[SuiteLine, ...]:
+    chosen = None if suites is None else list(suites)
+    rows = fetch_rows(_SUITES_SQL, {"project": project.pk, "number": number, "series": list(series), "suites": chosen})
     lines = [SuiteLine(name, level, Counts(*counts), n_jobs) for name, level, n_jobs, *counts in rows]
     return tuple(sorted(lines, key=lambda line: (-line.counts.errored, -line.counts.failed, line.name)))
 
@@ -299,5 +310,6 @@ SELECT s.name, s.level, count(*), sum(c.n_declared), sum(c.n_passed), sum(c.n_fa
        sum(c.n_skipped), sum(c.n_xfailed), sum(c.n_flaky), sum(c.duration)::bigint
 FROM health_runsuite c JOIN health_suite s ON s.project_id = c.project_id AND s.number = c.suite
 WHERE c.project_id = %(project)s AND c.run = %(number)s AND c.series = ANY(%(series)s)
+  AND (%(suites)s::int[] IS NULL OR c.suite = ANY(%(suites)s))
 GROUP BY s.name, s.level
 """

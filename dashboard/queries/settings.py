@@ -5,10 +5,14 @@ Called by `dashboard.views.settings`. Promise: two queries (`tests/dashboard/tes
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from django.utils import timezone
 
 from health.models import Membership, Project
+
+# What a token may be for, in the order it is offered.
+SCOPES: Final = {"upload": "send reports", "read": "read the figures"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,7 @@ class TokenLine:
     pk: int
     name: str
     last_four: str
+    scopes: tuple[str, ...]
     created_at: datetime
     created_by: str
     last_used_at: datetime | None
@@ -26,8 +31,18 @@ class TokenLine:
 
     @property
     def is_active(self) -> bool:
-        """Whether CI can still send with it."""
+        """Whether it is still taken."""
         return self.state == "holds"
+
+    @property
+    def may_send(self) -> bool:
+        """Whether CI can send with it."""
+        return "upload" in self.scopes
+
+    @property
+    def may(self) -> str:
+        """What it may do, in words."""
+        return ", ".join(word for scope, word in SCOPES.items() if scope in self.scopes) or "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +73,7 @@ def read_tokens(project: Project) -> tuple[TokenLine, ...]:
                 pk=token.pk,
                 name=token.name,
                 last_four=token.last_four,
+                scopes=tuple(token.scopes),
                 created_at=token.created_at,
                 created_by=token.created_by.get_username() if token.created_by else "",
                 last_used_at=token.last_used_at,

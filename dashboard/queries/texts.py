@@ -5,7 +5,6 @@ for, and never more than a set length inflated (`tests/dashboard/test_texts.py`)
 unless the caller says that an owner looks (`tests/dashboard/test_masked_secrets.py`).
 """
 
-import zlib
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Final, NamedTuple, TypeVar
@@ -13,9 +12,9 @@ from typing import Final, NamedTuple, TypeVar
 from health.models import FailureText
 from health.rules.fingerprints import mask_message
 from health.rules.secrets import MASK, mask_secrets
+from health.texts import cut_texts
 
 _Key = TypeVar("_Key", bound=Hashable)
-_PIECE: Final = 2**18
 # A text deeper in its stream than this is not fetched for a list; its case's page has more patience.
 SHALLOW: Final = 16 * 2**20
 # A line of a table is not worth more than this.
@@ -107,22 +106,8 @@ def read_first_lines(project_id: int, *, failures: Mapping[_Key, Failed]) -> dic
 
 
 def _cut(blob: bytes, places: list[TextPlace]) -> dict[TextPlace, Said]:
-    """Inflate piece by piece, keep only what lies inside a place, stop behind the last one."""
-    waiting = sorted(set(places), key=lambda place: place.offset)
-    last = max(place.end for place in waiting)
-    parts: dict[TextPlace, list[bytes]] = {place: [] for place in waiting}
-    inflater, pending, at = zlib.decompressobj(), blob, 0
-    while at < last and not inflater.eof:
-        piece = inflater.decompress(pending, _PIECE)
-        pending = inflater.unconsumed_tail
-        if not piece and not pending:
-            break
-        for place in waiting:
-            if place.offset < at + len(piece) and place.end > at:
-                parts[place].append(piece[max(place.offset - at, 0) : place.end - at])
-        at += len(piece)
-        waiting = [place for place in waiting if place.end > at]
-    return {place: _split(place, b"".join(pieces)) for place, pieces in parts.items()}
+    found = cut_texts(blob, spans=[(place.offset, place.end) for place in places])
+    return {place: _split(place, found[place.offset, place.end]) for place in places}
 
 
 def _split(place: TextPlace, data: bytes) -> Said:

@@ -222,6 +222,12 @@ def find_upload(project: Project, *, public_id: UUID) -> Upload | None:
     return Upload.objects.filter(project=project, public_id=public_id).prefetch_related("files").first()
 
 
+def describe_step(upload: Upload) -> str:
+    """What changes before a project's facts do. Each try has a lease of its own; one that is due is asked for again."""
+    tried = (upload.attempts, upload.lease_epoch, upload.next_attempt_at, upload.next_attempt_at <= timezone.now())
+    return repr((upload.state, upload.progress, upload.finished_at, tried))
+
+
 def read_upload_page(upload: Upload) -> UploadPage:
     """The receipt as the page shows it. What waits to be read again shows no old outcome as if it still held."""
     receipt: dict[str, Any] = upload.receipt or {}

@@ -1,16 +1,17 @@
 """Every delivery of a project, newest first, a page at a time; with what tells a browser that the page has changed.
 
 Called by `dashboard.views.uploads`. Promise: one statement for any page (two behind the first), and no receipt leaves
-the database: they are counted there. Narrowed to some, only the newest N_SEARCHED deliveries are looked at
-(`tests/dashboard/test_uploads_queries.py`).
+the database: they are counted there. Narrowed to some, only the newest N_SEARCHED deliveries are looked at, on every
+page; with a reason, those of the days that the table of reasons counts (`tests/dashboard/test_uploads_queries.py`).
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from dashboard.filters import Filters
+from dashboard.queries.deliveries import find_first_moment
 from dashboard.queries.facts import name_job
 from dashboard.queries.receipt import tell_mistakes
 from dashboard.queries.sql import Row, fetch_rows
@@ -134,24 +135,25 @@ class UploadList:
         return sum(line.state == State.STORED for line in self.lines)
 
 
-def list_uploads(project: Project, filters: Filters) -> UploadList:
+def list_uploads(project: Project, filters: Filters, *, today: date) -> UploadList:
     """The deliveries behind `filters.before`, of `filters.state` where that is a known word, with `filters.reason`."""
     states = GROUPS.get(filters.state)
     values: dict[str, Any] = {"project": project.pk, "limit": N_ROWS + 1, "n_searched": N_SEARCHED}
-    conditions = []
     last = _find_last(project, filters.before)
-    if last is not None:
-        conditions.append(" AND id < %(last)s")
-        values["last"] = last
+    before = "" if last is None else " AND u.id < %(last)s"
+    values["last"] = last
     narrowed = []
     if states:
         narrowed.append(" AND u.state = ANY(%(states)s)")
         values["states"] = list(states)
     if filters.reason:
         narrowed.append(_WITH_REASON)
-        values["reason"] = filters.reason
-    bound = "LIMIT %(n_searched)s" if narrowed else "LIMIT %(limit)s"
-    found = fetch_rows(_LINES_SQL.format(before="".join(conditions), bound=bound, narrowed="".join(narrowed)), values)
+        values |= {"reason": filters.reason, "since": find_first_moment(project, today=today)}
+    if narrowed:
+        looked_at, chosen, bound = "", before + "".join(narrowed), "n_searched"
+    else:
+        looked_at, chosen, bound = before, "", "limit"
+    found = fetch_rows(_LINES_SQL.format(looked_at=looked_at, chosen=chosen, bound=f"%({bound})s"), values)
     lines = [_read_line(row) for row in found]
     return UploadList(
         lines=tuple(lines[:N_ROWS]),
@@ -241,9 +243,9 @@ SELECT u.public_id, u.state, u.received_at, u.run, coalesce(kept.n_bytes, u.n_by
     coalesce(u.error->>'message', receipts.message, '')
 FROM (
     SELECT u.id FROM (
-        SELECT id, state, error, receipt FROM health_upload WHERE project_id = %(project)s{before}
-        ORDER BY id DESC {bound}
-    ) u WHERE true{narrowed} ORDER BY u.id DESC LIMIT %(limit)s
+        SELECT u.id, u.state, u.received_at, u.error, u.receipt FROM health_upload u
+        WHERE u.project_id = %(project)s{looked_at} ORDER BY u.id DESC LIMIT {bound}
+    ) u WHERE true{chosen} ORDER BY u.id DESC LIMIT %(limit)s
 ) shown
 JOIN health_upload u ON u.id = shown.id
 CROSS JOIN LATERAL jsonb_to_record(coalesce(u.receipt, '{{}}'))
@@ -266,17 +268,20 @@ CROSS JOIN LATERAL (
 ) mistakes
 ORDER BY u.id DESC
 """
-_WITH_REASON: Final = """ AND (
+_WITH_REASON: Final = """ AND u.received_at >= %(since)s AND (
     (u.state IN ('failed', 'dead') AND u.error->>'code' = %(reason)s)
     OR (u.state = 'partial' AND jsonb_path_exists(
         u.receipt, '$.files[*].error ? (@.code == $code)', jsonb_build_object('code', %(reason)s::text))))"""
+# The lease's number tells a delivery that was tried in the meantime and waits again. A refusal that comes again within
+# its minute is counted in a line that need not be the newest.
 _PULSE_SQL: Final = """
 SELECT
-    (SELECT string_agg(id || state, ',' ORDER BY id) FROM (
-        SELECT id, state FROM health_upload WHERE project_id = %(project)s ORDER BY id DESC LIMIT %(limit)s) newest),
+    (SELECT string_agg(id || state || lease_epoch, ',' ORDER BY id) FROM (
+        SELECT id, state, lease_epoch FROM health_upload WHERE project_id = %(project)s
+        ORDER BY id DESC LIMIT %(limit)s) newest),
     (SELECT string_agg(id || ':' || coalesce(progress, 0), ',' ORDER BY id) FROM health_upload
      WHERE state = 'processing' AND project_id = %(project)s),
-    (SELECT id || ':' || n FROM health_refusal WHERE project_id = %(project)s ORDER BY at DESC, id DESC LIMIT 1),
+    (SELECT max(id) || ':' || sum(n) FROM health_refusal WHERE project_id = %(project)s),
     EXISTS (SELECT 1 FROM health_upload WHERE state IN ('received', 'retry') AND project_id = %(project)s)
     OR EXISTS (SELECT 1 FROM health_upload WHERE state = 'processing' AND project_id = %(project)s)
 """

@@ -109,6 +109,14 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
+def longer(seconds: float) -> str:
+    """A difference of times with its sign: "+1.2 s"; "=" where nothing a page shows has changed."""
+    if abs(seconds) < 0.0005:
+        return "="
+    return f"{'+' if seconds > 0 else _MINUS}{duration(abs(seconds))}"
+
+
+@register.filter
 def size(n_bytes: int | None) -> str:
     """Bytes as people say them: "522 bytes", "233 kB", "1.2 MB"."""
     if n_bytes is None:

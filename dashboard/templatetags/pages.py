@@ -1,11 +1,14 @@
-"""The masthead's line of pages.
+"""The masthead's line of pages, the links to a page's tables as files, and the one to its figures for programs.
 
-Loaded by `components/_pages.html`. Promise: a page that has no URL yet is not named, and no query is made.
+Loaded by `components/_pages.html` and by every page with a table. Promise: a page that has no URL yet is not named, a
+file's address is the page's own with all its filters, and no query is made (`tests/dashboard/test_everywhere.py`).
 """
 
 from typing import Any, Final, NamedTuple
 
 from django import template
+from django.http import QueryDict
+from django.template import Context
 from django.urls import NoReverseMatch, reverse
 
 register = template.Library()
@@ -42,6 +45,37 @@ def pages_of(project: Any) -> list[PageLink]:
     if project:
         return _existing(_OF_PROJECT, slug=project.slug)
     return _existing(_OF_HOUSE)
+
+
+@register.inclusion_tag("components/_files.html", takes_context=True)
+def files_of(context: Context, what: str, table: str = "") -> dict[str, str]:
+    """CSV and JSON of a table of this page: `what` in words, `table` as the address names it."""
+    query: QueryDict = context["request"].GET.copy()
+    query.pop("table", None)
+    if table:
+        query["table"] = table
+    urls = {}
+    for form in ("csv", "json"):
+        query["format"] = form
+        urls[f"{form}_url"] = f"?{query.urlencode()}"
+    return {"what": what, **urls}
+
+
+@register.simple_tag(takes_context=True)
+def api_url(context: Context) -> str:
+    """The address of this page's figures for programs, with all its filters; empty where it has none."""
+    request = context.get("request")
+    match = getattr(request, "resolver_match", None)
+    if request is None or match is None or match.namespace != "dashboard":
+        return ""
+    query: QueryDict = request.GET.copy()
+    for name in ("format", "table"):
+        query.pop(name, None)
+    try:
+        address = reverse(f"api:{match.url_name}", kwargs=match.kwargs)
+    except NoReverseMatch:
+        return ""
+    return f"{address}?{query.urlencode()}" if query else address
 
 
 def _existing(pages: tuple[tuple[str, str], ...], **arguments: str) -> list[PageLink]:

@@ -4,7 +4,8 @@ Called by `dashboard.urls`. Promise: the address holds every choice, the same ad
 each table, and no page shows a line of anybody's source (`tests/dashboard/test_coverage_views.py`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, Final
 
@@ -17,8 +18,9 @@ from dashboard.charts.figure import Figure
 from dashboard.filters import Filters
 from dashboard.http import (
     HtmxRequest,
+    Table,
     answer_conditionally,
-    answer_with_table,
+    answer_with_file,
     get_project_or_404,
     render_page,
     require_login,
@@ -26,11 +28,12 @@ from dashboard.http import (
 from dashboard.queries.coverage import Coverage, read_coverage
 from dashboard.queries.coverage_file import FilePage, read_file_page
 from dashboard.queries.coverage_files import AtLevel
+from dashboard.queries.coverage_reports import N_RUNS
 from dashboard.queries.covered import write_before
 from dashboard.queries.sentences import write_coverage, write_file
 from dashboard.templatetags.display import plain
 
-_FORMS: Final = ("csv", "json")
+_TABLES: Final = ("files", "levels", "trend", "directories")
 _FIGURES: Final = ("lines_valid", "lines_covered", "branches_valid", "branches_covered")
 _SPANS: Final = {
     "quarter": ("a quarter", "in a quarter"),
@@ -46,13 +49,12 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
     """How much of a branch ran, level by level, over time, by directory and by file."""
     project = get_project_or_404(request, slug)
     filters = Filters.read(request.GET)
-    form, table = request.GET.get("format", ""), request.GET.get("table", "")
 
     def build() -> HttpResponse:
         found = read_coverage(project, filters)
-        if form in _FORMS:
-            name, head, rows = _choose_table(found, table)
-            return answer_with_table(form=form, name=f"{project.slug}-coverage-{name}", head=head, rows=rows)
+        tables = {word: partial(_write_table, found, word) for word in _TABLES}
+        if answer := answer_with_file(request, project=project, tables=tables):
+            return answer
         return render_page(
             request,
             "dashboard/coverage.html",
@@ -69,7 +71,7 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             told_since=write_before(found.since, now=found.shown[0].day) if found.since else "",
             trail=[(_name_last(path), filters.write(directory=path)) for path in found.parents],
             root_url=filters.write(directory=""),
-            file_query=Filters(branch=filters.branch).write(),
+            file_query=Filters(branch=found.lane).write(),
             directories=[(line, filters.write(directory=line.path)) for line in found.directories],
             sorts=[(word, filters.write(sort=sort), sort == filters.sort) for sort, word in _SORTS.items()],
             next_url=filters.write(before=found.next_before) if found.next_before else "",
@@ -86,16 +88,13 @@ def file(request: HtmxRequest, slug: str, number: int) -> HttpResponse:
     """Which lines of one file ran. By number, because a path in an address would have to be escaped twice."""
     project = get_project_or_404(request, slug)
     filters = Filters.read(request.GET)
-    form = request.GET.get("format", "")
 
     def build() -> HttpResponse:
         found = read_file_page(project, number=number, filters=filters)
         if found is None:
             raise Http404
-        if form in _FORMS:
-            head = ("level", "run", "first_line", "last_line", "ran")
-            name = f"{project.slug}-coverage-file-{number}"
-            return answer_with_table(form=form, name=name, head=head, rows=_list_ranges(found))
+        if answer := answer_with_file(request, project=project, tables=_list_file_tables(found)):
+            return answer
         first = found.first
         return render_page(
             request,
@@ -104,14 +103,14 @@ def file(request: HtmxRequest, slug: str, number: int) -> HttpResponse:
             current="coverage",
             page=found,
             filters=filters,
-            sentence=write_file(found),
+            sentence=write_file(found) if found.levels else _tell_unmeasured(found),
             figure=draw_file(found.history, level=first.level, zone=project.time_zone)
             if first and len(found.history) > 1
             else None,
             groups=_offer_lanes(found.lanes, found.lane, filters),
-            coverage_query=Filters(branch=filters.branch).write(),
+            coverage_query=Filters(branch=found.lane).write(),
             trail=[
-                (_name_last(path), Filters(branch=filters.branch, directory=path).write()) for path in found.directories
+                (_name_last(path), Filters(branch=found.lane, directory=path).write()) for path in found.directories
             ],
             name=_name_last(found.path),
             csv_url=filters.write_format("csv"),
@@ -168,29 +167,26 @@ def _offer_lanes(lanes: Sequence[str], chosen: str, filters: Filters) -> list[di
     )
 
 
-Table = tuple[str, Sequence[str], Iterator[Sequence[Any]]]
-
-
-def _choose_table(found: Coverage, table: str) -> Table:
-    """The page's tables as files: the files, unless another one is asked for."""
+def _write_table(found: Coverage, table: str) -> Table:
+    """One of the page's tables, by its word in the address."""
     if table == "levels":
         head = ("level", "run", "commit", "ran_at", "is_partial", "files", *_FIGURES)
         rows = (
             (f.name, f.run, f.commit, f.ran_at.isoformat(), f.is_partial, f.n_files, *f.covered) for f in found.shown
         )
-        return "levels", head, rows
+        return Table("coverage-levels", head, rows)
     if table == "trend":
         points = ((t.name, p.day.isoformat(), p.run, *p.covered) for t in found.trends for p in t.points)
-        return "trend", ("level", "day", "run", *_FIGURES), points
+        return Table("coverage-trend", ("level", "day", "run", *_FIGURES), points)
     levels = [fact.name for fact in found.shown] if len(found.shown) > 1 else []
     more = [f"{level}: {figure}" for level in levels for figure in _FIGURES[:2]]
     if table == "directories":
         lines = ((d.path or "(directly here)", d.n_files, *d.covered, *_spread(d.levels)) for d in found.directories)
-        return "directories", ("directory", "files", *_FIGURES, *more), lines
+        return Table("coverage-directories", ("directory", "files", *_FIGURES, *more), lines)
     files = ((f.path, f.run, True, *f.covered, *_spread(f.levels)) for f in found.files)
     blank = ("",) * len(more)
     left_out = ((f.path, f.run, False, *f.covered, *blank) for f in found.left_out)
-    return "files", ("path", "run", "in_newest_run", *_FIGURES, *more), chain(files, left_out)
+    return Table("coverage-files", ("path", "run", "in_newest_run", *_FIGURES, *more), chain(files, left_out))
 
 
 def _name_last(path: str) -> str:
@@ -202,6 +198,28 @@ def _spread(levels: Sequence[AtLevel]) -> Iterator[int | str]:
     """The columns of a row level by level; empty where a level has not measured it."""
     for at in levels:
         yield from at.covered[:2] if at.covered else ("", "")
+
+
+def _tell_unmeasured(found: FilePage) -> str:
+    """A file of which no report that was read says anything: older runs may."""
+    lane, looked_back = plain(found.lane), found.looked_back
+    if looked_back.is_cut:
+        return f"It is not known whether a run of {lane} has measured this file."
+    if looked_back.n_runs >= N_RUNS:
+        return f"None of the last {looked_back.n_runs} runs of {lane} has measured this file."
+    return write_file(found)
+
+
+def _list_file_tables(found: FilePage) -> dict[str, Callable[[], Table]]:
+    name = f"coverage-file-{found.number}"
+    contexts = found.contexts
+    tests = ((test.name, test.n_lines, test.ranges) for test in (contexts.listed if contexts else ()))
+    points = ((point.run, point.ran_at.isoformat(), *point.covered) for point in found.history)
+    return {
+        "lines": lambda: Table(name, ("level", "run", "first_line", "last_line", "ran"), _list_ranges(found)),
+        "tests": lambda: Table(f"{name}-tests", ("test", "lines", "which"), tests),
+        "history": lambda: Table(f"{name}-history", ("run", "ran_at", *_FIGURES), points),
+    }
 
 
 def _list_ranges(found: FilePage) -> Iterator[Sequence[Any]]:

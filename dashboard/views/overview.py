@@ -1,16 +1,32 @@
 """A project's first page.
 
-Called by `dashboard.urls`. Promise: works without JavaScript, and without a single run it leads to the first upload
-(`tests/dashboard/test_overview_views.py`).
+Called by `dashboard.urls`. Promise: works without JavaScript, without a single run it leads to the first upload, and
+each table is a file at the same address (`tests/dashboard/test_overview_views.py`).
 """
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from dashboard.charts.overview import draw_trend
-from dashboard.http import HtmxRequest, answer_conditionally, get_project_or_404, render_page, require_login
-from dashboard.queries.overview import read_overview
+from dashboard.choices import offer_selects
+from dashboard.filters import Filters
+from dashboard.http import (
+    HtmxRequest,
+    Table,
+    answer_conditionally,
+    answer_with_file,
+    get_project_or_404,
+    render_page,
+    require_login,
+)
+from dashboard.queries.overview import Overview, read_overview
+from dashboard.queries.scope import read_scope
+
+_RUNS: Final = ("run", "ran_at", "outcome", "jobs", "commit", "as_expected", "executed", "deferred", "declared")
 
 
 @require_safe
@@ -18,10 +34,13 @@ from dashboard.queries.overview import read_overview
 def page(request: HtmxRequest, slug: str) -> HttpResponse:
     """How the project is, in one sentence and its evidence."""
     project = get_project_or_404(request, slug)
-    now = timezone.now()
+    filters, now = Filters.read(request.GET), timezone.now()
 
     def build() -> HttpResponse:
-        overview = read_overview(project, now=now)
+        overview = read_overview(project, now=now, lane=filters.branch)
+        if answer := answer_with_file(request, project=project, tables=_list_tables(overview)):
+            return answer
+        offer = read_scope(project, filters).offer
         points = overview.standing.points
         return render_page(
             request,
@@ -31,8 +50,36 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             overview=overview,
             standing=overview.standing,
             head=overview.standing.head,
+            filters=filters,
+            selects=[
+                select
+                for select in offer_selects(offer, filters, branch=overview.standing.lane)
+                if select["name"] == "branch"
+            ],
             figure=draw_trend(points, zone=project.time_zone, lane=overview.standing.lane) if len(points) > 1 else None,
         )
 
     # Silence and lateness are told in hours, though no fact changes meanwhile.
     return answer_conditionally(request, project=project, build=build, also=f"{now:%Y-%m-%dT%H}")
+
+
+def _list_tables(overview: Overview) -> dict[str, Callable[[], Table]]:
+    head = ("state", "what", "cases", "told", "since", "evidence")
+    return {
+        "attention": lambda: Table("attention", head, _list_concerns(overview)),
+        "runs": lambda: Table("recent-runs", (*_RUNS, "seconds"), _list_recent(overview)),
+    }
+
+
+def _list_concerns(overview: Overview) -> Iterator[tuple[Any, ...]]:
+    for row in (*overview.attention.rows, *overview.attention.more):
+        cases = ", ".join(case.name for case in row.cases)
+        yield (row.word, row.subject, cases, row.told, row.since.isoformat() if row.since else "", row.evidence)
+
+
+def _list_recent(overview: Overview) -> Iterator[tuple[Any, ...]]:
+    for recent in overview.recent:
+        run, counts = recent.run, recent.run.counts
+        outcome = "no test results" if recent.is_bare else run.verdict.word
+        where = (run.number, run.ran_at.isoformat(), outcome, recent.what, run.commit)
+        yield (*where, counts.as_expected, counts.executed, counts.deferred, counts.declared, counts.seconds)

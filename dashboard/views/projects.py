@@ -4,7 +4,7 @@ Called by `dashboard.urls`. Promise: the maker of a project owns it, and its fir
 page that says what to do with it (`tests/dashboard/test_projects_views.py`).
 """
 
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from django import forms
@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard.http import HtmxRequest, Role, render_page, require_login, reveal_once
+from dashboard.http import HtmxRequest, Role, Table, answer_with_file, render_page, require_login, reveal_once
 from dashboard.queries import projects
 from dashboard.queries.projects import ProjectLine, Severity
 from health.audit import record
@@ -25,6 +25,10 @@ from health.models import Membership, Project, UploadToken
 _SHOWN: Final = {"all": "all", "attention": "needing attention", "runs": "with runs"}
 _MOST_SLUG_TRIES: Final = 5
 _SORTED: Final = {"worst": "worst", "name": "name", "last": "last run"}
+_HEAD: Final = (
+    *("project", "name", "state", "sentence", "runs", "as_expected", "executed", "declared", "deferred"),
+    "last_run_at",
+)
 
 
 class NewProjectForm(forms.Form):
@@ -40,6 +44,10 @@ def page(request: HtmxRequest) -> HttpResponse:
     shown = _choose(request.GET.get("show"), _SHOWN)
     order = _choose(request.GET.get("sort"), _SORTED)
     lines = projects.read_lines(request.user)
+    listed = _sort(_filter(lines, shown), order)
+    tables = {"projects": lambda: Table("projects", _HEAD, map(_write_row, listed))}
+    if answer := answer_with_file(request, project=None, tables=tables):
+        return answer
     return render_page(
         request,
         "dashboard/projects.html",
@@ -47,7 +55,7 @@ def page(request: HtmxRequest) -> HttpResponse:
         today=timezone.now(),
         n_all=len(lines),
         sentence=projects.write_sentence(lines),
-        lines=_sort(_filter(lines, shown), order),
+        lines=listed,
         groups=[
             {"title": "Show", "choices": _offer(_SHOWN, "show", shown, {"sort": order})},
             {"title": "Sort by", "choices": _offer(_SORTED, "sort", order, {"show": shown})},
@@ -103,6 +111,13 @@ def _filter(lines: tuple[ProjectLine, ...], shown: str) -> list[ProjectLine]:
     if shown == "attention":
         return [line for line in lines if line.severity < Severity.UNSTEADY]
     return [line for line in lines if line.runs or shown == "all"]
+
+
+def _write_row(line: ProjectLine) -> tuple[Any, ...]:
+    counts = line.counts
+    figures = (counts.as_expected, counts.executed, counts.declared, counts.deferred) if counts else ("",) * 4
+    what = (line.slug, line.name, line.judgement.word, line.judgement.sentence, len(line.runs))
+    return (*what, *figures, line.last_run_at.isoformat() if line.last_run_at else "")
 
 
 def _sort(lines: list[ProjectLine], order: str) -> list[ProjectLine]:

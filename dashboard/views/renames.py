@@ -19,12 +19,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard.http import (
     HtmxRequest,
     Role,
+    Table,
     answer_conditionally,
-    answer_with_table,
+    answer_with_file,
     get_project_or_404,
     render_page,
     require_login,
 )
+from dashboard.queries.as_of import read_as_of
 from dashboard.queries.renames import State, list_proposals, name_pairs, read_renames, write_renames
 from dashboard.tasks import rebuild
 from health.models import Project
@@ -44,9 +46,8 @@ Decide = Callable[..., int]
 def page(request: HtmxRequest, slug: str) -> HttpResponse:
     """Proposals with their evidence, merged renames, and what was found to be none."""
     project = get_project_or_404(request, slug)
-    form = request.GET.get("format", "")
-    if form in {"csv", "json"}:
-        return _answer_with_all(project, form)
+    if answer := answer_with_file(request, project=project, tables={"pairs": lambda: _list_all(project)}):
+        return answer
 
     def build() -> HttpResponse:
         renames = read_renames(project)
@@ -57,12 +58,13 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             current="runs",
             renames=renames,
             sentence=write_renames(renames),
+            as_of=read_as_of(project),
         )
 
     return answer_conditionally(request, project=project, build=build)
 
 
-def _answer_with_all(project: Project, form: str) -> HttpResponse:
+def _list_all(project: Project) -> Table:
     rows = [
         (
             *(pair.proposal.state, pair.proposal.score),
@@ -73,7 +75,7 @@ def _answer_with_all(project: Project, form: str) -> HttpResponse:
         )
         for pair in name_pairs(project, list_proposals(project))
     ]
-    return answer_with_table(form=form, name=f"{project.slug}-renames", head=_HEAD, rows=rows)
+    return Table("renames", _HEAD, rows)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

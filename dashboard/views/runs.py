@@ -13,12 +13,14 @@ from django.views.decorators.http import require_safe
 from dashboard.filters import Filters
 from dashboard.http import (
     HtmxRequest,
+    Table,
     answer_conditionally,
-    answer_with_table,
+    answer_with_file,
     get_project_or_404,
     render_page,
     require_login,
 )
+from dashboard.queries.as_of import read_as_of
 from dashboard.queries.runs import RunLine, RunList, list_runs
 from dashboard.templatetags.display import plain
 from health.rules.lanes import CHANGES
@@ -37,15 +39,11 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
     """All runs, or those of one branch, newest first."""
     project = get_project_or_404(request, slug)
     filters = Filters.read(request.GET)
-    form = request.GET.get("format", "")
 
     def build() -> HttpResponse:
         runs = list_runs(project, filters)
-        if form in ("csv", "json"):
-            levels = sorted({fact.name for line in runs.lines for fact in line.coverage})
-            head = (*_HEAD, *(f"{level}: {figure}" for level in levels for figure in _FIGURES))
-            rows = (_write_row(line, levels) for line in runs.lines)
-            return answer_with_table(form=form, name=f"{project.slug}-runs", head=head, rows=rows)
+        if answer := answer_with_file(request, project=project, tables={"runs": lambda: _list_rows(runs)}):
+            return answer
         return render_page(
             request,
             "dashboard/runs.html",
@@ -54,12 +52,19 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             runs=runs,
             filters=filters,
             groups=_offer_branches(runs, filters),
+            as_of=read_as_of(project, lane=filters.branch),
             csv_url=filters.write_format("csv"),
             json_url=filters.write_format("json"),
             next_url=filters.write(before=runs.next_before) if runs.next_before else "",
         )
 
     return answer_conditionally(request, project=project, build=build)
+
+
+def _list_rows(runs: RunList) -> Table:
+    levels = sorted({fact.name for line in runs.lines for fact in line.coverage})
+    head = (*_HEAD, *(f"{level}: {figure}" for level in levels for figure in _FIGURES))
+    return Table("runs", head, (_write_row(line, levels) for line in runs.lines))
 
 
 def _write_row(line: RunLine, levels: Sequence[str]) -> tuple[Any, ...]:

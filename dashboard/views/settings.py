@@ -36,7 +36,7 @@ from dashboard.http import (
 )
 from dashboard.queries.acts import read_acts
 from dashboard.queries.in_force import read_in_force
-from dashboard.queries.settings import read_members, read_tokens
+from dashboard.queries.settings import SCOPES, read_members, read_tokens
 from dashboard.tasks import rebuild
 from health.audit import record
 from health.models import Membership, Project, UploadToken
@@ -85,6 +85,16 @@ class TokenForm(forms.Form):
     """What a token is for, so that it can be found again."""
 
     name = forms.CharField(max_length=80, help_text="Where it will be kept: “GitHub secret of click”.")
+    scope = forms.ChoiceField(
+        choices=SCOPES,
+        required=False,
+        label="It may",
+        help_text="One that sends cannot read, and one that reads cannot send.",
+    )
+
+    def clean_scope(self) -> str:
+        """Sending is what most tokens are for."""
+        return self.cleaned_data["scope"] or "upload"
 
 
 class MemberForm(forms.Form):
@@ -183,7 +193,8 @@ def issue_token(request: HtmxRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return _render(request, project, status=422, token_form=form)
     with transaction.atomic():
-        row, token = UploadToken.issue(project, name=form.cleaned_data["name"], created_by_id=request.user.pk)
+        name, scopes = form.cleaned_data["name"], [form.cleaned_data["scope"]]
+        row, token = UploadToken.issue(project, name=name, scopes=scopes, created_by_id=request.user.pk)
         _record_token(request, row, "token.created")
     return reveal_once(_back(slug), token, path=_page_url(slug))
 
@@ -263,7 +274,7 @@ def _apply(request: HtmxRequest, member: Membership, role: str) -> None:
 
 
 def _record_token(request: HtmxRequest, token: UploadToken, action: str) -> None:
-    detail = {"last_four": token.last_four}
+    detail = {"last_four": token.last_four, "may": ", ".join(token.scopes)}
     record(token.project_id, user=request.user, action=action, subject=token.name, detail=detail)
 
 
@@ -287,7 +298,7 @@ def _render(request: HtmxRequest, project: Project, *, status: int = 200, **form
         "token": token,
     }
     facts["tokens"] = read_tokens(project)
-    facts["n_active"] = sum(line.is_active for line in facts["tokens"])
+    facts["n_active"] = sum(line.is_active and line.may_send for line in facts["tokens"])
     if has_role(request, Role.MAINTAINER):
         facts["history"] = read_acts(project, before=request.GET.get("before", ""))
     response = render_page(

@@ -16,18 +16,19 @@ from dashboard.choices import offer_selects
 from dashboard.filters import Filters
 from dashboard.http import (
     HtmxRequest,
+    Table,
     answer_conditionally,
-    answer_with_table,
+    answer_with_file,
     get_project_or_404,
     render_page,
     require_login,
 )
+from dashboard.queries.as_of import read_as_of
 from dashboard.queries.coverage import LevelTrend, read_lane_trends
 from dashboard.queries.sentences import write_trends
 from dashboard.queries.trends import Trends, read_trends
 from health.models import Project
 
-_FORMS: Final = ("csv", "json")
 _WORDS: Final[dict[str, dict[str, str]]] = {
     "by": {
         "all": "everything",
@@ -58,12 +59,12 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
     """Lines over days, with the choices that narrow and group them."""
     project = get_project_or_404(request, slug)
     filters = Filters.read(request.GET)
-    form = request.GET.get("format", "")
 
     def build() -> HttpResponse:
         trends = read_trends(project, filters)
-        if form in _FORMS:
-            return answer_with_table(form=form, name=f"{project.slug}-trends", head=_HEAD, rows=_list_rows(trends))
+        tables = {"days": lambda: Table("trends", _HEAD, _list_rows(trends))}
+        if answer := answer_with_file(request, project=project, tables=tables):
+            return answer
         return render_page(
             request,
             "dashboard/trends.html",
@@ -71,6 +72,7 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             current="trends",
             trends=trends,
             filters=filters,
+            as_of=read_as_of(project, lane=trends.branch),
             sentence=write_trends(trends, by=filters.by),
             figure=_draw(project, trends, filters),
             groups=_offer_choices(trends, filters),

@@ -4,7 +4,8 @@ Called by `dashboard.urls`. Promise: the list works without JavaScript, and its 
 again only while something moves (`tests/dashboard/test_uploads_views.py`).
 """
 
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import date, datetime
 from typing import Any, Final
 
 from django.contrib import messages
@@ -18,13 +19,14 @@ from dashboard.filters import Filters
 from dashboard.http import (
     HtmxRequest,
     Role,
+    Table,
     answer_conditionally,
-    answer_with_table,
+    answer_with_file,
     get_project_or_404,
     render_page,
     require_login,
 )
-from dashboard.queries.deliveries import list_days, list_reasons, read_waiting, write_days
+from dashboard.queries.deliveries import N_DAYS, list_days, list_reasons, read_waiting, write_days
 from dashboard.queries.reasons import name_reason
 from dashboard.queries.rhythm import find_silent
 from dashboard.queries.uploads import UploadLine, UploadList, list_uploads, read_pulse, write_uploads
@@ -54,6 +56,7 @@ _HEAD: Final = (
     ),
     *("bytes", "attempts", "run"),
 )
+_REASONS: Final = ("reason", "code", "state", "how_often", "message", "newest_at")
 
 
 @require_safe
@@ -61,13 +64,17 @@ _HEAD: Final = (
 def page(request: HtmxRequest, slug: str) -> HttpResponse:
     """Every delivery with its state, newest first; on the first page, what became of those of the last days."""
     project = get_project_or_404(request, slug)
-    filters, form, now = Filters.read(request.GET), request.GET.get("format", ""), timezone.now()
+    filters, now = Filters.read(request.GET), timezone.now()
 
     def build() -> HttpResponse:
-        uploads = list_uploads(project, filters)
-        if form in ("csv", "json"):
-            rows = map(_write_row, uploads.lines)
-            return answer_with_table(form=form, name=f"{project.slug}-uploads", head=_HEAD, rows=rows)
+        uploads = list_uploads(project, filters, today=timezone.localtime(now).date())
+        today = timezone.localtime(now).date()
+        tables = {
+            "deliveries": lambda: Table("uploads", _HEAD, map(_write_row, uploads.lines)),
+            "reasons": lambda: Table("uploads-reasons", _REASONS, _list_reasons(project, today)),
+        }
+        if answer := answer_with_file(request, project=project, tables=tables):
+            return answer
         return render_page(
             request,
             "dashboard/uploads.html",
@@ -136,9 +143,15 @@ def _offer(filters: Filters) -> list[dict[str, Any]]:
     if filters.state == "trouble":
         choices.append({"word": "not wholly stored", "url": filters.write(reason=""), "is_chosen": True})
     if filters.reason:
-        word = f"because of: {name_reason(filters.reason)}"
+        word = f"because of: {name_reason(filters.reason)}, in the last {N_DAYS} days"
         choices.append({"word": word, "url": filters.write(), "is_chosen": True})
     return choices
+
+
+def _list_reasons(project: Project, today: date) -> Iterator[tuple[Any, ...]]:
+    for reason in list_reasons(project, today=today):
+        newest_at = reason.newest_at.isoformat() if reason.newest_at else ""
+        yield (reason.word, reason.code, reason.ended[1], reason.n, reason.message, newest_at)
 
 
 def _write_row(line: UploadLine) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ Run by `health.fsck`. Promise: each law has a test that breaks it by hand and se
 
 from typing import Final
 
+from health.invariants.conclusions import CONCLUSIONS
 from health.invariants.counts import COUNTS
 from health.invariants.deliveries import DELIVERIES, THOROUGH
 from health.invariants.law import Invariant
@@ -14,4 +15,4 @@ from health.invariants.uploads import UPLOADS
 
 __all__ = ["INVARIANTS", "THOROUGH", "Invariant"]
 
-INVARIANTS: Final[tuple[Invariant, ...]] = UPLOADS + DELIVERIES + COUNTS + NAMES + COVERAGE
+INVARIANTS: Final[tuple[Invariant, ...]] = UPLOADS + DELIVERIES + COUNTS + NAMES + COVERAGE + CONCLUSIONS

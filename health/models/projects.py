@@ -1,4 +1,4 @@
-"""Projects, who may see them, and the tokens CI sends with.
+"""Projects, who may see them, and the tokens that CI sends and programs read with.
 
 Used by every room. Promise: a token's text exists only in the answer that issued it; the table keeps an HMAC.
 """
@@ -84,7 +84,7 @@ class Membership(models.Model):
 
 
 class UploadToken(models.Model):
-    """A secret CI sends with; shown once, kept as HMAC."""
+    """A secret: CI sends with it (scope `upload`), or a program reads with it (`read`). Shown once, kept as HMAC."""
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="upload_tokens")
     name = models.CharField(max_length=80)

@@ -27,6 +27,8 @@ WORDS: Final[tuple[str, ...]] = (
     "unexpected pass",
     "passed on retry",
 )
+# As test runners print them; nothing for a case that was not there.
+LETTERS: Final[tuple[str, ...]] = ("", "·", "F", "E", "s", "x", "X", "R")
 
 # A case that ran to its end counts as executed; an expected failure ran (DESIGN, section 2).
 EXECUTED: Final = frozenset({PASS, FAIL, ERROR, XFAIL, XPASS, PASS_ON_RETRY})

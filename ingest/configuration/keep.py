@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _LOCK_SPACE: Final = 0x5357_0002
 # Part of the digest: a server that reads more out of the same text keeps it anew.
-_READER: Final = b"2"
+_READER: Final = b"3"
 _ROLES: Final = {CONFIGURATION: Configuration.Role.CONFIGURATION, OWNERS: Configuration.Role.OWNERS}
 
 

@@ -70,5 +70,7 @@ def _order(values: dict[str, Any]) -> dict[str, Any]:
         "expected_jobs": list(dict.fromkeys(values.get("expected_jobs", ()))),
         "run": values.get("run"),
         "owners": values.get("owners"),
+        "causes": values.get("causes"),
+        "suite_times": values.get("suite_times"),
     }
     return {name: value for name, value in content.items() if value}

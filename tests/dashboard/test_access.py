@@ -44,12 +44,26 @@ ROWS: dict[str, tuple[tuple[int, ...] | None, tuple[int, ...] | None]] = {
     "settings-member-change": (MEMBERS_SENT, OWNERS_ACT),
     # PAGES
     "overview": (MEMBERS, None),
+    "matrix": (MEMBERS, None),
     "trends": (MEMBERS, None),
     "runs": (MEMBERS, None),
     "run": (MEMBERS, None),
+    "compare": (MEMBERS, None),
+    "search": (MEMBERS, None),
     "coverage": (MEMBERS, None),
     "coverage-file": (MEMBERS, None),
     "case": (MEMBERS, None),
+    "case-fixed": (MEMBERS_SENT, MAINTAINERS_ACT),
+    "case-fixed-withdraw": (MEMBERS_SENT, MAINTAINERS_ACT),
+    "flaky": (MEMBERS, None),
+    "vanished": (MEMBERS, None),
+    "slow": (MEMBERS, None),
+    "causes": (MEMBERS, None),
+    "cause": (MEMBERS, None),
+    **dict.fromkeys(
+        (f"cause-{act}" for act in ("merge", "unmerge", "split", "join", "category", "claim", "withdraw")),
+        (MEMBERS_SENT, MAINTAINERS_ACT),
+    ),
     "renames": (MEMBERS, None),
     "renames-merge": (MEMBERS_SENT, MAINTAINERS_ACT),
     "renames-undo": (MEMBERS_SENT, MAINTAINERS_ACT),
@@ -101,11 +115,14 @@ def test_an_address_without_a_row_is_found() -> None:
     assert list_missing([*page_patterns(), planted], ROWS) == {"planted"}
 
 
+KNOWN = {"dashboard.urls", "ingest.urls", "dashboard.api.urls"}  # the last: test_api_access.py
+
+
 def test_there_are_no_addresses_beside_the_pages_the_door_and_the_probes() -> None:
     named = {
         str(entry.pattern)
         for entry in get_resolver().url_patterns
-        if not (isinstance(entry, URLResolver) and entry.urlconf_name.__name__ in {"dashboard.urls", "ingest.urls"})
+        if not (isinstance(entry, URLResolver) and entry.urlconf_name.__name__ in KNOWN)
     }
     assert named <= {"healthz", "readyz", "csp-report"}
 

@@ -1,5 +1,7 @@
 """One file: its lines as ranges and as a strip, its history, the tests that ran it; also when it is gone."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,8 +9,9 @@ from hypothesis import strategies as st
 from dashboard.filters import Filters
 from dashboard.queries import coverage_reports
 from dashboard.queries.coverage_file import FilePage, draw_strip, read_file_page, write_ranges
+from dashboard.queries.coverage_reports import Reports, read_reports
 from dashboard.queries.sentences import write_file
-from health.models import Project, SourceFile
+from health.models import CoverageReport, Project, SourceFile
 from health.rules.bitmaps import LineSet
 from tests.builders import a_project
 from tests.coverage_scenes import counted, lines, measured
@@ -132,6 +135,30 @@ def test_of_large_reports_fewer_are_read(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.django_db
+def test_a_run_is_read_with_all_its_deliveries_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = a_project()
+    for hour in range(2):
+        for job, ran in (("one", (1, 2)), ("two", (3,))):
+            measured(project, {"a.py": lines(10, ran)}, hour=hour, level="unit", job=job)
+        measured(project, {"a.py": lines(10, 9)}, hour=hour, level="e2e", job="three")
+    sizes = [len(report.blob) for report in CoverageReport.objects.filter(project=project)]
+    for n_bytes in range(0, sum(sizes) + 1, min(sizes) // 2):
+        monkeypatch.setattr(coverage_reports, "_MOST_BYTES", n_bytes)
+        reports = read_reports(project, lane="main", levels=["unit", "e2e"])
+        counts = Counter(report.run for report in reports.read)
+        assert set(counts.values()) <= {3}
+        assert (reports.n_read, reports.n_runs) == (len(counts), 2)
+
+
+def test_how_far_back_was_looked_in_words() -> None:
+    why = "reports this large take too long"
+    assert Reports((), 0, 1).told == f"The only run was not read: {why}."
+    assert Reports((), 0, 20).told == f"None of the last 20 runs was read: {why}."
+    assert Reports((), 1, 20).told == f"Of the last 20 runs only the newest one was read: {why}."
+    assert Reports((), 3, 7).told == f"Of the last seven runs only the newest three were read: {why}."
+
+
+@pytest.mark.django_db
 def test_the_tests_that_ran_it_those_that_ran_most_first() -> None:
     project = a_project()
     contexts = {
@@ -160,6 +187,21 @@ def test_another_branch_is_chosen() -> None:
     assert read(project, "a.py").levels[0].covered.lines_covered == 5
     page = read(project, "a.py", branch="release/1")
     assert (page.lanes, page.levels[0].covered.lines_covered) == (("main", "release/1"), 9)
+
+
+@pytest.mark.django_db
+def test_the_branch_asked_for_says_that_it_left_the_file_out() -> None:
+    project = a_project(long_lived_branches=["release/*"])
+    measured(project, {"a.py": lines(10, 5), "b.py": lines(1, 1)}, hour=0)
+    measured(project, {"b.py": lines(1, 1)}, hour=1)
+    measured(project, {"a.py": lines(10, 9), "c.py": lines(1, 1)}, hour=2, branch="release/1")
+    page = read(project, "a.py", branch="main")
+    assert (page.lane, page.lanes) == ("main", ("main", "release/1"))
+    assert write_file(page) == "Not measured by the newest run of main; last by run 1, 2 Mar 2026."
+    never = read(project, "c.py", branch="main")
+    assert (never.lane, never.lanes, never.levels) == ("main", ("main", "release/1"), ())
+    nowhere = read(project, "a.py", branch="gone")
+    assert (nowhere.lane, nowhere.lanes, nowhere.levels) == ("gone", ("release/1",), ())
 
 
 @pytest.mark.django_db

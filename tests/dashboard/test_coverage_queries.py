@@ -5,13 +5,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.filters import Filters
+from dashboard.queries import coverage_reports
 from dashboard.queries.coverage import N_FILES, N_MORE_FILES, Coverage, read_coverage
-from dashboard.queries.coverage_files import FileLine, find_shared, group_directories, list_parents
+from dashboard.queries.coverage_files import (
+    AtLevel,
+    Files,
+    find_shared,
+    group_directories,
+    list_files,
+    list_parents,
+    sum_files,
+)
 from dashboard.queries.covered import Covered, sum_covered
 from dashboard.queries.sentences import write_coverage
-from health.models import Project
+from health.models import CoverageReport, Project
 from tests.builders import a_project
 from tests.coverage_scenes import counted, lines, measured
+from tests.scenes import at
 from tests.statements import counted_statements
 
 DAY = 24
@@ -21,8 +31,8 @@ def read(project: Project, **choices: str) -> Coverage:
     return read_coverage(Project.objects.get(pk=project.pk), Filters(**choices))
 
 
-def a_file(path: str, valid: int = 10, covered: int = 5) -> FileLine:
-    return FileLine(len(path), path, 1, Covered(valid, covered))
+def some_files(paths: list[str]) -> Files:
+    return list_files([(path, k, 0, 1, k + 1, k, 0, 0) for k, path in enumerate(paths)], levels=[""])
 
 
 # --- directories, without a database -----------------------------------------------------------------------------
@@ -53,18 +63,19 @@ def test_parents_lead_from_the_root_down() -> None:
 
 
 def test_steps_in_which_nothing_divides_are_taken_at_once() -> None:
-    files = [a_file(path) for path in ("src/main/java/a/A.java", "src/main/java/a/B.java", "src/test/T.java", "x.py")]
-    assert [line.path for line in group_directories(files)] == ["", "src"]
-    assert [line.path for line in group_directories(files[:3])] == ["src/main/java/a", "src/test"]
-    assert group_directories(files[:2]) == ()
+    paths = ["src/main/java/a/A.java", "src/main/java/a/B.java", "src/test/T.java", "x.py"]
+    assert [line.path for line in group_directories(some_files(paths))] == ["", "src"]
+    assert [line.path for line in group_directories(some_files(paths[:3]))] == ["src/main/java/a", "src/test"]
+    assert group_directories(some_files(paths[:2])) == ()
+    assert group_directories(some_files([])) == ()
 
 
 @given(st.lists(st.text("ab/", min_size=1, max_size=12).map(lambda text: text.strip("/") or "a"), unique=True))
 def test_directories_add_up_to_all_files_and_lead_further_down(paths: list[str]) -> None:
-    files = [FileLine(k, path, 1, Covered(k + 1, k)) for k, path in enumerate(paths)]
+    files = some_files(paths)
     directories = group_directories(files)
     if directories:
-        assert sum_covered(line.covered for line in directories) == sum_covered(file.covered for file in files)
+        assert sum_covered(line.covered for line in directories) == sum_files(files.figures)
         assert sum(line.n_files for line in directories) == len(files)
     for line in directories:
         below = [file for file in files if file.path.startswith(f"{line.path}/")] if line.path else []
@@ -136,6 +147,51 @@ def test_change_is_against_a_month_before_or_the_oldest_day() -> None:
 
 
 @pytest_db
+def test_late_results_of_an_old_commit_are_not_what_the_newest_run_is_compared_by() -> None:
+    project = a_project()
+    for day, covered, committed in ((0, 5, 0), (40, 9, 40), (45, 1, 20)):
+        files = {"src/a/x.py": lines(10, covered), "src/b/y.py": counted(0, 0)}
+        measured(project, files, hour=day * DAY, committed_at=at(committed * DAY))
+    for page in (read(project), read(project, directory="src/a")):
+        assert page.change is not None
+        assert (page.covered[:2], page.change.tenths, page.change.run) == ((10, 9), 400, 1)
+        assert "90.0 %" in write_coverage(page)
+        assert "40 points more than about a month before, on 2 Mar 2026." in write_coverage(page)
+
+
+@pytest_db
+def test_a_run_is_not_compared_with_a_day_after_it() -> None:
+    project = a_project()
+    measured(project, {"a/x.py": lines(10, 9)}, hour=DAY)
+    measured(project, {"a/x.py": lines(10, 1)}, hour=5 * DAY, committed_at=at(0))
+    assert [read(project, directory=directory).change for directory in ("", "a")] == [None, None]
+
+
+@pytest_db
+def test_a_directory_of_several_levels_is_not_compared_with_one_of_them() -> None:
+    project = a_project()
+    for day in (0, 40):
+        measured(project, {"a/x.py": lines(10, 4), "b/y.py": lines(10, 4 + day // 10)}, hour=day * DAY, level="unit")
+        measured(project, {"b/y.py": lines(10, 1)}, hour=day * DAY + 1, level="contract")
+    measured(project, {"a/x.py": lines(10, 9)}, hour=40 * DAY + 2, level="contract", is_partial=True)
+    assert (read(project, directory="a").covered[:2], read(project, directory="a").change) == ((10, 9), None)
+    both = read(project, directory="b")
+    assert (both.covered[:2], both.main, both.change) == ((10, 8), None, None)
+    assert read(project, directory="a", level="unit").change is not None
+
+
+@pytest_db
+def test_one_level_of_several_is_compared_where_no_other_measured() -> None:
+    project = a_project()
+    for day in (0, 40):
+        measured(project, {"a/x.py": lines(10, 4 + day // 10)}, hour=day * DAY, level="unit")
+        measured(project, {"b/y.py": lines(10, 1)}, hour=day * DAY + 1, level="e2e")
+    change = read(project, directory="a").change
+    assert change is not None
+    assert (change.tenths, change.run) == (400, 1)
+
+
+@pytest_db
 def test_all_levels_together_count_a_line_once() -> None:
     project = a_project()
     measured(project, {"a.py": lines(10, (1, 2, 3), branches=(4, 1)), "b.py": lines(5, 5)}, hour=0, level="unit")
@@ -153,6 +209,21 @@ def test_all_levels_together_count_a_line_once() -> None:
     alone = read(project, level="unit")
     assert (alone.covered[:2], alone.n_files, len(alone.levels)) == ((15, 8), 2, 2)
     assert alone.left_out == ()  # c.py was never measured at this level
+    nowhere = read(project, directory="lib")
+    assert (nowhere.n_files, nowhere.covered, nowhere.together) == (0, Covered(), Covered())
+
+
+def test_a_file_of_one_level_among_several_has_its_own_figures() -> None:
+    rows = [
+        ("b.py", 2, 1, 7, 8, 2, 4, 3, b"", b""),
+        ("a.py", 1, 0, 5, 2, 1, 2, 1, b"\x06", b"\x02"),
+        ("a.py", 1, 1, 6, 2, 1, 2, 2, b"\x06", b"\x04"),
+    ]
+    a, b = list_files(rows, levels=["", "e2e"])
+    assert (a.number, a.run, a.covered) == (1, 6, Covered(2, 2, 2, 2))
+    assert a.levels == (AtLevel("no level", Covered(2, 1, 2, 1), 5), AtLevel("e2e", Covered(2, 1, 2, 2), 6))
+    assert (b.number, b.run, b.covered) == (2, 7, Covered(8, 2, 4, 3))
+    assert b.levels == (AtLevel("no level", None), AtLevel("e2e", Covered(8, 2, 4, 3), 7))
 
 
 @pytest_db
@@ -175,6 +246,44 @@ def test_a_file_that_is_measured_no_longer_is_named_with_the_run_that_did() -> N
     assert page.covered[:2] == (3, 2)
     assert [file.path for file in read(project, directory="src").left_out] == ["src/old.py"]
     assert read(project, directory="lib").left_out == ()
+
+
+@pytest_db
+def test_a_file_that_is_gone_has_what_all_deliveries_of_its_last_run_measured() -> None:
+    project = a_project()
+    for shard, ran in (("one", (1, 2)), ("two", (2, 3, 9))):
+        files = {"a.py": lines(10, ran), "old.py": lines(10, ran)}
+        measured(project, files, hour=0, level="unit", job=shard)
+    measured(project, {"a.py": lines(10, 1)}, hour=1, level="unit")
+    assert [(file.run, file.covered) for file in read(project).left_out] == [(1, Covered(10, 4))]
+
+
+@pytest_db
+def test_a_file_that_is_gone_has_what_all_levels_shown_ran() -> None:
+    project = a_project()
+    both = {"run_id": "both", "hour": 0.0}
+    measured(project, {"old.py": lines(8, 3, branches=(4, 1))}, level="unit", **both)
+    measured(project, {"old.py": counted(8, 7)}, level="e2e", job="e2e", **both)
+    for level in ("unit", "e2e"):
+        measured(project, {"a.py": lines(1, 1)}, hour=1, level=level, run_id="later", job=level)
+    assert [file.covered for file in read(project).left_out] == [Covered(8, 7, 4, 1)]
+    assert [file.covered for file in read(project, level="unit").left_out] == [Covered(8, 3, 4, 1)]
+
+
+@pytest_db
+def test_how_many_runs_were_searched_for_files_that_are_gone_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = a_project()
+    for hour in range(3):
+        measured(project, {"a.py": lines(3, 3), f"old{hour}.py": lines(9, 2)}, hour=hour)
+    measured(project, {"a.py": lines(3, 2)}, hour=3)
+    page = read(project)
+    assert (len(page.left_out), page.looked_back.n_read, page.looked_back.is_cut) == (3, 4, False)
+    sizes = [len(report.blob) for report in CoverageReport.objects.filter(project=project).order_by("-run")]
+    for n_read, left_out in ((0, []), (1, []), (2, ["old2.py"])):
+        monkeypatch.setattr(coverage_reports, "_MOST_BYTES", sum(sizes[:n_read]))
+        page = read(project)
+        assert [file.path for file in page.left_out] == left_out
+        assert (page.looked_back.n_read, page.looked_back.n_runs, page.looked_back.is_cut) == (n_read, 4, True)
 
 
 @pytest_db
@@ -242,11 +351,20 @@ def test_files_come_worst_first_and_a_page_at_a_time() -> None:
     rest = read(project, before=page.next_before)
     assert (len(rest.page), rest.next_before) == (N_MORE_FILES + 3, "")
     assert {file.path for file in (*page.page, *rest.page)} == set(files)
-    by_share = read(project, sort="share")
-    assert [file.path for file in by_share.files[:2]] == ["worst.py", "f000.py"]
-    assert by_share.files[-1].path == "none.py"
-    assert [file.path for file in read(project, sort="path").files[:2]] == ["f000.py", "f001.py"]
-    assert read(project, before="nonsense").page == page.page
+    by_share = [file.path for file in read(project, sort="share").files]
+    assert (by_share[:2], by_share[-1]) == (["worst.py", "f000.py"], "none.py")
+    assert [file.path for file in read(project, sort="path").page[:2]] == ["f000.py", "f001.py"]
+    for before in ("nonsense", "9" * 30, "²"):
+        assert read(project, before=before).page == page.page
+
+
+@pytest_db
+def test_equal_files_come_by_path() -> None:
+    project = a_project()
+    names = ["b.py", "B.py", "a/z.py", "é.py", "a.py"]
+    measured(project, {name: lines(4, 2) for name in names}, hour=0)
+    for sort in ("uncovered", "share", "path"):
+        assert [file.path for file in read(project, sort=sort).files] == sorted(names)
 
 
 @pytest_db

@@ -6,9 +6,12 @@ import re
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import F
 from django.test import Client
 
-from health.models import Membership, Project
+from dashboard.queries import coverage_reports
+from dashboard.queries.coverage_reports import N_RUNS
+from health.models import CoverageReport, Membership, Project
 from tests.builders import a_project, a_user
 from tests.coverage_scenes import counted, lines, measured
 from tests.scenes import a_run, green
@@ -63,7 +66,8 @@ def test_the_page_says_how_much_of_what_in_which_run(ann: Client) -> None:
     assert 'data-figure="coverage-data"' in page
     assert '<a href="/p/click/coverage/" aria-current="page">Coverage</a>' in page
     assert '<a class="b" href="?directory=src%2Fb">' in page
-    assert '<a href="/p/click/coverage/files/2/?">' in page
+    assert '<a href="/p/click/coverage/files/2/?branch=main">' in page
+    assert "that one of the last two runs measured" in text
     assert "src/b/old.py" in text.split("Not measured now")[1]
     assert '<a href="/p/click/runs/1/">run 1</a>' in page
 
@@ -173,7 +177,7 @@ def test_a_file_shows_its_lines_and_leads_back(ann: Client) -> None:
     assert "8 of 10 lines ran; 2 of 4 branches were taken." in text
     assert '<path class="left-out" d="M8 12h2v-12h-2z"/>' in page
     assert 'data-figure="history-data"' in page
-    assert '<a href="/p/click/coverage/?directory=src">' in page
+    assert '<a href="/p/click/coverage/?branch=main&amp;directory=src">' in page
     assert '<a href="/p/click/runs/2/">Run 2</a>' in page
     rows = read_csv(ann.get("/p/click/coverage/files/1/?format=csv").text)
     assert [tuple(row.values()) for row in rows] == [("unit", "2", "1", "8", "True"), ("unit", "2", "9", "10", "False")]
@@ -192,6 +196,65 @@ def test_a_file_that_is_gone_names_both_runs(ann: Client) -> None:
     text = plain(ann.get("/p/click/coverage/files/3/").text)
     assert "Not measured by the newest run of main; last by run 1, 2 Mar 2026." in text
     assert "run 2 , the newest, did not measure it" in text
+
+
+def test_a_file_left_out_here_leads_to_this_branch_though_another_one_measures_it(ann: Client) -> None:
+    project = a_measured_project()
+    measured(project, {"src/b/old.py": lines(3, 3)}, hour=41 * DAY, branch="release/1", level="unit")
+    page = ann.get("/p/click/coverage/").text
+    (url,) = re.findall(r'<a href="(/p/click/coverage/files/3/[^"]*)">', page)
+    page = ann.get(url).text
+    assert "Not measured by the newest run of main; last by run 1, 2 Mar 2026." in plain(page)
+    assert '<a href="?branch=main" aria-current="true">main</a>' in page
+    assert '<a href="?branch=release%2F1">release/1</a>' in page
+    elsewhere = ann.get("/p/click/coverage/files/3/").text
+    assert "The unit tests ran 100 % of the lines of old.py, 3 of 3." in plain(elsewhere)
+    assert '<a href="/p/click/coverage/?branch=release%2F1">Coverage</a>' in elsewhere
+
+
+def test_a_page_says_when_fewer_runs_were_read_than_there_are(ann: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_measured_project()
+    said = "None of the last two runs was read: reports this large take too long."
+    pages = {n: f"/p/click/coverage/files/{n}/?branch=main" for n in (1, 3)} | {0: "/p/click/coverage/"}
+    for url in pages.values():
+        assert "reports this large" not in ann.get(url).text
+    monkeypatch.setattr(coverage_reports, "_MOST_BYTES", 0)
+    Project.objects.update(revision=F("revision") + 1)
+    page = plain(ann.get(pages[0]).text)
+    assert said in page.split("Not measured now")[1]
+    assert "Whether older runs measured other files is not known." in page
+    assert said in plain(ann.get(pages[1]).text).split("History")[1]
+    gone = plain(ann.get(pages[3]).text)
+    assert "It is not known whether a run of main has measured this file." in gone
+    assert said in gone
+    newest = CoverageReport.objects.order_by("run").last()
+    assert newest is not None
+    monkeypatch.setattr(coverage_reports, "_MOST_BYTES", len(newest.blob))
+    for url in pages.values():
+        assert "Of the last two runs only the newest one was read" in ann.get(url).text
+
+
+def test_a_directory_that_was_not_looked_for_is_not_called_unknown(
+    ann: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = click()
+    measured(project, {"a.py": lines(1, 1), "old/x.py": lines(1, 1)}, hour=0)
+    measured(project, {"a.py": lines(1, 1)}, hour=1)
+    monkeypatch.setattr(coverage_reports, "_MOST_BYTES", 0)
+    page = ann.get("/p/click/coverage/?directory=old").text
+    assert "No report names a file here." not in page
+    assert "None of the last two runs was read" in page
+
+
+def test_a_file_that_only_older_runs_may_have_measured_is_not_called_never_measured(ann: Client) -> None:
+    project = click()
+    measured(project, {"b.py": lines(1, 1), "old.py": lines(1, 1)}, hour=0)
+    for hour in range(1, 1 + N_RUNS):
+        measured(project, {"b.py": lines(1, 1)}, hour=hour)
+    page = plain(ann.get("/p/click/coverage/files/2/?branch=main").text)
+    assert "None of the last 20 runs of main has measured this file." in page
+    assert "None of the newest runs of this branch has measured this file." in page
+    assert "No run of gone has measured this file." in plain(ann.get("/p/click/coverage/files/2/?branch=gone").text)
 
 
 def test_a_file_of_another_project_is_not_found(ann: Client) -> None:

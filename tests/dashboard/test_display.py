@@ -145,3 +145,10 @@ def test_what_stands_between_backticks_is_code_and_is_escaped() -> None:
         'Set <span class="id">a.&lt;b&gt;</span> or <span class="id">c</span> &lt;i&gt;'
     )
     assert display.with_code("none") == "none"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(1.5, "+1.50\u00a0s"), (-0.02, "\u221220\u00a0ms"), (0, "="), (0.0001, "="), (-0.0001, "=")]
+)
+def test_a_difference_of_times_has_its_sign(seconds: float, shown: str) -> None:
+    assert display.longer(seconds) == shown

@@ -44,7 +44,13 @@ def test_a_directory_is_taken_as_it_is() -> None:
     assert Filters.read({"directory": "a\x00b"}) == Filters()
 
 
-@given(st.dictionaries(st.sampled_from(sorted(Filters.__dataclass_fields__)), st.text(max_size=30)))
+def test_what_is_compared_stands_in_the_address_as_from_and_to() -> None:
+    filters = Filters.read({"from": "main", "to": "12", "start": "x", "end": "y"})
+    assert (filters.start, filters.end) == ("main", "12")
+    assert filters.write(cell="failed-passed") == "?from=main&to=12&cell=failed-passed"
+
+
+@given(st.dictionaries(st.sampled_from([*sorted(Filters.__dataclass_fields__), "from", "to"]), st.text(max_size=30)))
 def test_writing_and_reading_again_changes_nothing(query: dict[str, str]) -> None:
     filters = Filters.read(query)
     assert Filters.read(QueryDict(filters.write(before=filters.before)[1:])) == filters

@@ -102,6 +102,8 @@ PAGES_OF_FACTS = [
     "/p/click/runs/2/",
     "/p/click/cases/0/",
     "/p/click/runs/4/",
+    "/p/click/causes/",
+    "/p/click/causes/?run=2",
     "/p/click/coverage/",
     "/p/click/coverage/?directory=src",
     "/p/click/coverage/files/1/",

@@ -59,6 +59,7 @@ urlpatterns = [
     path("elsewhere/", shown),
     path("", include((pages, "dashboard"))),
     path("", include("ingest.urls")),
+    path("", include("dashboard.api.urls")),
 ]
 
 
@@ -159,6 +160,19 @@ def test_what_an_action_said_is_shown_whatever_the_browser_holds(owner: Client) 
     response = owner.get("/c/click/", headers={"If-None-Match": etag})
     assert "To delete the project, type its name" in response.text
     assert "type its name" not in owner.get("/c/click/").text
+
+
+@pytest.mark.parametrize("url", ["/", "/projects/new/", "/p/click/settings/", "/p/click/start/", "/p/click/"])
+def test_every_page_is_for_one_person_only(owner: Client, url: str) -> None:
+    page = owner.get(url)
+    assert (page.status_code, page.headers["Cache-Control"]) == (200, "private, no-cache")
+
+
+def test_so_is_one_that_says_what_an_action_did(owner: Client) -> None:
+    owner.post(reverse("dashboard:settings-delete", kwargs={"slug": "click"}), {"name": "wrong"})
+    page = owner.get("/p/click/uploads/?format=csv")
+    assert "ETag" not in page.headers
+    assert page.headers["Cache-Control"] == "private, no-cache"
 
 
 def test_a_panel_opened_directly_leads_to_its_page(owner: Client) -> None:

@@ -10,7 +10,15 @@ from tests.builders import a_project, a_user, an_upload
 pytestmark = pytest.mark.django_db
 
 SECRET = "hunter2-and-more"
-PAGES = ["/", "/p/click/", "/p/click/runs/", "/p/click/runs/2/", "/p/click/cases/0/", "/p/click/cases/1/"]
+PAGES = [
+    "/",
+    "/p/click/",
+    "/p/click/causes/",
+    "/p/click/runs/",
+    "/p/click/runs/2/",
+    "/p/click/cases/0/",
+    "/p/click/cases/1/",
+]
 
 
 def sign_in(project: Project, role: str) -> Client:

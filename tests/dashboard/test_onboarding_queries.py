@@ -36,6 +36,12 @@ def test_without_a_token_that_is_the_first_step() -> None:
     assert tell(read_progress(a_project()))[0] == "now: No token yet: make one above"
 
 
+def test_a_token_that_only_reads_is_no_step_towards_sending() -> None:
+    project = a_project()
+    UploadToken.issue(project, name="script", scopes=["read"])
+    assert tell(read_progress(project))[0] == "now: No token yet: make one above"
+
+
 def test_waiting(project: Project) -> None:
     assert tell(read_progress(project)) == [
         "done: Token made, shown once",

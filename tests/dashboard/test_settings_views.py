@@ -55,6 +55,22 @@ def test_a_token_is_shown_once(ann: Client) -> None:
     assert "GitHub secret" in second
 
 
+@pytest.mark.parametrize(("given", "scopes"), [("read", ["read"]), ("upload", ["upload"]), ("", ["upload"])])
+def test_a_token_may_send_or_read(ann: Client, given: str, scopes: list[str]) -> None:
+    ann.post(PAGE + "tokens/", {"name": "script", "scope": given})
+    assert UploadToken.objects.get().scopes == scopes
+    page = ann.get(PAGE).text
+    assert ('<td data-l="May">read the figures</td>' in page) == (scopes == ["read"])
+    # A token that only reads sends nothing.
+    assert ("receives reports by one token" in page) == (scopes == ["upload"])
+    assert ("may read, ending in" in page) == (scopes == ["read"])
+
+
+def test_a_token_may_do_nothing_else(ann: Client) -> None:
+    assert ann.post(PAGE + "tokens/", {"name": "script", "scope": "delete"}).status_code == 422
+    assert not UploadToken.objects.exists()
+
+
 def test_a_revoked_token_stays_in_the_list_without_a_button(ann: Client, project: Project) -> None:
     token, _ = UploadToken.issue(project, name="ci")
     ann.post(f"{PAGE}tokens/{token.pk}/")
@@ -88,7 +104,7 @@ def test_a_viewer_sees_members_and_no_tokens_and_no_forms_but_leaving(project: P
     page = signed_in_as("vic").get(PAGE).text
     assert "ci token" not in page
     assert "Delete the project" not in page
-    assert page.count("<form") == 2  # sign out, leave
+    assert page.count("<form") == 3  # search, sign out, leave
     assert ">Leave</button>" in page
 
 

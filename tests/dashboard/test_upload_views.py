@@ -1,9 +1,11 @@
 """One receipt as a page, and reading a delivery again."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
@@ -69,6 +71,24 @@ def test_a_delivery_asks_for_itself_while_something_moves_and_then_no_more(ann: 
     over = ann.get(url, headers={"If-None-Match": moved["ETag"]}).text
     assert "hx-trigger" not in over
     assert "<progress" not in over
+
+
+@pytest.mark.parametrize("step", ["lease_epoch", "next_attempt_at", "due"])
+def test_a_try_that_came_to_nothing_is_a_new_page(ann: Client, step: str) -> None:
+    """It waits as before: state, tries and progress are the same."""
+    upload = a_received_upload(a_project("click", owner=User.objects.get(username="ann")))
+    url, later = f"/p/click/uploads/{upload.public_id}/", timezone.now() + timedelta(minutes=9)
+    Upload.objects.filter(pk=upload.pk).update(state="retry", lease_epoch=1, next_attempt_at=later)
+    etag = ann.get(url)["ETag"]
+    assert ann.get(url, headers={"If-None-Match": etag}).status_code == 304
+    if step == "lease_epoch":
+        Upload.objects.filter(pk=upload.pk).update(lease_epoch=2)
+    elif step == "next_attempt_at":
+        Upload.objects.filter(pk=upload.pk).update(next_attempt_at=later + timedelta(minutes=9))
+    with time_machine.travel(later + timedelta(minutes=1 if step == "due" else -8), tick=False):
+        again = ann.get(url, headers={"If-None-Match": etag})
+    assert again.status_code == 200
+    assert ('hx-trigger="every 3s"' in again.text) is (step == "due")
 
 
 def test_a_worker_that_died_is_told_on_the_receipt(ann: Client) -> None:

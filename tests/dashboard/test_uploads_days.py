@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from dashboard.queries import deliveries
 from dashboard.queries.deliveries import (
     N_DAYS,
     DeliveryDay,
@@ -50,8 +51,9 @@ def test_each_day_has_its_counts_and_empty_days_are_there() -> None:
     days = list_days(project, today=TODAY)
     assert [day.day for day in days] == [TODAY - timedelta(days=step) for step in reversed(range(N_DAYS))]
     assert days[-3] == DeliveryDay(date(2026, 4, 28), whole=2, partial=1)
-    assert days[-1] == DeliveryDay(TODAY, failed=2, refused=3, open=4)
-    assert sum(day.n_kept for day in days) == 9
+    # Nothing will become of the one that was cancelled: it is not still to be read.
+    assert days[-1] == DeliveryDay(TODAY, failed=2, refused=3, open=3)
+    assert sum(day.n_kept for day in days) == 8
 
 
 @pytest.mark.django_db
@@ -81,7 +83,7 @@ def test_reasons_are_grouped_with_the_newest_example_and_the_most_frequent_first
     assert [(r.kind, r.code, r.n, r.public_id, r.n_again) for r in reasons] == [
         ("door", "too_large", 7, None, 0),
         ("failed", "not_xml", 2, newest.public_id, 2),
-        ("failed", "payload_missing", 1, gone.public_id, 0),
+        ("failed", "payload_missing", 1, gone.public_id, 1),  # as on its own page
         ("partial", "report_truncated", 1, partial.public_id, 0),
     ]
     assert (reasons[1].message, reasons[1].newest_at) == ("not_xml 1", NOON - timedelta(days=1))
@@ -102,7 +104,21 @@ def test_an_end_without_a_reason_is_still_listed() -> None:
     upload = arrive(project, "failed")
     Upload.objects.filter(pk=upload.pk).update(error=None)
     (reason,) = list_reasons(project, today=TODAY)
-    assert (reason.code, reason.word, reason.n) == ("", "no reason was kept", 1)
+    assert (reason.code, reason.word, reason.n, reason.n_again) == ("", "no reason was kept", 1, 0)
+
+
+@pytest.mark.django_db
+def test_how_often_says_so_when_not_all_were_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "_N_PARTIAL", 2)
+    project = a_project()
+    receipt = {"files": [{"name": "a", "error": {"code": "report_truncated", "message": "It breaks off."}}]}
+    arrive(project, "failed")
+    for n in (2, 3):
+        arrive(project, "partial", receipt=receipt)
+        if n == 2:
+            arrive(project, "partial", receipt=receipt)
+        told = {reason.kind: (reason.n, reason.told_bound) for reason in list_reasons(project, today=TODAY)}
+        assert told == {"failed": (1, ""), "partial": (2, "of the newest 2 partly stored" if n > 2 else "")}
 
 
 @pytest.mark.django_db

@@ -1,16 +1,23 @@
 """The list of deliveries: every one with its state, newest first, a page at a time."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from dashboard.filters import Filters
-from dashboard.queries import uploads
-from dashboard.queries.uploads import list_uploads, read_pulse
+from dashboard.queries import deliveries, uploads
+from dashboard.queries.uploads import UploadList, list_uploads, read_pulse
 from health.models import Project, Refusal, Upload, UploadFile, UploadToken
 from tests.builders import a_project, a_received_upload, an_upload
 from tests.scenes import at, green
 from tests.statements import counted_statements
 
 pytestmark = pytest.mark.django_db
+
+
+def find(project: Project, filters: Filters) -> UploadList:
+    return list_uploads(project, filters, today=timezone.now().date())
 
 
 def a_refused(project: Project, message: str = "No XML.") -> Upload:
@@ -32,7 +39,7 @@ def test_each_line_says_what_became_of_it() -> None:
     stored = with_files(an_upload(project, green(3)), "junit.xml")
     a_refused(project)
     waiting = with_files(a_received_upload(project), "b.xml", "a.xml")
-    found = list_uploads(project, Filters())
+    found = find(project, Filters())
     assert [(line.state, line.mark, line.run, line.n_tests, line.told) for line in found.lines] == [
         ("received", "open", None, None, ""),
         ("failed", "fail", None, None, "No XML."),
@@ -46,7 +53,7 @@ def test_each_line_says_what_became_of_it() -> None:
 def test_a_receipt_outlives_its_files() -> None:
     project = a_project()
     an_upload(project, green(2))
-    assert list_uploads(project, Filters()).lines[0].files == ("junit.xml",)
+    assert find(project, Filters()).lines[0].files == ("junit.xml",)
 
 
 def test_remarks_are_counted() -> None:
@@ -54,10 +61,10 @@ def test_remarks_are_counted() -> None:
     upload = an_upload(project, green(2), state="partial")
     warnings = [{"code": "x", "message": "m"}] * 2
     Upload.objects.filter(pk=upload.pk).update(receipt={"files": [{"name": "a", "warnings": warnings}], "warnings": []})
-    assert list_uploads(project, Filters()).lines[0].told == "2 remarks"
+    assert find(project, Filters()).lines[0].told == "2 remarks"
     error = {"code": "report_truncated", "message": "a breaks off."}
     Upload.objects.filter(pk=upload.pk).update(receipt={"files": [{"name": "a", "error": error, "warnings": warnings}]})
-    assert list_uploads(project, Filters()).lines[0].told == "a breaks off."
+    assert find(project, Filters()).lines[0].told == "a breaks off."
 
 
 def test_trouble_and_waiting_can_be_chosen() -> None:
@@ -66,9 +73,9 @@ def test_trouble_and_waiting_can_be_chosen() -> None:
     an_upload(project, green(2), state="partial")
     a_refused(project)
     a_received_upload(project)
-    assert [line.state for line in list_uploads(project, Filters(state="trouble")).lines] == ["failed", "partial"]
-    assert [line.state for line in list_uploads(project, Filters(state="waiting")).lines] == ["received"]
-    assert len(list_uploads(project, Filters(state="nonsense")).lines) == 4
+    assert [line.state for line in find(project, Filters(state="trouble")).lines] == ["failed", "partial"]
+    assert [line.state for line in find(project, Filters(state="waiting")).lines] == ["received"]
+    assert len(find(project, Filters(state="nonsense")).lines) == 4
 
 
 def test_pages_follow_on_each_other_without_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +84,7 @@ def test_pages_follow_on_each_other_without_a_gap(monkeypatch: pytest.MonkeyPatc
     sent = [a_received_upload(project if k % 3 else other) for k in range(12)]
     seen, before = [], ""
     while True:
-        found = list_uploads(project, Filters(before=before))
+        found = find(project, Filters(before=before))
         seen += [line.public_id for line in found.lines]
         before = found.next_before
         if not before:
@@ -85,18 +92,47 @@ def test_pages_follow_on_each_other_without_a_gap(monkeypatch: pytest.MonkeyPatc
     assert seen == [upload.public_id for upload in reversed(sent) if upload.project_id == project.pk]
 
 
+def test_each_page_of_a_narrowed_list_looks_at_the_same_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second page looked at as many again, and said that they were the newest."""
+    monkeypatch.setattr(uploads, "N_ROWS", 2)
+    monkeypatch.setattr(uploads, "N_SEARCHED", 5)
+    project = a_project()
+    sent = [a_received_upload(project).public_id for _ in range(8)]
+    seen, before = [], ""
+    for _ in range(4):
+        found = find(project, Filters(state="waiting", before=before))
+        seen += [line.public_id for line in found.lines]
+        before = found.next_before
+        if not before:
+            break
+    assert (seen, before) == (sent[:2:-1], "")
+
+
+def test_a_reason_is_looked_for_in_the_days_that_are_counted() -> None:
+    project = a_project(time_zone="Asia/Tokyo")
+    today = timezone.now().date()
+    first = deliveries.find_first_moment(project, today=today)
+    sent = [a_refused(project) for _ in range(3)]
+    for upload, moment in zip(sent, (first - timedelta(seconds=1), first, first + timedelta(days=2)), strict=True):
+        Upload.objects.filter(pk=upload.pk).update(received_at=moment)
+    (reason,) = deliveries.list_reasons(project, today=today)
+    listed = list_uploads(project, Filters(state=reason.kind, reason=reason.code), today=today).lines
+    assert (reason.n, [line.public_id for line in listed]) == (2, [sent[2].public_id, sent[1].public_id])
+    assert len(find(project, Filters(state="failed")).lines) == 3
+
+
 @pytest.mark.parametrize("before", ["abc", "1", "7d1c1c4e-6a3b-4f0e-9f6e-0c8b3f6f2a51"])
 def test_a_strange_place_to_start_behind_is_the_start(before: str) -> None:
     project = a_project()
     a_received_upload(project)
-    assert len(list_uploads(project, Filters(before=before)).lines) == 1
+    assert len(find(project, Filters(before=before)).lines) == 1
 
 
 def test_a_place_in_another_project_is_no_place_here() -> None:
     project, other = a_project(), a_project()
     foreign = a_received_upload(other)
     a_received_upload(project)
-    assert len(list_uploads(project, Filters(before=str(foreign.public_id))).lines) == 1
+    assert len(find(project, Filters(before=str(foreign.public_id))).lines) == 1
 
 
 def test_the_pulse_changes_with_every_step() -> None:
@@ -112,7 +148,21 @@ def test_the_pulse_changes_with_every_step() -> None:
     seen.append(read_pulse(project, now=at(0)))
     Refusal.objects.filter(pk=refusal.pk).update(n=2)
     seen.append(read_pulse(project, now=at(0)))
+    newer = Refusal.objects.create(project=project, token=token, error={"code": "empty_body"})
+    seen.append(read_pulse(project, now=at(0)))
+    assert newer.at >= refusal.at
+    Refusal.objects.filter(pk=refusal.pk).update(n=3)  # not the newest one
+    seen.append(read_pulse(project, now=at(0)))
     assert len(set(seen)) == len(seen)
+
+
+def test_a_try_that_came_to_nothing_changes_the_pulse() -> None:
+    """It waits as before, for another moment."""
+    upload = a_received_upload(a_project())
+    Upload.objects.filter(pk=upload.pk).update(state="retry", lease_epoch=1)
+    before = read_pulse(upload.project, now=at(0))
+    Upload.objects.filter(pk=upload.pk).update(lease_epoch=2)
+    assert read_pulse(upload.project, now=at(0)) != before
 
 
 def test_time_is_part_of_the_pulse_as_finely_as_it_is_told() -> None:
@@ -146,7 +196,7 @@ def test_state_and_reason_narrow_the_list(query: dict[str, str], states: list[st
     Upload.objects.filter(pk=dead.pk).update(state="dead", error={"code": "worker_crashed", "message": "m"})
     waits = a_received_upload(project)
     Upload.objects.filter(pk=waits.pk).update(state="retry", error=error)
-    assert [line.state for line in list_uploads(project, Filters(**query)).lines] == states
+    assert [line.state for line in find(project, Filters(**query)).lines] == states
 
 
 def test_no_receipt_leaves_the_database_and_its_figures_do() -> None:
@@ -157,7 +207,7 @@ def test_no_receipt_leaves_the_database_and_its_figures_do() -> None:
     receipt = {"files": [tests, coverage], "warnings": [{"code": "marker"}]}
     Upload.objects.filter(pk=upload.pk).update(receipt=receipt)
     with counted_statements() as sent:
-        (line,) = list_uploads(project, Filters()).lines
+        (line,) = find(project, Filters()).lines
     assert (line.n_tests, line.n_coverage, line.n_remarks, line.told) == (9, 1, 4, "coverage, 4 remarks")
     assert not any("receipt," in statement.split("FROM")[0] for statement in sent)
 
@@ -165,7 +215,7 @@ def test_no_receipt_leaves_the_database_and_its_figures_do() -> None:
 def test_a_worker_at_it_is_told_with_its_share() -> None:
     upload = a_received_upload(a_project())
     Upload.objects.filter(pk=upload.pk).update(state="processing", progress=43, n_bytes_plain=4_000_000)
-    (line,) = list_uploads(upload.project, Filters()).lines
+    (line,) = find(upload.project, Filters()).lines
     assert (line.is_reading, line.percent, line.told_progress) == (True, 43, "43\u00a0% of 4.0\u00a0MB read")
 
 
@@ -174,7 +224,7 @@ def test_an_old_receipt_may_lack_anything() -> None:
     for receipt in ({}, {"files": [{}]}, {"files": [{"name": "a", "error": {}}], "warnings": None}):
         upload = a_received_upload(project)
         Upload.objects.filter(pk=upload.pk).update(state="stored", receipt=receipt)
-    assert [line.told for line in list_uploads(project, Filters()).lines] == ["", "", ""]
+    assert [line.told for line in find(project, Filters()).lines] == ["", "", ""]
 
 
 def test_its_cost_does_not_grow() -> None:
@@ -183,7 +233,7 @@ def test_its_cost_does_not_grow() -> None:
         for _ in range(n):
             with_files(a_received_upload(project), "a.xml", "b.xml")
         with counted_statements() as sent:
-            found = list_uploads(project, Filters())
+            found = find(project, Filters())
         assert len(sent) == 1
     assert found.next_before
 
@@ -195,7 +245,7 @@ def test_mistakes_in_the_configuration_are_found_first() -> None:
     file = {"name": "a", "state": "stored", "warnings": [{"code": "x"}]}
     receipt = {"files": [file], "configuration": {"number": 1, "warnings": warnings}}
     Upload.objects.filter(pk=upload.pk).update(receipt=receipt)
-    (line,) = list_uploads(project, Filters()).lines
+    (line,) = find(project, Filters()).lines
     assert (line.told_mistakes, line.told_contents) == ("Seven mistakes in .suitewatch.yml and CODEOWNERS", "1 remark")
     assert line.told == "Seven mistakes in .suitewatch.yml and CODEOWNERS · 1 remark"
 
@@ -211,4 +261,4 @@ def test_the_size_is_that_of_the_reports() -> None:
         UploadFile.objects.create(
             upload=upload, position=position, name=name, role=role, n_bytes_wire=1, n_bytes_plain=n, digest=b"x"
         )
-    assert list_uploads(project, Filters()).lines[0].n_bytes == 705
+    assert find(project, Filters()).lines[0].n_bytes == 705

@@ -59,8 +59,29 @@ def test_a_choice_says_what_is_shown(ann: Client, project: Project) -> None:
     assert "<h1>Nothing waits.</h1>" in waiting
     assert "No delivery fits this choice." in waiting
     page = ann.get(f"{PAGE}?reason=not_xml").text
-    assert ">because of: not XML</a>" in page
+    assert ">because of: not XML, in the last 30 days</a>" in page
     assert 'id="reasons"' not in page
+
+
+def test_a_reason_leads_to_the_deliveries_it_counts(ann: Client, project: Project) -> None:
+    """The same code of two kinds is two rows, each with its own deliveries."""
+    a_refused(project)
+    a_refused(project, state="dead")
+    a_refused(project, state="partial", error=None, receipt={"files": [{"name": "a", "error": ERROR}]})
+    a_refused(project, error=None)
+    page = ann.get(PAGE).text
+    for state, n in (("failed", 2), ("partial", 1)):
+        link = f"?state={state}&amp;reason=not_xml"
+        assert f'<a href="{link}" aria-label="{n}: list them">{n}</a>' in page
+        listed = ann.get(f"{PAGE}{link.replace('&amp;', '&')}&format=json").json()["rows"]
+        assert len(listed) == n
+    assert 'reason="' not in page  # where no reason was kept, there is nothing to look for
+
+
+def test_what_can_be_read_again_alone_can_be_read_again_with_others(ann: Client, project: Project) -> None:
+    upload = a_refused(project, error={"code": "payload_missing", "message": "m"})
+    assert "Read it again" in ann.get(f"{PAGE}{upload.public_id}/").text
+    assert 'aria-label="Read all again: the files are no longer kept"' in ann.get(PAGE).text
 
 
 def test_what_waits_says_for_how_long_and_is_asked_for(ann: Client, project: Project) -> None:

@@ -11,6 +11,7 @@ from django.db import connection
 
 from health.fsck import find_drift, find_violations
 from health.invariants import INVARIANTS, THOROUGH
+from health.judging import judge_project
 from health.models import CoverageReport, Project, RunCoverage, Upload, UploadFile
 from health.sql import open_cursor
 from tests.builders import FIRST_MOMENT, a_coverage, a_project, a_received_upload, an_upload
@@ -65,6 +66,9 @@ PLANTED: dict[str, str] = {
     "result_without_case": "DELETE FROM health_case WHERE ord > 0",
     "case_without_suite": "UPDATE health_case SET suite = 99 WHERE ord = 0",
     "merged_into_nothing": "UPDATE health_case SET merged_into = ord WHERE ord = 0",
+    "conclusion_without_job": "UPDATE health_caseverdict SET series = 99 WHERE series = 1",
+    "cause_without_job": "UPDATE health_causecount SET run = 99",
+    "window_outdated": "UPDATE health_serieswindow SET last_run = 99 WHERE series = 1",
     "configuration_missing": "UPDATE health_project SET configuration = 5",
     "coverage_not_summed": "DELETE FROM health_runcoverage",
     "covered_more_than_there_is": "UPDATE health_runcoverage SET lines_covered = lines_valid + 1",
@@ -94,6 +98,7 @@ def a_whole_project() -> Project:
     project = a_project()
     first = an_upload(project, {"a": "pass", "b": "fail", "t.c::d": "skip"})
     an_upload(project, {"a": "fail", "b": "fail"}, variant="py3.13")
+    judge_project(project.pk)
     keep_coverage(project, first)
     waiting = a_received_upload(project)
     file = UploadFile.objects.create(
@@ -190,12 +195,22 @@ def test_what_arrived_since_is_no_drift() -> None:
         ("UPDATE health_job SET n_new = 7 WHERE run = 2", "job of run 2, series 1: n_new is 7, rebuilt 1"),
         ("DELETE FROM health_runsuite WHERE run = 1", "is missing, a rebuild would make it"),
         ("UPDATE health_job SET is_complete = false WHERE run = 2", "is_complete is False, rebuilt True"),
+        ("UPDATE health_caseverdict SET n_broken = 3", "ord 0: n_broken is 3, rebuilt 1"),
+        ("UPDATE health_serieswindow SET n_runs = 3", "series 1: n_runs is 3, rebuilt 2"),
+        ("UPDATE health_casespeed SET median = 3", "ord 0: median is 3, rebuilt 1000"),
+        ("DELETE FROM health_causecount", "is missing, a rebuild would make it"),
+        (
+            """INSERT INTO health_vanishedcase (project_id, series, ord, last_run, gone_run, suspicion)
+            SELECT id, 1, 0, 1, 2, 'file' FROM health_project""",
+            "is there, a rebuild would remove it",
+        ),
     ],
 )
 def test_a_rebuild_would_mend_it(statement: str, words: str) -> None:
     project = a_project()
     an_upload(project, {"a": "pass"})
     an_upload(project, {"a": "fail"})
+    judge_project(project.pk)
     execute(statement)
     messages = [violation.message for violation in find_drift(project.pk)]
     assert any(words in message for message in messages), messages

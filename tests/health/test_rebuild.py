@@ -70,6 +70,7 @@ def picture(project: Project) -> dict[str, Any]:
         "suite",
         "baseline_run",
         "baseline_series",
+        "is_judged",
         "_state",
     }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 
 from health import renames
 from health.models import AuditEntry, Case, Project, RenameProposal, Run
@@ -161,6 +162,20 @@ def test_a_mistake_in_the_rules_costs_no_upload(
     assert f"project {project.pk}: no rename is proposed for run 2" in caplog.text
     run = Run.objects.get(project=project, number=2)
     assert (run.n_declared, run.n_new) == (2, 0)
+
+
+def test_the_end_of_a_workers_time_is_no_mistake_in_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Taken for one, it let the storing go on until the hard limit killed the worker."""
+
+    def fail(*_: object) -> None:
+        raise SoftTimeLimitExceeded
+
+    project = a_project()
+    an_upload(project, OLD)
+    monkeypatch.setattr(renames, "pair_renamed", fail)
+    with pytest.raises(SoftTimeLimitExceeded):
+        an_upload(project, NEW)
+    assert not Run.objects.filter(project=project, number=2).exists()
 
 
 def test_shards_propose_when_the_last_one_is_there() -> None:

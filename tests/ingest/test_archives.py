@@ -115,17 +115,18 @@ ONE = make_zip(("junit.xml", REPORT))
     ("body", "code", "words"),
     [
         (change(ONE, at=8, to=b"\x01\x00"), "unsupported_type", "encrypted"),
+        (ONE[:6] + b"\x01" + ONE[7:], "unsupported_type", "encrypted"),
         (change(ONE, at=38, to=struct.pack("<L", 0o120777 << 16)), "unsupported_type", "symbolic link"),
         (change(ONE, at=10, to=struct.pack("<H", 12)), "unsupported_encoding", "zip method 12"),
         (change(ONE, at=16, to=b"\0\0\0\0"), "bad_encoding", "damaged"),
         (change(ONE, at=24, to=b"\xff\0\0\0"), "bad_encoding", "damaged"),
-        (change(ONE, at=20, to=b"\xff\xff\0\0"), "bad_encoding", "overlap"),
+        (change(ONE, at=20, to=b"\xff\xff\0\0"), "bad_encoding", "beyond the end"),
         (change(ONE, at=42, to=b"\x05\0\0\0"), "bad_encoding", "damaged"),
         (change(make_zip(("a", REPORT), method=0), at=16, to=b"\0\0\0\0"), "bad_encoding", "checksum"),
         (ONE[:-30], "bad_encoding", "damaged"),
         (ONE[: len(ONE) // 2], "bad_encoding", "damaged"),
     ],
-    ids=["locked", "link", "method", "sum", "size", "overlap", "place", "stored sum", "short", "half"],
+    ids=["locked", "locked head", "link", "method", "sum", "size", "end", "place", "stored sum", "short", "half"],
 )
 def test_a_strange_or_damaged_entry(body: bytes, code: str, words: str) -> None:
     found = refuse(body)
@@ -166,6 +167,18 @@ def test_entries_that_share_their_bytes() -> None:
     directory = line * 3
     end = end[:12] + struct.pack("<L", len(directory)) + end[16:]
     assert "overlap" in refuse(body[:first] + directory + end).message
+
+
+def test_an_entry_inside_another() -> None:
+    """Together they are no larger than the archive, and yet some bytes would be read twice."""
+    inner, body = make_zip(("a.xml", REPORT), method=zipfile.ZIP_STORED), io.BytesIO()
+    (hidden,) = zipfile.ZipFile(io.BytesIO(inner)).infolist()
+    with zipfile.ZipFile(body, "w") as archive:
+        archive.writestr("large.xml", inner)
+        hidden.header_offset = body.getvalue().index(inner)
+        archive.filelist.append(hidden)
+    assert sum(entry.compress_size for entry in archive.filelist) < len(body.getvalue())
+    assert "overlap" in refuse(body.getvalue()).message
 
 
 def flip(body: bytes, chance: random.Random) -> bytes:

@@ -16,8 +16,9 @@ from ingest.parsers.coverage import notes as coverage_notes
 ROOT = Path(__file__).resolve().parents[2]
 ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)
 LISTED = {*errors.HINTS, *notes.HINTS, *coverage_notes.HINTS, *remarks.HINTS}
-# Who tells a code names it as its first argument: Remark("…"), notes.add("…"), IngestError("…"), and wrappers of these.
-TELLERS = {"IngestError", "Remark", "_warn", "add", "note", "_note"}
+# Who tells a code names it as its first argument: Remark("…"), notes.add("…"), IngestError("…"), RefusedError("…"), and
+# wrappers of these.
+TELLERS = {"IngestError", "RefusedError", "Remark", "_warn", "add", "note", "_note"}
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
@@ -41,6 +42,8 @@ def find_told(source: str) -> Iterator[str]:
 
 def sources() -> Iterator[Path]:
     """What runs on the server; commands for a terminal have words of their own."""
+    yield ROOT / "health" / "tokens.py"
+    yield ROOT / "dashboard" / "api" / "door.py"
     for package in ("ingest", "config"):
         for path in (ROOT / package).rglob("*.py"):
             if "management" not in path.parts and path.name not in ("uploader.py", "catalogue.py"):
@@ -64,7 +67,9 @@ def test_a_code_that_is_not_listed_is_found(line: str) -> None:
 def test_whatever_is_listed_is_told_somewhere() -> None:
     lists = {Path(str(module.__file__)) for module in (errors, remarks, notes, coverage_notes)}
     text = "".join(path.read_text(encoding="utf-8") for path in sources() if path not in lists)
-    text += (ROOT / "health" / "retries.py").read_text(encoding="utf-8")
+    for name in ("retries.py", "tokens.py"):
+        text += (ROOT / "health" / name).read_text(encoding="utf-8")
+    text += (ROOT / "dashboard" / "api" / "door.py").read_text(encoding="utf-8")
     assert {code for code in LISTED if f'"{code}"' not in text} == set()
 
 

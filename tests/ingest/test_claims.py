@@ -14,8 +14,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from health.locks import lock_project
 from health.models import Project, Upload
-from health.rebuild import lock_project
 from health.retries import read_again, read_all_again
 from health.sql import open_cursor
 from ingest import claims

@@ -363,6 +363,9 @@ def test_limits_hold_over_all_coverage_of_an_upload(
     assert [file["state"] for file in upload.receipt["files"]] == ["stored", "failed", "failed"]
     error = upload.receipt["files"][1]["error"]
     assert (upload.state, error["code"], error["field"]) == ("partial", "coverage_too_large", field)
+    # What the setting says, and not what the first file left of it.
+    assert limit == error["limit"] < error["actual"]
+    assert f"more than {limit} {field}" in error["message"]
     assert RunCoverage.objects.get(project=project).is_partial
 
 

@@ -2,8 +2,11 @@
 
 import gzip
 import os
+import threading
+import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -11,11 +14,58 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest import inflate
 from ingest.errors import IngestError
-from ingest.inflate import MOST_MEMBERS, MOST_WINDOW_BYTES, PIECE, find_encoding, unpack
+from ingest.inflate import MOST_MEMBERS, MOST_WINDOW_BYTES, PIECE, Unpacking, find_encoding, unpack
 
 MIB = 2**20
 TEXT = b"<testcase classname='a.b' name='c' time='0.1'/>\n" * 20_000
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many had a turn at once, at each moment one began."""
+    having, seen, lock = 0, [], threading.Lock()
+
+    class Watched(threading.BoundedSemaphore):
+        def acquire(self, *args, **kwargs) -> bool:
+            nonlocal having
+            got = super().acquire(*args, **kwargs)
+            with lock:
+                having += got
+                seen.append(having)
+            return got
+
+        def release(self, n: int = 1) -> None:
+            nonlocal having
+            with lock:
+                having -= 1
+            super().release(n)
+
+    monkeypatch.setattr(inflate, "_TURNS", Watched(inflate.MOST_AT_ONCE))
+    return seen
+
+
+def test_large_deliveries_take_turns(watched: list[int]) -> None:
+    body = gzip.compress(bytes(4 * MIB))
+
+    def unpack_all(_: int) -> int:
+        with Unpacking(wait_seconds=60) as unpacking:
+            for _ in unpack(cut(body), encoding="gzip", name="a.xml"):
+                time.sleep(0.001)
+        return unpacking.n_bytes
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(unpack_all, range(6))) == [4 * MIB] * 6
+    assert len(watched) == 6
+    assert max(watched) <= 2
+
+
+def test_without_a_door_nobody_takes_turns(watched: list[int]) -> None:
+    assert read(gzip.compress(bytes(4 * MIB))) == bytes(4 * MIB)
+    with Unpacking(wait_seconds=0) as unpacking:
+        assert read(gzip.compress(bytes(MIB))) == bytes(MIB)
+    assert (unpacking.n_bytes, watched) == (MIB, [])
 
 
 def cut(body: bytes, size: int = PIECE) -> Iterator[bytes]:

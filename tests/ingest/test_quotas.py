@@ -1,18 +1,24 @@
 """What one project may send, and that its neighbours notice nothing; who guesses tokens is slowed."""
 
+import gzip
 import json
 import pkgutil
+from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
 from health.models import Allowance, Project, Upload, UploadToken
 from ingest.errors import IngestError
-from ingest.quotas import refuse_early
+from ingest.inflate import MOST_AT_ONCE, PIECE, WITHOUT_TURN_BYTES, Unpacking
+from ingest.quotas import _find_unkept, charge_unkept, refuse_early
 from tests.builders import a_project, a_token
 
 pytestmark = pytest.mark.django_db
@@ -133,6 +139,138 @@ def test_it_costs_one_round_trip_before_the_body_and_one_behind_it(token: str, m
         monkeypatch.setattr(whole, count)
     post(token, "1")
     assert asked == ["fetch_together", "allowances.take"]
+
+
+# --- What is read and not kept -------------------------------------------------------------------------------------
+
+
+BOMB = gzip.compress(bytes(3 * 2**20))
+PNG = b"\x89PNG" + bytes(5000)
+
+
+def put(token: str, body: bytes, *, query: str = "", **headers: str) -> HttpResponse:
+    sent = {"authorization": f"Bearer {token}", **headers}
+    return Client().put(f"/api/v1/uploads{query}", body, "application/xml", headers=sent)  # type: ignore[return-value]
+
+
+def find_spent(project: Project) -> int:
+    """How much of the bucket was used up by one delivery."""
+    bucket = _find_unkept(UploadToken(project=project))
+    return round(bucket.burst - Allowance.objects.get(key=bucket.key).left)
+
+
+@pytest.mark.parametrize(
+    ("body", "query", "status", "n_unpacked"),
+    [
+        (BOMB, "", 413, 2**20 + PIECE),
+        (gzip.compress(PNG), "", 415, len(PNG)),
+        (PNG, "", 415, 0),
+        (gzip.compress(REPORT)[:-4], "", 400, len(REPORT)),
+        (REPORT, "?commit=zzz", 400, 0),
+    ],
+    ids=["bomb", "image", "plain image", "cut", "field"],
+)
+def test_what_was_read_and_refused_costs_its_bytes(
+    token: str, project: Project, settings: Any, body: bytes, query: str, status: int, n_unpacked: int
+) -> None:
+    settings.UPLOAD_MAX_PLAIN_BYTES = 2**20
+    assert put(token, body, query=query).status_code == status
+    assert find_spent(project) == len(body) + n_unpacked
+
+
+def test_a_repeat_and_a_key_used_twice_cost_their_bytes(token: str, project: Project) -> None:
+    key, packed = {"idempotency-key": "run-77-tests"}, gzip.compress(REPORT)
+    assert put(token, packed, **key).status_code == 202
+    assert not Allowance.objects.filter(key__startswith="unkept:").exists()
+    assert put(token, packed, **key).status_code == 200
+    assert find_spent(project) == len(packed) + len(REPORT)
+    Allowance.objects.filter(key__startswith="unkept:").delete()
+    assert put(token, gzip.compress(REPORT + b" "), **key).status_code == 422
+    assert find_spent(project) == pytest.approx(len(packed) + len(REPORT), abs=5)
+
+
+def test_what_is_refused_unread_costs_nothing(token: str, settings: Any) -> None:
+    settings.UPLOAD_MAX_WIRE_BYTES = 1000
+    chunked = {"authorization": f"Bearer {token}", "transfer-encoding": "chunked"}
+    assert Client().generic("PUT", "/api/v1/uploads", REPORT, headers=chunked).status_code == 411
+    assert put(token, PNG).status_code == 413
+    assert put(token, REPORT, **{"idempotency-key": "no"}).status_code == 400
+    settings.UPLOAD_BURST = 1
+    assert [put(token, REPORT, query=f"?run_id={n}").status_code for n in range(2)] == [202, 429]
+    assert not Allowance.objects.filter(key__startswith="unkept:").exists()
+
+
+def test_who_sends_what_cannot_be_kept_is_refused_unread_known_key_or_not(
+    token: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = {"idempotency-key": "run-77-tests"}
+    assert put(token, REPORT, **key).status_code == 202
+    bucket = _find_unkept(UploadToken(project=project))
+    Allowance.objects.create(key=bucket.key, left=-bucket.burst, counted_at=timezone.now())
+    monkeypatch.setattr("ingest.views.open_envelope", lambda _: pytest.fail("read"))
+    for headers in ({}, key):
+        found = refused(put(token, REPORT, **headers), "rate_limited")
+        assert found["actual"] == pytest.approx(2 * found["limit"], rel=0.01)
+    monkeypatch.undo()
+    assert put(a_token(a_project()), REPORT).status_code == 202
+
+
+def test_a_build_that_sends_the_wrong_files_is_not_kept_out(token: str, project: Project) -> None:
+    """One mistake each in nineteen jobs, as large as there can be; what is right among it costs nothing of this."""
+    bucket = _find_unkept(UploadToken(project=project))
+    for _ in range(19):
+        charge_unkept(UploadToken(project=project), n_bytes=round(bucket.burst / 20))
+    assert put(token, REPORT).status_code == 202
+    assert put(token, PNG).status_code == 415
+    charge_unkept(UploadToken(project=project), n_bytes=round(bucket.burst / 20))
+    charge_unkept(UploadToken(project=project), n_bytes=round(bucket.burst / 20))
+    response = put(token, REPORT)
+    refused(response, "rate_limited")
+    assert int(response["Retry-After"]) <= 60
+
+
+def test_a_database_in_trouble_changes_no_answer(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise psycopg.OperationalError("gone")
+
+    monkeypatch.setattr("health.allowances.charge", fail)
+    assert put(token, PNG).status_code == 415
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_charge_outlives_the_refusal(token: str, project: Project) -> None:
+    assert put(token, PNG).status_code == 415
+    connection.close()
+    assert find_spent(project) == len(PNG)
+
+
+@pytest.fixture
+def all_turns() -> Iterator[None]:
+    """Others unpack as much as may be unpacked at once."""
+    with ExitStack() as taken:
+        for _ in range(MOST_AT_ONCE):
+            other = taken.enter_context(Unpacking(wait_seconds=0))
+            other.count(WITHOUT_TURN_BYTES + 1)
+        yield
+
+
+@pytest.mark.usefixtures("all_turns")
+def test_a_large_delivery_waits_for_its_turn_and_a_small_one_does_not(token: str, settings: Any) -> None:
+    settings.UPLOAD_TIMEOUT_SECONDS = 0.2
+    assert put(token, gzip.compress(REPORT)).status_code == 202
+    response = put(token, gzip.compress(REPORT + b" " * 2**20))
+    assert response.status_code == 503
+    assert json.loads(response.content)["error"]["code"] == "server_busy"
+    assert int(response["Retry-After"]) >= 1
+    assert not Allowance.objects.filter(key__startswith="unkept:").exists()  # no fault of the sender's
+
+
+def test_whatever_becomes_of_a_large_delivery_its_turn_ends(token: str, settings: Any) -> None:
+    settings.UPLOAD_TIMEOUT_SECONDS = 1
+    large = gzip.compress(REPORT + b" " * 2**20)
+    assert [put(token, large, query=f"?run_id={n}").status_code for n in range(3)] == [202] * 3
+    settings.UPLOAD_MAX_PLAIN_BYTES = 2**20 + 10
+    assert [put(token, BOMB).status_code for _ in range(3)] == [413] * 3
 
 
 # --- Guessing ------------------------------------------------------------------------------------------------------

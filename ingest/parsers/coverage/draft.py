@@ -88,7 +88,8 @@ class Draft:
             self.note("path_absolute", f"{shown} is an absolute path.")
         file = self._files.get(path.text)
         if file is None:
-            self._refuse_too_many(len(self._files) + 1, self.limits.max_files, "files")
+            n_files = self.limits.n_files_before + len(self._files) + 1
+            self._refuse_too_many(n_files, self.limits.max_files, "files")
             file = self._files[path.text] = FileDraft(path.text, raw=raw, index=len(self._files))
         elif file.raw != raw:
             self.note("paths_merged", f"Several paths of the report are {shown}.")
@@ -120,7 +121,7 @@ class Draft:
     def finish(self, *, truncated: IngestError | None = None) -> ParsedCoverage:
         """The report. With `truncated`, the file was cut off there."""
         line_sum = sum(file.lines.find_highest() for file in self._files.values())
-        self._refuse_too_many(line_sum, self.limits.max_line_sum, "lines")
+        self._refuse_too_many(self.limits.line_sum_before + line_sum, self.limits.max_line_sum, "lines")
         # Two hundred thousand drafts and as many files would be a worker's memory: each draft makes room for its file.
         files = [self._files.pop(path).finish() for path in list(self._files)]
         report = ParsedCoverage(self.format, files, declared=self.declared, contexts=self.contexts)
@@ -164,7 +165,7 @@ class Draft:
         if actual > limit:
             raise IngestError(
                 "coverage_too_large",
-                f"The report covers more than {limit:,} {what}.",
+                f"The upload's coverage has more than {limit:,} {what}.",
                 field=what,
                 limit=limit,
                 actual=actual,

@@ -20,7 +20,8 @@ class CoverageLimits:
     JSON has a lower limit of bytes than the streamed formats, because its text is held in memory: with one character
     of four bytes, four times over. `max_json_values` is of what is read at once: a list of a file's lines, or all its
     statements. `max_context_names` is of different ones, `max_contexts` of the lines they ran. `max_line_sum` is over
-    the highest line numbers of all files: it bounds what ranges of lines can unfold to.
+    the highest line numbers of all files: it bounds what ranges of lines can unfold to. It and `max_files` are
+    over all reports of an upload: `n_files_before` and `line_sum_before` are what those read before came to.
     """
 
     max_plain_bytes: int = 200 * 2**20
@@ -30,6 +31,8 @@ class CoverageLimits:
     max_contexts: int = 2_000_000
     max_files: int = 200_000
     max_line_sum: int = 100_000_000
+    n_files_before: int = 0
+    line_sum_before: int = 0
     max_depth: int = 64
     max_attributes: int = 64
     max_documents: int = 1_000

@@ -64,7 +64,7 @@ def test_of_two_equal_keys_in_a_rule_the_last_counts() -> None:
         ("expected_jobs: [3.10]", "Put it in quotes."),
         ("coverage: {prefixes: build/}", "Begin each entry with a dash, on a line of its own."),
         ("ownr: []", "Did you mean owners?"),
-        ("zzz: []", "Known here: suites, coverage, expected_jobs, run, owners."),
+        ("zzz: []", "Known here: suites, coverage, expected_jobs, run, owners, causes, suite_times."),
     ],
 )
 def test_hints_say_what_to_write(text: str, hint: str) -> None:

@@ -25,6 +25,10 @@ GOOD = [
     "run:\ncoverage:\nexpected_jobs:",
     'owners: [{path: src, owners: ["@a", "@org/team", "me@example.org"]}]',
     'owners: [{suite: "API*", owners: ["@a"]}]',
+    "causes:",
+    "suite_times:",
+    "suite_times: [{suite: contract, seconds: 60}, {suite: unit, seconds: 86400}]",
+    'causes: [{contains: warehouse, category: stock}, {kind: "*Error", contains: "a * b", category: own word}]',
 ]
 BAD = [
     "nonsense",
@@ -62,6 +66,19 @@ BAD = [
     'owners: [{path: a, owners: ["@a b"]}]',
     'owners: [{owners: ["@a"]}]',
     'owners: [{path: a, reported_in: b, owners: ["@a"]}]',
+    "suite_times: [{suite: contract}]",
+    "suite_times: [{seconds: 60}]",
+    "suite_times: [{suite: contract, seconds: 0}]",
+    "suite_times: [{suite: contract, seconds: 1.5}]",
+    'suite_times: [{suite: contract, seconds: "60"}]',
+    "suite_times: {contract: 60}",
+    "causes: [{category: a}]",
+    "causes: [{contains: a}]",
+    "causes: [{contains: a, category: 1}]",
+    f"causes: [{{contains: a, category: {'x' * 65}}}]",
+    "causes: [{contains: a, category: b, regex: c}]",
+    "causes: {contains: a, category: b}",
+    "causes: [" + "{contains: a, category: b}, " * 101 + "]",
     "suites: [" + "{path: a, level: b}, " * 501 + "]",
 ]
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from ingest.parsers.coverage.types import Figures
+from ingest.parsers.coverage.types import CoverageLimits, Figures
 
 SAMPLES = Path(__file__).parents[3] / "samples/coverage"
+DOCS = Path(__file__).parents[4] / "docs"
 
 
 def test_a_record_that_comes_back_adds_its_hits(read: Any, warning_of: Any) -> None:
@@ -48,6 +49,20 @@ def test_odd_records_are_noted_with_their_line(read: Any, warning_of: Any, recor
     assert report.lines_covered == 1
     assert (warning_of(report)[code].line, warning_of(report)[code].column) == (4, 1)
     assert report.truncated is None
+
+
+def test_a_long_path_is_shortened_as_far_as_a_line_may_go(read: Any, warning_of: Any) -> None:
+    """docs/coverage.md promised it for a path of any length."""
+    longest = CoverageLimits().max_record_bytes
+    record = "SF:{}\nDA:1,1\nend_of_record\n"
+    report = read(record.format("a/" + "b" * (longest - 5)) + record.format("c.py"))
+    assert [len(file.path) for file in report.files] == [1024, 4]
+    assert report.files[0].path[-13] == "~"
+    assert set(warning_of(report)) == {"path_changed"}
+    report = read(record.format("a/" + "b" * longest) + record.format("c.py"))
+    assert [(file.path, file.lines_valid) for file in report.files] == [("c.py", 1)]
+    assert set(warning_of(report)) == {"record_too_long", "record_unknown"}
+    assert f"one of more than {longest // 1024} KiB is left out" in (DOCS / "coverage.md").read_text()
 
 
 def test_records_outside_of_a_file_are_noted(read: Any, warning_of: Any) -> None:

@@ -1,0 +1,62 @@
+"""The newest runs of series, one by one: what verdicts were drawn from, and which of them were left out.
+
+Used by the queries of flaky, shrinking suites and slow. Promise: one statement, at most N_JOBS jobs a series
+(`tests/dashboard/test_flaky_queries.py`).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from dashboard.queries.sql import fetch_rows
+from health.models import Project
+from health.rules.flakiness import is_mass_failure
+from health.windows import N_JOBS
+
+
+@dataclass(frozen=True, slots=True)
+class JobMoment:
+    """One job of a window, with what its results come to."""
+
+    series: int
+    run: int
+    commit: str
+    branch: str
+    ran_at: datetime
+    ordered_at: datetime
+    is_complete: bool
+    n_executed: int
+    n_broken: int
+
+    @property
+    def is_mass_failure(self) -> bool:
+        """Whether so much broke at once that it says nothing of single cases."""
+        return is_mass_failure(self.n_broken, self.n_executed)
+
+    @property
+    def place(self) -> tuple[datetime, datetime, int]:
+        """Where it stands among the runs."""
+        return (self.ordered_at, self.ran_at, self.run)
+
+
+def read_jobs_of_windows(project: Project, *, series: Iterable[int], limit: int = N_JOBS) -> dict[int, list[JobMoment]]:
+    """The window of each series, newest first."""
+    values = {"project": project.pk, "series": sorted(set(series)), "limit": limit}
+    windows: dict[int, list[JobMoment]] = defaultdict(list)
+    for row in fetch_rows(_JOBS_SQL, values):
+        windows[row[0]].append(JobMoment(*row))
+    return dict(windows)
+
+
+_JOBS_SQL: Final = """
+SELECT wanted.series, j.run, r.commit, j.branch, j.ran_at, j.ordered_at, j.is_complete,
+    j.n_declared - j.n_skipped, j.n_failed + j.n_errored
+FROM unnest(%(series)s::int[]) AS wanted(series)
+CROSS JOIN LATERAL (
+    SELECT * FROM health_job WHERE project_id = %(project)s AND series = wanted.series
+    ORDER BY ordered_at DESC, ran_at DESC, run DESC LIMIT %(limit)s) j
+JOIN health_run r ON r.project_id = j.project_id AND r.number = j.run
+ORDER BY wanted.series, j.ordered_at DESC, j.ran_at DESC, j.run DESC
+"""
