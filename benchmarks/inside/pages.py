@@ -24,6 +24,7 @@ from ingest.store import Contents, store_contents
 
 _BRANCHES: Final = ("main", "main", "main", "release/2", "main", "feature/colour")
 _VARIANTS: Final = ("py3.11", "py3.13")
+_QUERIES: Final = {"search": "?search=case_1"}  # a page that says nothing until it is asked
 _CLIENTS: Final = 4
 _CROWD_SECONDS: Final = 5.0
 # Forms and their answers, not pages that show facts.
@@ -92,18 +93,23 @@ def _find_pages(project: Project) -> tuple[dict[str, tuple[str, bool]], dict[str
     pages: dict[str, tuple[str, bool]] = {}
     skipped: dict[str, str] = {}
     client = _sign_in(project)
-    run, case, upload = _choose_examples(project)
+    run, case, upload, cause = _choose_examples(project)
     for pattern in urlpatterns:
         name = pattern.name or ""
         if not isinstance(pattern, URLPattern) or _LEFT_OUT.match(name):
             continue
         wanted = pattern.pattern.converters
-        values = {"slug": project.slug, "number": case if name.startswith("case") else run, "public_id": upload}
+        values = {
+            "slug": project.slug,
+            "number": case if name.startswith("case") else run,
+            "public_id": upload,
+            "fingerprint": cause,
+        }
         unknown = [word for word in wanted if word not in values]
         if unknown:
             skipped[name] = f"takes {', '.join(unknown)}, which this bench does not know"
             continue
-        address = reverse(f"dashboard:{name}", kwargs={word: values[word] for word in wanted})
+        address = reverse(f"dashboard:{name}", kwargs={word: values[word] for word in wanted}) + _QUERIES.get(name, "")
         plain, panel = client.get(address), client.get(address, headers={"HX-Request": "true"})
         if plain.status_code == 200:
             pages[name] = (address, False)
@@ -114,12 +120,13 @@ def _find_pages(project: Project) -> tuple[dict[str, tuple[str, bool]], dict[str
     return pages, skipped
 
 
-def _choose_examples(project: Project) -> tuple[int, int, UUID]:
-    """What may stand in an address: the default branch's newest run, a case that failed last, the newest upload."""
+def _choose_examples(project: Project) -> tuple[int, int, UUID, int]:
+    """What may stand in an address: the newest run of main, the newest upload; of what failed last, case and cause."""
     run = Run.objects.filter(project=project, branch="main").latest("number")
     failures = Failure.objects.filter(project=project, outcome=FAIL)
     upload = Upload.objects.filter(project=project).latest("pk")
-    return run.number, failures.order_by("-run", "ord")[0].ord, upload.public_id
+    failed = failures.order_by("-run", "ord")[0]
+    return run.number, failed.ord, upload.public_id, failed.fingerprint
 
 
 def _sign_in(project: Project) -> Client:
