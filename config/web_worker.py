@@ -1,7 +1,8 @@
 """gunicorn's threaded worker, made so that no client can hold what other clients need.
 
 Named in `config.gunicorn`. What is scarce is not a thread but the right to work: SUITEWATCH_WEB_THREADS requests are
-worked on at once, and whoever waits for a client (for a body, for an answer to be taken) lets others work meanwhile.
+worked on at once, and whoever waits for a client (for a body, for an answer to be taken), or for a turn at what few may
+do at once, lets others work meanwhile.
 Heads are read in the main loop, which never waits for one client: a request without its whole head has no thread.
 Threads that wait are many and cheap, and each wait has an end, which comes at once when threads run short.
 Promise: forty stalled clients of any kind, and hundreds with half a head or body, leave others their answers
@@ -34,6 +35,8 @@ _HEAD_END: Final = b"\r\n\r\n"
 _LONGEST_HEAD: Final = 128 * 1024
 # A thread that waits was measured at some 40 kB.
 _WAITING_PER_WORKING: Final = 8
+# Of these, so many may wait for a turn of ours: nobody can end such a wait, as those for a client.
+_ASIDE_PER_WORKING: Final = 2
 _PIECE: Final = 64 * 1024
 _NOTHING_TO_ACCEPT: Final = (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK)
 _NO_MORE_FILES: Final = (errno.EMFILE, errno.ENFILE)
@@ -89,6 +92,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # as above
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._gate = threading.BoundedSemaphore(self.cfg.threads)
+        self._aside = threading.BoundedSemaphore(self.cfg.threads * _ASIDE_PER_WORKING)
         self._in_threads: set[PatientConnection] = set()
         self._lingering: dict[PatientConnection, float] = {}
         self._next_look = 0.0
@@ -247,12 +251,29 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # as above
             connection.end_wait()
             with self._gate:
                 body = PatientBody(environ["wsgi.input"], connection, self._gate)
-                environ |= {"wsgi.input": body, "suitewatch.allow_body_seconds": body.allow_seconds}
+                environ |= {
+                    "wsgi.input": body,
+                    "suitewatch.allow_body_seconds": body.allow_seconds,
+                    "suitewatch.step_aside": self._step_aside,
+                }
                 answer = _finish(application(environ, start_response))
             connection.wait_until(time.monotonic() + ANSWER_SECONDS)
             return answer
 
         return admitted
+
+    @contextmanager
+    def _step_aside(self) -> Iterator[bool]:
+        """Let others work while a request waits for its turn at something; False where too many do so already."""
+        if not self._aside.acquire(blocking=False):
+            yield False
+            return
+        self._gate.release()
+        try:
+            yield True
+        finally:
+            self._aside.release()
+            self._gate.acquire()
 
 
 class PatientBody:

@@ -4,11 +4,18 @@ Used by the views of every page with filters; pure. Promise: a choice of one is 
 always among the options (`tests/dashboard/test_choices.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dashboard.filters import Filters
 from dashboard.queries.scope import Offer
+
+
+def offer_owners(owners: Iterable[str], filters: Filters) -> list[dict[str, Any]]:
+    """The owners whose cases a page can be narrowed to; nothing where nobody owns any."""
+    names = sorted({*owners, filters.owner} - {""})
+    options = [(name, name == filters.owner) for name in names]
+    return [{"name": "owner", "title": "Owner", "empty": "every", "options": options}] if names else []
 
 
 def offer_selects(offer: Offer, filters: Filters, *, branch: str, any_branch: str = "") -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ Promise: any query string gives filters a query can take, and writing them back 
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Final
 from urllib.parse import urlencode
 
@@ -75,14 +75,14 @@ class Filters:
 
     def write(self, **changes: str) -> str:
         """These filters, with changes, as a query string; "?" when nothing is chosen. Paging starts anew."""
-        changed = replace(self, **{"before": "", **changes})
-        chosen = {_SPELLED.get(k, k): value for k, value in asdict(changed).items() if value != _USUAL[k]}
-        return f"?{urlencode(chosen)}"
+        changes = {"before": "", **changes}
+        values = {name: changes.get(name, getattr(self, name)) for name in _USUAL}
+        return f"?{urlencode({_SPELLED.get(k, k): value for k, value in values.items() if value != _USUAL[k]})}"
 
-    def write_format(self, form: str) -> str:
-        """The same page as a file: these filters, paging included, and `format`."""
-        query = self.write(before=self.before)
-        return f"{query}{'&' if query != '?' else ''}format={form}"
+    @property
+    def n_before(self) -> int:
+        """`before` where pages count: how many rows came before; 0 for a word that is no number."""
+        return int(self.before) if _IS_NUMBER.fullmatch(self.before) else 0
 
     @property
     def kept(self) -> dict[str, str]:

@@ -9,11 +9,3 @@ def rebuild(project_id: int) -> None:
     from health.rebuild import rebuild_project
 
     rebuild_project(project_id)
-
-
-@shared_task
-def judge(project_id: int) -> None:
-    """Draw the conclusions of a project anew after somebody said something about its cases."""
-    from health.judging import judge_project
-
-    judge_project(project_id)

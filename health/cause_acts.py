@@ -1,7 +1,7 @@
 """What people say of causes: these two are one, this one is two, it is of that category.
 
 Called by the page of a cause. Nothing that was stored is lost by it: a merge is a way of reading, and a split gives the
-failures other fingerprints, which their stored messages decide.
+failures of the newest deliveries other fingerprints, which their stored messages decide.
 Promise: what was said survives the same files sent again and `manage.py rebuild`; to split before or after an upload
 comes to the same, and undoing leaves nothing behind (`tests/health/test_cause_acts.py`). Every act is on record.
 """
@@ -15,43 +15,51 @@ from django.db import transaction
 
 from health.audit import record
 from health.baselines import JobKey
-from health.causes import add_fingerprints, count_causes, fetch_merged, fetch_parts, fetch_splits
+from health.causes import add_fingerprints, count_causes, fetch_merged, fetch_parts, fetch_splits, name_cause
 from health.locks import lock_project
 from health.revisions import bump_revision
 from health.rules.causes import find_head
+from health.rules.cuts import LONGEST_SAMPLE
 from health.rules.fingerprints import (
     Splits,
     choose_fingerprint,
     follow_splits,
     list_masks,
-    mask_message,
     write_fingerprint,
 )
-from health.rules.secrets import mask_secrets
 from health.sql import Cursor, format_array, open_cursor
 from health.texts import Span, cut_texts
 
-# Deliveries whose texts are read again when a cause is split; what is older stays together.
-MOST_UPLOADS: Final = 2_000
-_LONGEST_SAMPLE: Final = 500
-_LONGEST_SUBJECT: Final = 200
+# What is read again when a cause is split, the newest deliveries first and always one; what is older stays together.
+# Somebody waits for it, and so do uploads: it was measured at half a second to one second, on a machine with two cores.
+_MOST_UPLOADS: Final = 1_000
+_MOST_FAILURES: Final = 10_000
+_MOST_BYTES: Final = 100 * 2**20  # of texts, unpacked as far as they have to be
+
+
+Failures = dict[int, list[tuple[Any, ...]]]  # by delivery
 
 
 class Moved(NamedTuple):
-    """How many failures got another fingerprint, and in how many deliveries they are."""
+    """How many failures got another fingerprint, in how many deliveries, and how many deliveries were left out."""
 
     n_failures: int
     n_uploads: int
+    n_uploads_left: int = 0
 
 
 def merge_causes(project_id: int, *, fingerprints: Sequence[int], into: int, user: User) -> int:
-    """Read these causes as one with `into` from now on; returns how many, and leaves out what would make a circle."""
+    """Read these causes as one with `into` from now on; returns how many.
+
+    Left out is what would make a circle, and what was told apart into `into`: undoing that is the way back.
+    """
     with transaction.atomic():
         cursor = _open_locked(project_id)
-        merged = fetch_merged(cursor, project_id)
+        merged, splits = fetch_merged(cursor, project_id), fetch_splits(cursor, project_id)
         chosen = []
         for fingerprint in _choose_known(cursor, project_id, fingerprints):
-            if fingerprint not in merged and find_head(merged, into) != fingerprint:
+            parts = fetch_parts(cursor, project_id, fingerprint=fingerprint, splits=splits) if splits else ()
+            if fingerprint not in merged and find_head(merged, into) != fingerprint and into not in parts:
                 merged[fingerprint] = into
                 chosen.append(fingerprint)
         if not chosen or not _choose_known(cursor, project_id, [into]):
@@ -104,7 +112,7 @@ def split_cause(project_id: int, *, fingerprint: int, place: int, user: User) ->
             "INSERT INTO health_causesplit (project_id, fingerprint, place, split_by) VALUES (%s, %s, %s, %s)",
             (project_id, fingerprint, place, user.get_username()),
         )
-        moved = _choose_anew(cursor, project_id, [fingerprint], {**splits, fingerprint: place})
+        moved = _tell_apart(cursor, project_id, fingerprint, {**splits, fingerprint: place})
         detail = {"place": place, "failures": moved.n_failures}
         _note(cursor, project_id, fingerprint, action="cause.split", user=user, detail=detail)
     return moved
@@ -122,18 +130,16 @@ def undo_split(project_id: int, *, fingerprint: int, user: User) -> Moved | None
         cursor.execute(
             "DELETE FROM health_causesplit WHERE project_id = %s AND fingerprint = ANY(%s)", (project_id, ended)
         )
-        left = {one: place for one, place in splits.items() if one not in ended}
-        moved = _choose_anew(cursor, project_id, parts, left)
+        moved = _join(cursor, project_id, parts, into=fingerprint)
         detail = {"failures": moved.n_failures}
         _note(cursor, project_id, fingerprint, action="cause.joined", user=user, detail=detail)
     return moved
 
 
 def _open_locked(project_id: int) -> Cursor:
-    """Facts of a project change one transaction after another, and what is shown of it is stale after this one."""
+    """Facts of a project change one transaction after another."""
     cursor = open_cursor()
     lock_project(cursor, project_id)
-    bump_revision(cursor, project_id)
     return cursor
 
 
@@ -164,35 +170,83 @@ def _has_place(kind: str, message: str, place: int, splits: Splits) -> bool:
     return 0 <= place < len(list_masks(message)) and place not in kept
 
 
-def _choose_anew(cursor: Cursor, project_id: int, stale: Sequence[int], splits: Splits) -> Moved:
-    """Read the messages of all failures with these fingerprints again, and give them those they have by the splits."""
-    rows = cursor.execute(
-        """
-        WITH mine AS (SELECT * FROM health_failure WHERE project_id = %(project)s AND fingerprint = ANY(%(stale)s))
-        SELECT f.upload, f.run, f.series, f.sequence, f.text_offset, f.text_offset + f.message_length, p.kind
-        FROM mine f JOIN health_fingerprint p ON p.project_id = f.project_id AND p.fingerprint = f.fingerprint
-        WHERE f.upload IN (SELECT DISTINCT upload FROM mine ORDER BY upload DESC LIMIT %(most)s)
-        """,
-        {"project": project_id, "stale": list(stale), "most": MOST_UPLOADS},
-    ).fetchall()
-    of_upload = defaultdict(list)
-    for upload, *failure in rows:
-        of_upload[upload].append(failure)
+def _tell_apart(cursor: Cursor, project_id: int, stale: int, splits: Splits) -> Moved:
+    """Read the messages of failures with this fingerprint again, and give them those they have by the splits."""
+    failures_of, n_left = _choose_deliveries(cursor, project_id, stale)
     samples: dict[int, tuple[str, str]] = {}
     changed = []
-    for upload, failures in of_upload.items():
+    for upload, failures in failures_of.items():
         messages = _read_messages(cursor, project_id, upload, [(start, end) for _, _, _, start, end, _ in failures])
         for run, series, sequence, start, end, kind in failures:
             message = messages.get((start, end))
             if message is not None:
                 fingerprint = choose_fingerprint(kind, message, splits=splits)
-                samples.setdefault(fingerprint, (kind, message[:_LONGEST_SAMPLE]))
+                samples.setdefault(fingerprint, (kind, message[:LONGEST_SAMPLE]))
                 changed.append((run, series, upload, sequence, fingerprint))
     add_fingerprints(cursor, project_id, samples=samples)
     _set_fingerprints(cursor, project_id, changed)
     jobs = sorted({(run, series) for run, series, *_ in changed})
     count_causes(cursor, project_id, jobs=[JobKey(*job) for job in jobs])
-    return Moved(len(changed), len(of_upload))
+    return Moved(len(changed), len(failures_of), n_left)
+
+
+def _choose_deliveries(cursor: Cursor, project_id: int, fingerprint: int) -> tuple[Failures, int]:
+    """The failures of the newest deliveries with this fingerprint, by delivery, and how many deliveries are left."""
+    rows = cursor.execute(
+        """
+        WITH mine AS MATERIALIZED (
+            SELECT upload, run, series, sequence, text_offset AS start, text_offset + message_length AS finish
+            FROM health_failure WHERE project_id = %(project)s AND fingerprint = %(fingerprint)s),
+        deliveries AS (
+            SELECT upload, row_number() OVER newest_first AS place, count(*) OVER () AS n,
+                sum(n_failures) OVER newest_first AS n_failures, sum(n_bytes) OVER newest_first AS n_bytes
+            FROM (SELECT upload, count(*) AS n_failures, max(finish) AS n_bytes FROM mine GROUP BY upload) counted
+            WINDOW newest_first AS (ORDER BY upload DESC))
+        SELECT d.n, m.upload, m.run, m.series, m.sequence, m.start, m.finish, p.kind FROM deliveries d
+        JOIN mine m USING (upload)
+        JOIN health_fingerprint p ON p.project_id = %(project)s AND p.fingerprint = %(fingerprint)s
+        WHERE d.place = 1 OR (d.place <= %(uploads)s AND d.n_failures <= %(failures)s AND d.n_bytes <= %(bytes)s)
+        """,
+        {
+            "project": project_id,
+            "fingerprint": fingerprint,
+            "uploads": _MOST_UPLOADS,
+            "failures": _MOST_FAILURES,
+            "bytes": _MOST_BYTES,
+        },
+    ).fetchall()
+    failures: Failures = defaultdict(list)
+    for _, upload, *failure in rows:
+        failures[upload].append(tuple(failure))
+    return failures, rows[0][0] - len(failures) if rows else 0
+
+
+def _join(cursor: Cursor, project_id: int, parts: Sequence[int], *, into: int) -> Moved:
+    """Give all failures of these parts the fingerprint that they were parts of; no message has to be read for that."""
+    values = {"project": project_id, "parts": list(parts), "into": into}
+    row = cursor.execute(
+        """
+        WITH joined AS (
+            UPDATE health_failure SET fingerprint = %(into)s
+            WHERE project_id = %(project)s AND fingerprint = ANY(%(parts)s) RETURNING upload)
+        SELECT count(*), count(DISTINCT upload) FROM joined
+        """,
+        values,
+    ).fetchone()
+    cursor.execute(
+        """
+        WITH counted AS (
+            DELETE FROM health_causecount WHERE project_id = %(project)s AND fingerprint = ANY(%(parts)s)
+            RETURNING run, series, n_failed, n_errored)
+        INSERT INTO health_causecount (project_id, run, series, fingerprint, n_failed, n_errored)
+        SELECT %(project)s, run, series, %(into)s, sum(n_failed), sum(n_errored) FROM counted GROUP BY run, series
+        ON CONFLICT (project_id, run, series, fingerprint) DO UPDATE SET
+            n_failed = health_causecount.n_failed + excluded.n_failed,
+            n_errored = health_causecount.n_errored + excluded.n_errored
+        """,
+        values,
+    )
+    return Moved(*row) if row else Moved(0, 0)
 
 
 def _read_messages(cursor: Cursor, project_id: int, upload: int, spans: Sequence[Span]) -> dict[Span, str]:
@@ -227,7 +281,7 @@ def _note(
     user: User,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    (_, kind, message), *_ = _fetch_samples(cursor, project_id, [fingerprint])
-    subject = (mask_message(mask_secrets(message)) or kind)[:_LONGEST_SUBJECT]
+    """Put an act on record; what is shown of the project is stale after it."""
+    bump_revision(cursor, project_id)
     detail = {"cause": write_fingerprint(fingerprint), **(detail or {})}
-    record(project_id, user=user, action=action, subject=subject, detail=detail)
+    record(project_id, user=user, action=action, subject=name_cause(cursor, project_id, fingerprint), detail=detail)

@@ -5,8 +5,9 @@ pages. Promise: the counts are of merged results, each case once, whatever the o
 (`tests/health/test_causes.py`).
 """
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -14,12 +15,20 @@ import numpy as np
 from health.aliases import Aliases, fetch_aliases
 from health.baselines import JobKey
 from health.rules import outcomes as codes
-from health.rules.fingerprints import Splits, follow_splits
+from health.rules.fingerprints import Splits, follow_splits, mask_message, write_fingerprint
+from health.rules.secrets import mask_kind, mask_said
 from health.sql import Cursor, format_array
 from health.windows import fetch_grid
 
+_OF_FINGERPRINTS: Final = """
+    WHERE (f.run, f.series, f.ord) IN (
+        SELECT o.run, o.series, o.ord FROM health_failure o JOIN unnest(%s::int[], %s::int[]) AS w(run, series)
+            ON o.run = w.run AND o.series = w.series
+        WHERE o.project_id = %s AND o.fingerprint = ANY(%s))
+"""
 # Jobs that are counted together: their results stand in memory as a grid.
 _N_TOGETHER: Final = 20
+_LONGEST_NAME: Final = 200
 
 
 class BrokenResult(NamedTuple):
@@ -75,26 +84,29 @@ def _write_counts(cursor: Cursor, project_id: int, jobs: Sequence[JobKey], broke
 
 
 def fetch_last_failures(
-    cursor: Cursor, project_id: int, *, jobs: Sequence[JobKey], aliases: Aliases
+    cursor: Cursor, project_id: int, *, jobs: Sequence[JobKey], aliases: Aliases, fingerprints: Collection[int] = ()
 ) -> list[BrokenResult]:
     """The last failure of each case in each of these jobs, by its newest name: of the last attempt in CI and in there.
 
+    With `fingerprints`, of the cases alone that failed with one of them in their job.
     The case may have passed after it: `keep_broken` tells.
     """
+    keys = [format_array(job.run for job in jobs), format_array(job.series for job in jobs)]
     rows = cursor.execute(
-        """
+        f"""
         SELECT DISTINCT ON (f.run, f.series, f.ord) f.run, f.series, f.ord, f.fingerprint, f.outcome, f.upload,
             f.sequence, u.attempt, f.attempt
         FROM unnest(%s::int[], %s::int[]) AS j(run, series)
         JOIN health_failure f ON f.project_id = %s AND f.run = j.run AND f.series = j.series AND f.outcome = ANY(%s)
         JOIN health_upload u ON u.id = f.upload
+        {_OF_FINGERPRINTS if fingerprints else ""}
         ORDER BY f.run, f.series, f.ord, u.attempt DESC, f.attempt DESC, f.upload DESC, f.sequence
-        """,
+        """,  # noqa: S608 - a constant
         (
-            format_array(job.run for job in jobs),
-            format_array(job.series for job in jobs),
+            *keys,
             project_id,
             sorted(codes.BROKEN),
+            *([*keys, project_id, list(fingerprints)] if fingerprints else []),
         ),
     ).fetchall()
     if not aliases:
@@ -143,15 +155,26 @@ def fetch_merged(cursor: Cursor, project_id: int) -> dict[int, int]:
     return dict(rows.fetchall())
 
 
-def fetch_parts(cursor: Cursor, project_id: int, *, fingerprint: int, splits: Splits) -> list[int]:
-    """The fingerprints that failures of a split one were told apart into, however many times."""
+def fetch_parts(
+    cursor: Cursor, project_id: int, *, fingerprint: int, splits: Splits, limit: int | None = None
+) -> list[int]:
+    """The fingerprints that failures of a split one were told apart into, however many times.
+
+    Their messages begin alike, up to the first word that is masked. With `limit`, so many of those are looked at.
+    """
+    row = cursor.execute(
+        "SELECT kind, message FROM health_fingerprint WHERE project_id = %s AND fingerprint = %s",
+        (project_id, fingerprint),
+    ).fetchone()
+    if row is None:
+        return []
     rows = cursor.execute(
         """
         SELECT p.fingerprint, p.kind, p.message FROM health_fingerprint p
-        JOIN health_fingerprint mine ON mine.project_id = p.project_id AND mine.kind = p.kind
-        WHERE p.project_id = %s AND mine.fingerprint = %s AND p.fingerprint <> mine.fingerprint
+        WHERE p.project_id = %s AND p.kind = %s AND p.fingerprint <> %s AND strpos(p.message, %s) > 0
+        ORDER BY p.fingerprint LIMIT %s
         """,
-        (project_id, fingerprint),
+        (project_id, row[0], fingerprint, _take_beginning(row[1]), limit),
     ).fetchall()
     parts = []
     for part, kind, message in rows:
@@ -161,10 +184,26 @@ def fetch_parts(cursor: Cursor, project_id: int, *, fingerprint: int, splits: Sp
     return parts
 
 
+def _take_beginning(message: str) -> str:
+    """What stands in front of the first blank and the first masked word: the same in all that are masked alike."""
+    masked = mask_message(message)
+    return re.split(r"[\s<]", masked, maxsplit=1)[0]
+
+
 def find_kept(fingerprint: int, kind: str, message: str, *, splits: Splits) -> tuple[int, ...]:
     """The masked places that are kept in this fingerprint, because it was told apart by the words there."""
     path = dict(follow_splits(kind, message, splits=splits)) if splits else {}
     return path.get(fingerprint, ())
+
+
+def name_cause(cursor: Cursor, project_id: int, fingerprint: int) -> str:
+    """What a cause is called in the history of what people did: its message without what is masked, or secret."""
+    row = cursor.execute(
+        "SELECT kind, message FROM health_fingerprint WHERE project_id = %s AND fingerprint = %s",
+        (project_id, fingerprint),
+    ).fetchone()
+    kind, message = row or ("", "")
+    return (mask_message(mask_said(message)) or mask_kind(kind) or write_fingerprint(fingerprint))[:_LONGEST_NAME]
 
 
 def add_fingerprints(cursor: Cursor, project_id: int, *, samples: Mapping[int, tuple[str, str]]) -> None:

@@ -1,6 +1,6 @@
 """Claims that a commit fixed a case, or a cause: made and withdrawn by a person, placed among the runs, never guessed.
 
-`claim_fix` and `withdraw_fix` are called by the pages, the others by `health.judging` and `health.rebuild`.
+`claim_fix` and `withdraw_fix` are called by the pages, the others by `health.judging`.
 A claim stands where the first run of its commit does; until one is known, what ran after the claim was made counts.
 Promise: what ran before a claimed fix says nothing of the case any more, whenever the commit's run arrives
 (`tests/health/test_fixes.py`).
@@ -8,7 +8,7 @@ Promise: what ran before a claimed fix says nothing of the case any more, whenev
 
 import re
 from collections.abc import Collection, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,19 +17,22 @@ from django.db import transaction
 
 from health.aliases import Aliases, fetch_aliases
 from health.audit import record
+from health.causes import name_cause
 from health.locks import lock_project
 from health.models import FixClaim
 from health.revisions import bump_revision
-from health.rules.secrets import mask_secrets
+from health.rules.fingerprints import write_fingerprint
 from health.sql import Cursor, open_cursor
 from health.tiles import BLOCK_SIZE
 from health.unjudged import doubt_series
 from health.windows import WindowJob
 
-MIN_COMMIT: Final = 7
 LONGEST_COMMIT: Final = 200
 LONGEST_NOTE: Final = 1_000
-_HEX: Final = re.compile(r"[0-9a-f]{7,64}")
+_LONGEST_NAME: Final = 200
+# Of fewer digits too many commits begin alike.
+_MIN_DIGITS: Final = 7
+_HEX: Final = re.compile(rf"[0-9a-f]{{{_MIN_DIGITS},64}}")
 
 Mask = npt.NDArray[np.bool_]
 
@@ -68,9 +71,9 @@ def claim_fix(
             claimed_by=user.get_username(),
         )
         _note(cursor, claim, action="fix.claimed", user=user)
-        settle_claims(cursor, project_id, runs=())
-        if ord is not None:
-            doubt_series(cursor, project_id, series=_find_series(cursor, project_id, [ord]))
+        doubted = settle_claims(cursor, project_id, claims=[claim.pk])
+        doubted |= _find_series(cursor, project_id, [] if ord is None else [ord])
+        doubt_series(cursor, project_id, series=doubted)
         bump_revision(cursor, project_id)
     claim.refresh_from_db()
     return claim
@@ -92,14 +95,15 @@ def withdraw_fix(project_id: int, *, claim_id: int, user: User) -> bool:
     return True
 
 
-def settle_claims(cursor: Cursor, project_id: int, *, runs: Collection[int]) -> None:
-    """Place the claims where the first run of their commit is now, and doubt the verdicts that stand on another place.
+def settle_claims(
+    cursor: Cursor, project_id: int, *, runs: Collection[int] = (), claims: Collection[int] = ()
+) -> set[int]:
+    """Place the claims where the first run of their commit is now; the series with verdicts that stood elsewhere.
 
-    `runs` are those that may have got another place. The caller holds the project's lock.
+    `runs` are those that may have got another place, `claims` new ones. The caller holds the project's lock.
     """
-    rows = cursor.execute(_SETTLE_SQL, {"project": project_id, "runs": list(runs)}).fetchall()
-    if rows:
-        doubt_series(cursor, project_id, series=_find_series(cursor, project_id, [ord_ for (ord_,) in rows]))
+    rows = cursor.execute(_SETTLE_SQL, {"project": project_id, "runs": list(runs), "claims": list(claims)}).fetchall()
+    return _find_series(cursor, project_id, [ord_ for (ord_,) in rows])
 
 
 def fetch_epochs(cursor: Cursor, project_id: int, *, jobs: Sequence[WindowJob], aliases: Aliases) -> dict[int, Mask]:
@@ -117,8 +121,10 @@ def fetch_epochs(cursor: Cursor, project_id: int, *, jobs: Sequence[WindowJob], 
     return epochs
 
 
-def _find_series(cursor: Cursor, project_id: int, ords: Collection[int]) -> list[int]:
+def _find_series(cursor: Cursor, project_id: int, ords: Collection[int]) -> set[int]:
     """The series that hold results of cases like these, under any of their names."""
+    if not ords:
+        return set()
     aliases = fetch_aliases(cursor, project_id)
     names = [name for ord_ in ords for name in aliases.list_members(aliases.canonical(ord_))]
     rows = cursor.execute(
@@ -129,7 +135,7 @@ def _find_series(cursor: Cursor, project_id: int, ords: Collection[int]) -> list
         """,
         (project_id, sorted({name // BLOCK_SIZE for name in names})),
     ).fetchall()
-    return [number for (number,) in rows]
+    return {number for (number,) in rows}
 
 
 def _is_known(cursor: Cursor, project_id: int, commit: str) -> bool:
@@ -141,35 +147,51 @@ def _is_known(cursor: Cursor, project_id: int, commit: str) -> bool:
 
 def _note(cursor: Cursor, claim: FixClaim, *, action: str, user: User) -> None:
     """One row of the history, by the name of the case or of the cause."""
-    statement, number = (
-        ("SELECT name FROM health_case WHERE project_id = %s AND ord = %s", claim.ord)
-        if claim.ord is not None
-        else ("SELECT message FROM health_fingerprint WHERE project_id = %s AND fingerprint = %s", claim.fingerprint)
-    )
-    row = cursor.execute(statement, (claim.project_id, number)).fetchone()
-    subject = mask_secrets(str(row[0])).strip().partition("\n")[0][:200] if row else str(number)
-    detail = {"commit": claim.commit, "note": claim.note, "case": claim.ord, "cause": claim.fingerprint}
+    detail: dict[str, Any] = {"commit": claim.commit, "note": claim.note}
+    if claim.fingerprint is not None:
+        subject = name_cause(cursor, claim.project_id, claim.fingerprint)
+        detail["cause"] = write_fingerprint(claim.fingerprint)
+    else:
+        subject, detail["case"] = _name_case(cursor, claim), claim.ord
     record(claim.project_id, user=user, action=action, subject=subject, detail=detail)
 
 
-# A run of coverage alone has no results, so none of them can stand before or after it. CI may have sent a commit in
-# short, and so may the person.
-_SETTLE_SQL: Final = """
-    WITH found AS MATERIALIZED (
+def _name_case(cursor: Cursor, claim: FixClaim) -> str:
+    statement = "SELECT name FROM health_case WHERE project_id = %s AND ord = %s"
+    row = cursor.execute(statement, (claim.project_id, claim.ord)).fetchone()
+    return str(row[0] if row else claim.ord)[:_LONGEST_NAME]
+
+
+# CI may have sent a commit in short, and so may the person.
+_IS_OF_CLAIM: Final = f"""
+    r.commit <> '' AND (starts_with(lower(r.commit), lower(c.commit))
+        OR (length(r.commit) >= {_MIN_DIGITS} AND starts_with(lower(c.commit), lower(r.commit))))
+"""
+# A run of coverage alone has no results, so none of them can stand before or after it. Claims that none of the runs
+# concerns stay where they are: no index leads from a commit to its runs.
+_SETTLE_SQL: Final = f"""
+    WITH concerned AS MATERIALIZED (
+        SELECT c.id, c.project_id, c.commit FROM health_fixclaim c
+        WHERE c.project_id = %(project)s AND c.withdrawn_at IS NULL AND (
+            c.id = ANY(%(claims)s) OR c.run = ANY(%(runs)s)
+            OR (c.run IS NOT NULL AND NOT EXISTS (
+                SELECT 1 FROM health_job j WHERE j.project_id = c.project_id AND j.run = c.run))
+            OR EXISTS (
+                SELECT 1 FROM health_run r
+                WHERE r.project_id = c.project_id AND r.number = ANY(%(runs)s) AND {_IS_OF_CLAIM}))),
+    found AS MATERIALIZED (
         SELECT c.id, (
             SELECT r.number FROM health_run r
-            WHERE r.project_id = c.project_id AND r.commit <> ''
-              AND (starts_with(lower(r.commit), lower(c.commit))
-                   OR (length(r.commit) >= 7 AND starts_with(lower(c.commit), lower(r.commit))))
+            WHERE r.project_id = c.project_id AND {_IS_OF_CLAIM}
               AND EXISTS (SELECT 1 FROM health_job j WHERE j.project_id = r.project_id AND j.run = r.number)
             ORDER BY r.ordered_at, r.ran_at, r.number LIMIT 1) AS run
-        FROM health_fixclaim c WHERE c.project_id = %(project)s AND c.withdrawn_at IS NULL),
+        FROM concerned c),
     moved AS (
         UPDATE health_fixclaim c SET run = found.run FROM found
         WHERE c.id = found.id AND c.run IS DISTINCT FROM found.run RETURNING c.id)
     SELECT DISTINCT c.ord FROM health_fixclaim c JOIN found USING (id)
     WHERE c.ord IS NOT NULL AND (c.id IN (SELECT id FROM moved) OR found.run = ANY(%(runs)s))
-"""
+"""  # noqa: S608 - a constant
 _EPOCHS_SQL: Final = """
     SELECT c.ord, c.claimed_at, r.number, r.ordered_at, r.ran_at FROM health_fixclaim c
     LEFT JOIN health_run r ON r.project_id = c.project_id AND r.number = c.run

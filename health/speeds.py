@@ -1,6 +1,6 @@
 """Speeds of a series' window: how long its slowest cases take, and which became slower.
 
-Called by `health.judging`; the rule is in `health.rules.speeds`.
+Called by `health.judging`; the rule is in `health.rules.speeds`. What stopped running takes no time any more.
 Promise: only rows that changed are written (`tests/health/test_judging.py`).
 """
 
@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from health.cells import Cells
 from health.rules.speeds import choose_kept, measure_grid
 from health.sql import Cursor, format_array, replace_rows
+from health.windows import Grid
 
 _COLUMNS: Final = {
     "ord": "int",
@@ -24,14 +24,15 @@ _COLUMNS: Final = {
 }
 
 Table = npt.NDArray[np.int64]  # a row per case, in the order of _COLUMNS
+Mask = npt.NDArray[np.bool_]
 
 
-def draw_speeds(cells: Cells) -> Table:
-    """How long each case takes that is among the slowest of these cells, or became slower."""
-    speeds = measure_grid(cells.outcomes, words=cells.words)
-    columns = (cells.ords, speeds.n, speeds.median, speeds.n_before, speeds.median_before, speeds.is_slower)
+def draw_speeds(grid: Grid, *, is_running: Mask) -> Table:
+    """How long each case takes that still runs and is among the slowest of these, or became slower."""
+    speeds = measure_grid(grid.outcomes, words=grid.words)
+    columns = (grid.ords, speeds.n, speeds.median, speeds.n_before, speeds.median_before, speeds.is_slower)
     table = np.column_stack([column.astype(np.int64) for column in columns])
-    return _keep(table[speeds.n > 0])
+    return _keep(table[(speeds.n > 0) & is_running])
 
 
 def write_speeds(cursor: Cursor, project_id: int, *, series: int, speeds: Sequence[Table]) -> int:

@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from health.cells import Window
 from health.rules.vanishing import suspect
 from health.sql import Cursor, format_array
 from health.tiles import BLOCK_SIZE, list_ords
+from health.windows import Window
 
 Numbers = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]

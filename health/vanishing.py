@@ -2,24 +2,23 @@
 
 Called by `health.judging`; the suspicions are in `health.rules.vanishing`, their evidence in `health.suspicions`.
 Of most cases the window says it. Of one that ran before the window only, what was concluded earlier is kept: nothing
-but an older job that is new can change it. Where results were taken away, or nothing is known of the series yet, all
-its jobs are looked through.
+but an older job that is new can change it. Where results were taken away, or nothing is known of the series yet, its
+older jobs are looked through for cases that the window does not hold.
 Promise: both ways end alike (`tests/health/test_judging.py`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from health.aliases import Aliases
-from health.cells import Cells, Window
 from health.rules.vanishing import SUSPICIONS, find_vanished
 from health.sql import Cursor, format_array, replace_rows
 from health.suspicions import suspect_causes
 from health.tiles import BLOCK_SIZE, fetch_ords_of_jobs
-from health.windows import N_JOBS
+from health.windows import N_JOBS, Grid, Window
 
 # So many tiles are looked through at once: about 20 MB.
 _TILES_AT_ONCE: Final = 20_000
@@ -40,22 +39,30 @@ class Sightings:
         self.last = np.full(size, -1, np.int32)
         self.held = np.zeros(size, np.bool_)
 
-    def look(self, cells: Cells) -> None:
-        """Note what is in these cells: all jobs of the window, in their order."""
-        is_there = cells.outcomes != 0
+    def look(self, grid: Grid) -> None:
+        """Note what all jobs of the window say of some cases."""
+        is_there = grid.outcomes != 0
         last = len(is_there) - 1 - np.argmax(is_there[::-1], axis=0)
-        self.last[cells.ords] = np.where(is_there.any(axis=0), last, -1)
+        self.last[grid.ords] = np.where(is_there.any(axis=0), last, -1)
         if self.newest is not None:
-            self.held[cells.ords] = is_there[self.newest]
+            self.held[grid.ords] = is_there[self.newest]
+
+    def find_running(self, ords: Numbers) -> Mask:
+        """Which of these cases the newest complete job holds, or one after it; all where there is none."""
+        if self.newest is None:
+            return np.ones(len(ords), np.bool_)
+        return ~find_vanished(self.last[ords], self.newest)
 
 
-def settle_vanished(cursor: Cursor, window: Window, *, sightings: Sightings, is_known: bool) -> int:
+def settle_vanished(
+    cursor: Cursor, window: Window, *, sightings: Sightings, is_known: bool, runs: Collection[int]
+) -> int:
     """Bring the vanished cases of the window's series up to date; returns how many rows changed.
 
-    `is_known`: what was concluded before still counts, but for jobs that are not judged.
+    `is_known`: what was concluded before still counts; then only `runs` are new, or what the window holds.
     """
     is_kept = is_known and any(job.is_complete and job.is_judged for job in window.jobs)
-    outside = _list_outside(cursor, window, only_unjudged=is_kept) if len(window.jobs) >= N_JOBS else []
+    outside = _list_outside(cursor, window, among=runs if is_kept else None) if len(window.jobs) >= N_JOBS else []
     newest = _find_newest(cursor, window, sightings, outside)
     if newest is None:
         return _replace(cursor, window, ["{}"] * len(_COLUMNS))
@@ -64,11 +71,11 @@ def settle_vanished(cursor: Cursor, window: Window, *, sightings: Sightings, is_
         return 0  # its tiles are no longer kept: what was concluded when they were is all we know
     noted = _fetch_noted(cursor, window, is_kept=is_kept)
     older = [run for run, _ in outside]
-    runs = _put_in_order(cursor, window, [*older, *noted.values()])
-    last = _see_last(cursor, window, sightings, runs, older)
-    last = _add_noted(last, noted, runs, sightings, window.aliases)
-    ords = np.flatnonzero(find_vanished(last, runs[run])).astype(np.int32)
-    names = {place: number for number, place in runs.items()}
+    places = _put_in_order(cursor, window, [*older, *noted.values()])
+    last = _see_last(cursor, window, sightings, places, older)
+    last = _add_noted(last, noted, places, sightings, window.aliases)
+    ords = np.flatnonzero(find_vanished(last, places[run])).astype(np.int32)
+    names = {place: number for number, place in places.items()}
     last_runs = np.array([names[place] for place in last[ords].tolist()], np.int32)
     gone = _find_gone(cursor, window, np.unique(last_runs).tolist())
     reasons, others = suspect_causes(
@@ -98,18 +105,18 @@ def _replace(cursor: Cursor, window: Window, values: Sequence[object]) -> int:
 # --- jobs in their order ---------------------------------------------------------------------------------------
 
 
-def _list_outside(cursor: Cursor, window: Window, *, only_unjudged: bool) -> list[tuple[int, bool]]:
-    """The jobs older than the window, the newest first, and whether each is complete."""
+def _list_outside(cursor: Cursor, window: Window, *, among: Collection[int] | None) -> list[tuple[int, bool]]:
+    """The jobs older than the window, the newest first, and whether each is complete; some of them or all."""
     oldest = window.jobs[0]
     place = (oldest.ordered_at, oldest.ran_at, oldest.run)
     return cursor.execute(
-        f"""
+        """
         SELECT run, is_complete FROM health_job
         WHERE project_id = %s AND series = %s AND ordered_at <= %s AND (ordered_at, ran_at, run) < (%s, %s, %s)
-          {"AND NOT is_judged" if only_unjudged else ""}
+          AND (%s::int[] IS NULL OR run = ANY(%s::int[]))
         ORDER BY ordered_at DESC, ran_at DESC, run DESC
-        """,  # noqa: S608 - one of two constants
-        (window.project_id, window.series, oldest.ordered_at, *place),
+        """,
+        (window.project_id, window.series, oldest.ordered_at, *place, *[None if among is None else list(among)] * 2),
     ).fetchall()
 
 
@@ -179,18 +186,28 @@ def _find_gone(cursor: Cursor, window: Window, runs: Sequence[int]) -> dict[int,
 
 
 def _see_last(
-    cursor: Cursor, window: Window, sightings: Sightings, runs: Mapping[int, int], outside: Sequence[int]
+    cursor: Cursor, window: Window, sightings: Sightings, places: Mapping[int, int], outside: Sequence[int]
 ) -> Numbers:
-    """The place of the newest job that holds each case, -1 where none does."""
-    places = np.array([runs[job.run] for job in window.jobs] + [-1], np.int32)  # the last one is what -1 points at
-    last = places[sightings.last]
-    n_at_once = max(1, _TILES_AT_ONCE // max(1, len(window.blocks)))
-    for at in range(0, len(outside), n_at_once):
-        jobs = [(run, window.series) for run in outside[at : at + n_at_once]]
-        for run, _, ords in fetch_ords_of_jobs(cursor, window.project_id, jobs=jobs, blocks=window.blocks):
-            names = window.aliases.translate(ords)
-            last[names] = np.maximum(last[names], runs[run])
+    """The place of the newest job that holds each case, -1 where none does; `outside`: older jobs, the newest first."""
+    in_window = np.array([places[job.run] for job in window.jobs] + [-1], np.int32)  # -1 points at the last one
+    last = in_window[sightings.last]
+    names = window.aliases.translate(np.arange(len(last), dtype=np.int32))[: _count_cases(cursor, window.project_id)]
+    at = 0
+    while at < len(outside):
+        # Most blocks hold no case that was not seen yet, and of those that do a few jobs mostly tell.
+        blocks = np.unique(np.flatnonzero(last[names] < 0) // BLOCK_SIZE).tolist()
+        n_at_once = max(1, _TILES_AT_ONCE // max(1, len(blocks)))
+        jobs = [(run, window.series) for run in outside[at : at + n_at_once]] if blocks else []
+        for run, _, ords in fetch_ords_of_jobs(cursor, window.project_id, jobs=jobs, blocks=blocks):
+            held = window.aliases.translate(ords)
+            last[held] = np.maximum(last[held], places[run])
+        at += n_at_once
     return last
+
+
+def _count_cases(cursor: Cursor, project_id: int) -> int:
+    row = cursor.execute("SELECT max(ord) + 1 FROM health_case WHERE project_id = %s", (project_id,)).fetchone()
+    return (row and row[0]) or 0
 
 
 def _fetch_noted(cursor: Cursor, window: Window, *, is_kept: bool) -> dict[int, int]:
@@ -217,7 +234,7 @@ _NO_TILES: Final = """
 
 
 def _add_noted(
-    last: Numbers, noted: Mapping[int, int], runs: Mapping[int, int], sightings: Sightings, aliases: Aliases
+    last: Numbers, noted: Mapping[int, int], places: Mapping[int, int], sightings: Sightings, aliases: Aliases
 ) -> Numbers:
     """With what was noted of cases that the window does not hold."""
     if not noted:
@@ -227,5 +244,5 @@ def _add_noted(
     for ord_, run in noted.items():
         is_in_window = ord_ < len(sightings.last) and sightings.last[ord_] >= 0
         if not is_in_window and aliases.canonical(ord_) == ord_:
-            seen[ord_] = max(seen[ord_], runs[run])
+            seen[ord_] = max(seen[ord_], places[run])
     return seen

@@ -1,4 +1,4 @@
-"""Verdicts of a series' window: drawn from its cells, kept one row for each case that did not always plainly pass.
+"""Verdicts of a series' window: one row for each case that did not always plainly pass in it.
 
 Called by `health.judging`; the rule is in `health.rules.flakiness`.
 Promise: only rows that changed are written (`tests/health/test_judging.py`).
@@ -10,10 +10,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from health.cells import Cells
 from health.rules.flakiness import VERDICTS, Jobs, judge_grid
 from health.sql import Cursor, format_array, replace_rows
-from health.windows import WindowJob
+from health.windows import Grid, WindowJob
 
 _COLUMNS: Final = {
     "ord": "int",
@@ -32,14 +31,14 @@ Table = npt.NDArray[np.int64]  # a row per case, in the order of _COLUMNS; a ver
 Mask = npt.NDArray[np.bool_]
 
 
-def draw_verdicts(cells: Cells, *, jobs: Sequence[WindowJob], epochs: Mapping[int, Mask], is_long_lived: bool) -> Table:
+def draw_verdicts(grid: Grid, *, jobs: Sequence[WindowJob], epochs: Mapping[int, Mask], is_long_lived: bool) -> Table:
     """What these jobs, which are no mass failures, say of each case; `epochs`: which of them count for a fixed one."""
-    outcomes = _leave_out_before(cells, epochs)
+    outcomes = _leave_out_before(grid, epochs)
     facts = Jobs([job.commit for job in jobs], [(job.branch, job.pull_request) for job in jobs], is_long_lived)
     tally = judge_grid(outcomes, jobs=facts)
     runs = np.array([job.run for job in jobs] + [-1], np.int64)  # the last one is what -1 points at
     columns = (
-        cells.ords[tally.places],
+        grid.ords[tally.places],
         tally.verdicts,
         tally.n_ran,
         tally.n_broken,
@@ -53,14 +52,14 @@ def draw_verdicts(cells: Cells, *, jobs: Sequence[WindowJob], epochs: Mapping[in
     return np.column_stack([column.astype(np.int64) for column in columns])
 
 
-def _leave_out_before(cells: Cells, epochs: Mapping[int, Mask]) -> npt.NDArray[np.uint8]:
+def _leave_out_before(grid: Grid, epochs: Mapping[int, Mask]) -> npt.NDArray[np.uint8]:
     """The outcomes without those from before the last claimed fix of their case."""
-    claimed = np.flatnonzero(np.isin(cells.ords, list(epochs)))
+    claimed = np.flatnonzero(np.isin(grid.ords, list(epochs)))
     if not len(claimed):
-        return cells.outcomes
-    outcomes = cells.outcomes.copy()
+        return grid.outcomes
+    outcomes = grid.outcomes.copy()
     for place in claimed.tolist():
-        outcomes[~epochs[int(cells.ords[place])], place] = 0
+        outcomes[~epochs[int(grid.ords[place])], place] = 0
     return outcomes
 
 

@@ -41,7 +41,7 @@ ERRORS: Final[dict[str, str]] = {
     "quota_exceeded": "The project sent as many bytes today as it may.",
     "invalid_field": "Fields of the upload cannot be used; all of them are named.",
     "storage_full": "There is no room on a disk, the door's or the database's.",
-    "server_busy": "The server has as many files and connections open as it may.",
+    "server_busy": "As many files are open, connections held, or large uploads unpacked, as may be at once.",
     "db_unavailable": "The database does not answer.",
     # At any address.
     "bad_request": "The request makes no sense: its host, its address or its headers.",

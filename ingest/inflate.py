@@ -3,14 +3,15 @@
 Called by `ingest.envelope`, which measures, and by `ingest.pipeline` and `manage.py inspect`, which read. Inside of an
 `Unpacking`, which only the door opens, what is unpacked is counted and takes turns with other deliveries.
 Promise: whatever the bytes are, memory stays flat, the work is bounded by the file's size, and the end is the plain
-bytes or one IngestError; no more than MOST_AT_ONCE large deliveries are unpacked at once by a process
-(`tests/ingest/test_inflate.py`).
+bytes or one IngestError; no more than MOST_AT_ONCE large deliveries are unpacked at once by a process, and who waits
+for a turn keeps nobody from working (`tests/ingest/test_inflate.py`).
 """
 
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import IO, Any, Final, Self
@@ -40,14 +41,19 @@ WITHOUT_TURN_BYTES: Final = 2**20
 _RETRY_SECONDS: Final = 5
 
 
+# Lets others work while this thread waits; False where too many wait already.
+StepAside = Callable[[], AbstractContextManager[bool]]
+
+
 class Unpacking:
     """What a delivery's files come to once unpacked, and its turn to be so: a context, for one thread.
 
     `n_bytes` is also right where the unpacking was given up.
     """
 
-    def __init__(self, *, wait_seconds: float) -> None:
+    def __init__(self, *, wait_seconds: float, step_aside: StepAside | None = None) -> None:
         self.n_bytes = 0
+        self._step_aside = step_aside or (lambda: nullcontext(True))
         self._wait_until = time.monotonic() + wait_seconds
         self._has_turn = False
         self._before: Token[Unpacking | None] | None = None
@@ -68,10 +74,14 @@ class Unpacking:
         self.n_bytes += n_bytes
         if self._has_turn or self.n_bytes <= WITHOUT_TURN_BYTES:
             return
-        self._has_turn = _TURNS.acquire(timeout=max(self._wait_until - time.monotonic(), 0))
+        self._has_turn = _TURNS.acquire(blocking=False) or self._wait()
         if not self._has_turn:
             text = "The server unpacks as many large uploads at once as it may."
             raise IngestError("server_busy", text, limit=MOST_AT_ONCE, retry_after=_RETRY_SECONDS)
+
+    def _wait(self) -> bool:
+        with self._step_aside() as has_room:
+            return has_room and _TURNS.acquire(timeout=max(self._wait_until - time.monotonic(), 0))
 
     def end_turn(self) -> None:
         """All is unpacked: let others."""

@@ -16,7 +16,7 @@ from typing import IO, Any, Final
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
-from health.judging import judge_project
+from health.judging import judge_next
 from health.models import PayloadChunk, Upload, UploadFile
 from health.rebuild import rebuild_if_due
 from health.sql import open_cursor
@@ -114,8 +114,8 @@ def _follow_rules(project_id: int) -> None:
 def _draw_conclusions(project_id: int) -> None:
     """Behind the last of several uploads, since one look covers them all; what is left behind the sweeper finds."""
     try:
-        if not _has_more(project_id):
-            judge_project(project_id)
+        while not _has_more(project_id) and judge_next(project_id):
+            pass
     except Exception as problem:  # the upload is stored
         log.warning("project %d waits for its conclusions: %s", project_id, problem)
 

@@ -23,6 +23,7 @@ from health.rebuild import recount_project
 from health.renames import propose_renames
 from health.revisions import bump_revision
 from health.rollups import refresh_job, settle_run
+from health.rules.cuts import LONGEST_SAMPLE
 from health.rules.durations import decode_units, encode_seconds
 from health.rules.fingerprints import choose_fingerprint
 from health.rules.lanes import choose_lane, guess_default_branch
@@ -37,7 +38,6 @@ from ingest.remarks import HINTS, Remark
 from ingest.siblings import note_siblings
 
 _STALE_EPOCH_TRIES = 3
-_LONGEST_SAMPLE = 500
 _FAILURE_ROW = BinaryRow(
     project="i8",
     run="i4",
@@ -346,7 +346,7 @@ def _insert_texts(cursor: Cursor, delivery: Delivery, report: ParsedReport, fing
     """The texts of all failures as they are, and one sample of each new fingerprint."""
     samples: dict[int, tuple[str, str]] = {}
     for fingerprint, detail in zip(fingerprints, report.details, strict=True):
-        samples.setdefault(fingerprint, (detail.kind, detail.message[:_LONGEST_SAMPLE]))
+        samples.setdefault(fingerprint, (detail.kind, detail.message[:LONGEST_SAMPLE]))
     add_fingerprints(cursor, delivery.project_id, samples=samples)
     with cursor.copy("COPY health_failuretext (project_id, upload, blob) FROM STDIN (FORMAT binary)") as copy:
         for piece in pack_large_row(delivery.project_id, delivery.upload_id, value=report.texts):

@@ -138,7 +138,10 @@ def _take_in(request: HttpRequest, token: UploadToken) -> tuple[Envelope, Receip
     n_bytes = int(declared) if declared.isdigit() else 0
     refuse_early(token, n_bytes=n_bytes, idempotency_key=key)
     give_connection_back()
-    unpacking = Unpacking(wait_seconds=settings.UPLOAD_TIMEOUT_SECONDS)
+    unpacking = Unpacking(
+        wait_seconds=settings.UPLOAD_TIMEOUT_SECONDS,
+        step_aside=request.META.get("suitewatch.step_aside"),  # of config.web_worker
+    )
     try:
         with unpacking, open_envelope(request) as envelope:
             unpacking.end_turn()  # the database may let us wait

@@ -65,7 +65,9 @@ class CountFacts(Facts):
     errored: int = Field(description="Of the executed, those that stopped with an error; never counted as failed.")
     skipped: int = Field(description="Of the declared, those that did not run.")
     xfailed: int = Field(description="Of the executed, those that failed as expected.")
-    flaky: int = Field(description="Of the passed, those that passed only on a retry.")
+    passed_on_retry: int = Field(
+        validation_alias="flaky", description="Of the passed, those that passed only on a retry; no verdict."
+    )
     suite_errors: int = Field(description="Suites that broke outside any case; no case stands for them.")
     seconds: float = Field(description="Time in cases, added up; not the time on the clock.")
 
@@ -140,6 +142,8 @@ class CaseFacts(Facts):
     suite_path: tuple[str, ...] = Field(description="Names of the suites around it, the outermost first.")
     namespace: str = Field(description="Put before the names of the upload; mostly empty.")
     occurrence: int = Field(description="Which of several cases of one name it is; mostly 1.")
+    family: str = Field(description="Its name without parameters: what it has in common with others.")
+    place: str = Field(description="Where it lives, as pages show it: its class, else its innermost suite.")
     url: str = Field(description="Path of its page on this server.")
 
 

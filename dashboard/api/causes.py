@@ -67,7 +67,11 @@ class CausesPage(Facts):
     n_causes: int = Field(description="All causes.")
     n_fitting: int = Field(description="Of those ranked, how many fit category and state.")
     lines: tuple[CauseLineFacts, ...] = Field(description="Those that fit, the largest first.")
-    categories: tuple[CategoryFacts, ...] = Field(description="The categories, the largest first.")
+    categories: tuple[CategoryFacts, ...] = Field(
+        description="The categories of the causes that are ranked, the 300 largest; the largest first."
+    )
+    n_unranked: int = Field(description="Smaller causes: in `total` and `n_causes`, in no category.")
+    n_unranked_broken: int = Field(description="What those broke.")
 
 
 @router.get(

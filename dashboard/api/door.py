@@ -5,17 +5,19 @@ nobody else; an unchanged one is answered by 304 before its queries run, and onl
 (`tests/dashboard/test_api_access.py`, `test_api_door.py`).
 """
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
-from typing import Any, Final, cast
+from functools import cache, wraps
+from typing import Any, Final, NamedTuple, cast
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.views.decorators.http import require_safe
 
 from dashboard.filters import Filters
@@ -27,6 +29,7 @@ from health.rules.refusals import RefusedError
 from health.tokens import find_token, refuse_in_address
 
 _STATUS: Final = {"token_in_url": 400, "scope_missing": 403, "https_required": 403, "rate_limited": 429}
+_KEPT_SECONDS: Final = 300  # by whoever reads what is the same for everybody
 View = Callable[..., HttpResponseBase]
 
 
@@ -177,18 +180,45 @@ def _finish(response: HttpResponse) -> HttpResponse:
 
 
 @require_safe
-def document(request: HttpRequest) -> HttpResponse:
+def document(request: HttpRequest) -> HttpResponseBase:
     """The OpenAPI document. It holds no data, so everybody may read it."""
-    from dashboard.api.document import write_document
-
-    return JsonResponse(write_document(settings.BASE_URL), json_dumps_params={"ensure_ascii": False})
+    return _answer_everybody(request, _write_document(settings.BASE_URL), content_type="application/json")
 
 
 @require_safe
-def docs(request: HttpRequest) -> HttpResponse:
-    """The same as a page."""
+def docs(request: HttpRequest) -> HttpResponseBase:
+    """The same as a page, which does not look at who asks."""
+    return _answer_everybody(request, _write_docs(settings.BASE_URL), content_type="text/html; charset=utf-8")
+
+
+class _Written(NamedTuple):
+    """What is the same for everybody as long as this process lives."""
+
+    body: bytes
+    etag: str
+
+
+@cache
+def _write_document(address: str) -> _Written:
+    from dashboard.api.document import write_document
+
+    return _tag(json.dumps(write_document(address), ensure_ascii=False))
+
+
+@cache
+def _write_docs(address: str) -> _Written:
     from dashboard.api.document import write_document
     from dashboard.api.reference import read_reference
 
-    reference = read_reference(write_document(settings.BASE_URL))
-    return render(request, "dashboard/api.html", {"reference": reference})
+    return _tag(render_to_string("dashboard/api.html", {"reference": read_reference(write_document(address))}))
+
+
+def _tag(text: str) -> _Written:
+    body = text.encode()
+    return _Written(body, f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"')
+
+
+def _answer_everybody(request: HttpRequest, written: _Written, *, content_type: str) -> HttpResponseBase:
+    response = HttpResponse(written.body, content_type=content_type, headers={"ETag": written.etag})
+    patch_cache_control(response, public=True, max_age=_KEPT_SECONDS)
+    return get_conditional_response(request, etag=written.etag, response=response) or response

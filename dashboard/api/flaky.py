@@ -13,12 +13,21 @@ from dashboard.queries.flaky import read_flaky
 router = Router(tags=["Health"])
 
 
+class GoneFacts(Facts):
+    """That a case stopped running."""
+
+    last_run: int = Field(description="The newest run that holds it.")
+    gone_run: int = Field(description="The first run after that without it.")
+    suspicion: str = Field(description="What may have happened, as in `vanished`.")
+
+
 class MemberFacts(Facts):
     """One case in one job."""
 
     case: CaseFacts = Field(description="The case.")
     series: str = Field(description="The job.")
     judged: JudgedFacts = Field(description="What was concluded of it there.")
+    gone: GoneFacts | None = Field(description="That it stopped running there; null while it runs.")
 
 
 class ClaimFacts(Facts):
@@ -34,6 +43,9 @@ class ClaimFacts(Facts):
 class FamilyFacts(Facts):
     """Cases of one function in one place; a case without parameters is alone in its."""
 
+    name: str = Field(description="What its cases have in common: the function; of a single case all of its name.")
+    gone: GoneFacts | None = Field(description="That its cases stopped running; null while they run.")
+    suite: str = Field(description="Its suite, as pages show it.")
     case: CaseFacts = Field(description="The case that broke most.")
     verdict: str = Field(description="The first verdict, in the page's order, that one of its cases has.")
     word: str = Field(description="The verdict in words.")
@@ -62,6 +74,7 @@ class FlakyPage(Facts):
     branch: str = Field(validation_alias=AliasPath("scope", "lane"), description="The branch.")
     windows: WindowFacts = Field(description="What the verdicts stand on.")
     counts: dict[str, int] = Field(description="Cases by verdict, whatever verdict was asked for.")
+    counts_gone: dict[str, int] = Field(description="Of these, those that stopped running, by verdict.")
     n_families: int = Field(description="Families that fit, on all parts of the list.")
     families: tuple[FamilyFacts, ...] = Field(description="A part of them, in the order asked for.")
     left_out: tuple[ExcludedJobFacts, ...] = Field(description="Runs that were left out; the newest of them.")

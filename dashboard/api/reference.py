@@ -208,10 +208,12 @@ def _name_piece(name: str) -> str:
 
 
 def _write_curl(operation: Mapping[str, Any], url: str) -> str:
-    """A command that can be copied, with the token in a variable."""
+    """A command that can be copied, with the token in a variable: what sends and what reads are two tokens."""
     options = ["--fail-with-body"]
     if operation["security"] != [{}]:
-        options.append('-H "Authorization: Bearer $SUITEWATCH_TOKEN"')
+        # What may read is also open to a session; what sends is not.
+        name = "SUITEWATCH_READ_TOKEN" if {"session": []} in operation["security"] else "SUITEWATCH_TOKEN"
+        options.append(f'-H "Authorization: Bearer ${name}"')
     options += {
         "send_form": ["-F branch=main", "-F file=@junit.xml"],
         "send_file": ["-X PUT --data-binary @junit.xml"],

@@ -28,6 +28,7 @@ class HitRowFacts(Facts):
 
     hits: tuple[HitFacts, ...] = Field(description="The cases.")
     word: str = Field(description="How they ended, in words.")
+    told_verdict: str = Field(description="Their first verdict, in words: of several cases, how many have it.")
 
 
 class JumpFacts(Facts):

@@ -43,10 +43,26 @@ class SuiteTimeFacts(Facts):
     run: int = Field(validation_alias=AliasPath("now", "run"), description="The newest complete run that holds it.")
     seconds: float = Field(validation_alias=AliasPath("now", "seconds"), description="Time in its cases there.")
     n_executed: int = Field(validation_alias=AliasPath("now", "n_executed"), description="Cases executed there.")
-    usual: float | None = Field(description="The median of the runs before, in seconds.")
-    n_before: int = Field(description="Of how many runs.")
+    usual: float | None = Field(description="The median of the complete runs before, in seconds.")
+    n_before: int = Field(description="Of how many runs, ten at most.")
+    is_slower: bool = Field(description="Whether it is slower than usual, by the page's rule.")
     target: int | None = Field(description="Seconds it may take, as `.suitewatch.yml` says; null without a target.")
     word: str = Field(description="within its target, over its target, or no target.")
+
+
+class BranchTimeFacts(Facts):
+    """The time in the branch's tests as it stands, against the usual one."""
+
+    run: int = Field(validation_alias=AliasPath("run", "number"), description="The newest run.")
+    seconds: float = Field(description="Time in its cases, added up over all jobs.")
+    usual: float = Field(
+        validation_alias=AliasPath("usual", "seconds"), description="The median of the complete runs before."
+    )
+    n_before: int = Field(validation_alias=AliasPath("usual", "n"), description="Of how many runs, ten at most.")
+    is_slower: bool = Field(description="Whether it is slower than usual, by the page's rule.")
+    since: int = Field(
+        validation_alias=AliasPath("since", "number"), description="The run from which on it takes so long."
+    )
 
 
 class SlowPage(Facts):
@@ -57,7 +73,12 @@ class SlowPage(Facts):
     slowest: tuple[SpeedFacts, ...] = Field(description="The slowest cases, the slowest first.")
     slower: tuple[SpeedFacts, ...] = Field(description="Cases that became slower, those that gained most first.")
     n_slower: int = Field(description="How many became slower.")
-    suites: tuple[SuiteTimeFacts, ...] = Field(description="Suites: over their target first, then the longest.")
+    suites: tuple[SuiteTimeFacts, ...] = Field(
+        description="Suites: over their target first, then slower than usual, then the longest."
+    )
+    branch_time: BranchTimeFacts | None = Field(
+        description="The branch as a whole; null where a part of it was asked for, or nothing ran before."
+    )
 
 
 @router.get(

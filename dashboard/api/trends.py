@@ -27,7 +27,9 @@ class DayFacts(Facts):
     failed: int = Field(description="Of the executed, those that failed.")
     errored: int = Field(description="Of the executed, those that stopped with an error.")
     skipped: int = Field(description="Of the declared, those that did not run.")
-    flaky: int = Field(description="Of the passed, those that passed only on a retry.")
+    passed_on_retry: int = Field(
+        validation_alias="flaky", description="Of the passed, those that passed only on a retry; no verdict."
+    )
     seconds: float = Field(description="Time in cases, added up over the jobs.")
     declared_once: float | None = Field(description="Declared cases of one run; null while no whole run is known.")
     seconds_once: float | None = Field(description="Time in cases of one run.")

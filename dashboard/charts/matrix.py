@@ -168,7 +168,11 @@ def _write_heads(heads: Sequence[Head]) -> str:
         f'<a href="{escape(head.url)}"><span>{_escape(head.label)}</span></a></th>'
         for head in heads
     )
-    return f'<tr><th scope="col">Test</th><th scope="col" class="num">broken of seen</th>{"".join(cells)}</tr>'
+    told = "Of a test, runs; of a row of several, tests that broke at least once"
+    return (
+        f'<tr><th scope="col">Test</th><th scope="col" class="num" title="{told}">broken of seen</th>'
+        f"{''.join(cells)}</tr>"
+    )
 
 
 def draw_all(cells: Cells, *, places: Sequence[str], heads: Sequence[Head]) -> Figure:

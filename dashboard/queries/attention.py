@@ -7,30 +7,27 @@ Promise: a bounded number of statements, whatever the project holds (`tests/dash
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from statistics import median
 from typing import Final
 
 import numpy as np
 from django.urls import reverse
 
-from dashboard.queries.arrivals import list_arrivals
-from dashboard.queries.broken import FIRST, NEW, BrokenGroup, read_broken
+from dashboard.queries.attention_arrivals import list_arrivals
+from dashboard.queries.attention_broken import FIRST, NEW, BrokenGroup, read_broken
+from dashboard.queries.attention_concern import Concern, link_run, name_in
+from dashboard.queries.attention_conclusions import N_RECENT, VANISHED, list_conclusions
 from dashboard.queries.cases import CaseName, read_case_names
 from dashboard.queries.changes import JobChange, read_changes
-from dashboard.queries.concerns import Concern, count_of, link_run, name_in
-from dashboard.queries.conclusions import VANISHED, list_conclusions
 from dashboard.queries.facts import JobFact
 from dashboard.queries.renames import count_open
+from dashboard.queries.run_times import time_branch
 from dashboard.queries.standing import Standing
-from dashboard.templatetags.display import duration, in_words, plain
+from dashboard.templatetags.display import count_of, duration, in_words, plain
 from health.models import Project
 from health.rules.durations import UNITS_PER_SECOND
 
 N_ROWS: Final = 7
 _MOST_JOBS: Final = 16  # compared case by case; counts come from all
-_SLOWER_RATIO: Final = 1.5
-_SLOWER_SECONDS: Final = 1.0
-_N_USUAL: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ def _choose_jobs(standing: Standing) -> list[JobFact]:
     """The jobs worth reading result by result: broken ones, those with cases gone, and the one that slowed down."""
     worth = [job for job in standing.jobs if job.counts.broken or job.changes.gone]
     worth.sort(key=lambda job: (job.counts.broken, job.changes.gone), reverse=True)
-    if not worth and _find_usual(standing):
+    if not worth and (time := time_branch(standing)) and time.is_slower:
         worth = sorted(standing.jobs, key=lambda job: job.counts.units, reverse=True)[:1]
     return worth[:_MOST_JOBS]
 
@@ -141,7 +138,8 @@ def _tell_suite_errors(project: Project, standing: Standing) -> Iterator[Concern
 
 
 def _tell_gone(project: Project, standing: Standing, changes: Sequence[JobChange]) -> Iterator[Concern]:
-    gone = [job for job in standing.jobs if job.changes.gone]
+    recent = {point.run.number for point in standing.points[-N_RECENT:]}
+    gone = [job for job in standing.jobs if job.changes.gone and job.key.run in recent]
     if not gone:
         return
     job = max(gone, key=lambda job: job.changes.gone)
@@ -189,37 +187,24 @@ def _tell_renamed(project: Project, standing: Standing) -> Iterator[Concern]:
     )
 
 
-def _find_usual(standing: Standing) -> tuple[float, int] | None:
-    """The usual time in seconds and of how many runs that is, when the newest time is well above it."""
-    if not standing.head or len(standing.points) < 3:
-        return None
-    before = [p.counts.seconds for p in standing.points[-_N_USUAL - 1 : -1] if p.n_jobs == standing.head.n_jobs]
-    now = standing.head.counts.seconds
-    usual = median(before) if before else now
-    is_slower = usual > 0 and now >= usual * _SLOWER_RATIO and now - usual >= _SLOWER_SECONDS
-    return (usual, len(before)) if is_slower else None
-
-
 def _tell_slower(project: Project, standing: Standing, changes: Sequence[JobChange]) -> Iterator[Concern]:
-    found = _find_usual(standing)
-    if not found or not standing.head:
+    time = time_branch(standing)
+    if not time or not time.is_slower:
         return
-    usual, n_before = found
-    run = standing.head.run
     case, told = _find_slowest(project, changes)
     yield Concern(
         rank=10,
         mark="stale",
         word="slower",
-        subject=f"Test time rose to {duration(standing.head.counts.seconds)} from {duration(usual)}",
+        subject=f"Test time rose to {duration(time.seconds)} from {duration(time.usual.seconds)}",
         cases=case,
         told=told,
         is_going_on=bool(case),
-        since=run.ran_at,
-        since_url=link_run(project, run.number),
-        evidence=f"the median of {n_before} runs before" if n_before > 1 else "one run before",
-        url=link_run(project, run.number),
-        action=f"See run {run.number}",
+        since=time.since.ran_at,
+        since_url=link_run(project, time.since.number),
+        evidence=f"the median of {time.usual.n} runs before",
+        url=f"{reverse('dashboard:slow', kwargs={'slug': project.slug})}#suites",
+        action="See the times",
     )
 
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from dashboard.filters import Filters
 from dashboard.queries.case_history import N_MOMENTS, Cell, LaneHistory, SeriesHistory, lay_out, read_series
+from dashboard.queries.case_judgement import Judgement, read_judgement
 from dashboard.queries.cases import CaseName, make_name, read_aliases, read_case_names
-from dashboard.queries.facts import JobKey
-from dashboard.queries.judgement import Judgement, read_judgement
-from dashboard.queries.owners import read_owners
+from dashboard.queries.facts import OUTCOME_MARKS, JobKey
+from dashboard.queries.owners import find_owners
 from dashboard.queries.put_off import read_reasons
 from dashboard.queries.sql import Row, fetch_rows
 from dashboard.queries.standing import Standing, read_standing
@@ -77,7 +78,7 @@ class Relative:
     @property
     def mark(self) -> str:
         """The mark's name."""
-        return MARKS[self.outcome]
+        return OUTCOME_MARKS[self.outcome]
 
     @property
     def word(self) -> str:
@@ -111,9 +112,6 @@ class Former:
     pair: str
 
 
-MARKS: Final = ("absent", "pass", "fail", "error", "deferred", "xfail", "xpass", "flaky")
-
-
 @dataclass(frozen=True, slots=True)
 class CasePage:
     """All the page shows. `main` is the lane the sentence is about."""
@@ -133,6 +131,7 @@ class CasePage:
     formers: tuple[Former, ...]  # the latest first
     n_more_series: int
     owners: tuple[str, ...]
+    is_owned: bool  # whether anything says who owns what
     lanes: tuple[str, ...]  # it could be narrowed to
     variants: tuple[str, ...]
     reason: str  # why the newest result was put off, in the report's words; empty when it was not, or none is given
@@ -160,9 +159,16 @@ class CasePage:
         return self.main.title if self.main else ""
 
     @property
+    def matrix_query(self) -> str:
+        """What the address of the matrix says to show the row of this case among its neighbours."""
+        place = "/".join(part for part in (self.case.namespace, self.case.place) if part)
+        lane = self.main.lane if self.main else ""
+        return Filters(branch=lane, path=place, search=self.case.name).write()
+
+    @property
     def mark(self) -> str:
         """The newest outcome's mark."""
-        return MARKS[self.latest.outcome or 0] if self.latest else "absent"
+        return OUTCOME_MARKS[self.latest.outcome or 0] if self.latest else "absent"
 
     @property
     def word(self) -> str:
@@ -192,6 +198,7 @@ def read_case_page(
     leading = max(judged or main, key=_rank_series, default=None)
     broken = _read_broken(project, aliases.list_members(number), every)
     said_in, place = next(((run, place) for run, place in broken if place), (None, None))
+    owned = find_owners(project, cases=[case])
     latest = _find_latest(judged) or _find_absence(main, standing)
     return CasePage(
         case=case,
@@ -210,7 +217,8 @@ def read_case_page(
         n_more_series=n_more,
         lanes=tuple(dict.fromkeys(series.lane for series in seen)),
         variants=tuple(sorted({series.variant for series in seen} - {""})),
-        owners=read_owners(project, cases=[case]).get(case.ord, ()),
+        owners=owned.owners.get(case.ord, ()),
+        is_owned=owned.is_set,
         reason=_read_reason(project, number, latest, judged),
         judgement=read_judgement(project, ords=aliases.list_members(number), main=main),
     )

@@ -13,14 +13,13 @@ from typing import Final
 from django.utils import timezone
 
 from dashboard.queries.cases import read_aliases
-from dashboard.queries.facts import name_job
+from dashboard.queries.facts import name_job, name_lane
 from dashboard.queries.history import Moment, read_moments
 from dashboard.queries.sql import fetch_rows
 from dashboard.templatetags.display import find_crowded_days
 from health.history import CaseResult, fetch_case_results
 from health.models import Project
 from health.rules import outcomes as codes
-from health.rules.lanes import CHANGES
 from health.sql import open_cursor
 from health.tiles import BLOCK_SIZE
 
@@ -96,7 +95,7 @@ class LaneHistory:
     @property
     def title(self) -> str:
         """The lane in words."""
-        return "changes and other branches" if self.lane == CHANGES else self.lane
+        return name_lane(self.lane)
 
 
 @dataclass(frozen=True, slots=True)

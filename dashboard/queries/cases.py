@@ -5,6 +5,7 @@ Used by the queries of overview, run and case. Promise: one query for any number
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from django.urls import reverse
@@ -32,7 +33,7 @@ class CaseName:
     @property
     def url(self) -> str:
         """Its page."""
-        return reverse("dashboard:case", kwargs={"slug": self.slug, "number": self.ord})
+        return f"{_find_address(self.slug)}{self.ord}/"
 
     @property
     def family(self) -> str:
@@ -53,6 +54,12 @@ class CaseName:
     def is_repeat(self) -> bool:
         """Whether it is the second or later case of that name in its report."""
         return self.occurrence > 1
+
+
+@lru_cache(maxsize=1_000)
+def _find_address(slug: str) -> str:
+    """The address of a project's cases without the number: pages name hundreds, and looking each up takes its time."""
+    return reverse("dashboard:case", kwargs={"slug": slug, "number": 0}).removesuffix("0/")
 
 
 _FIELDS = ("ord", "name", "class_name", "suite_path", "namespace", "occurrence", "suite")

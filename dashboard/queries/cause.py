@@ -5,7 +5,7 @@ Promise: the number of statements does not grow with the project; only an owner 
 (`tests/dashboard/test_cause_views.py`).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -19,12 +19,14 @@ from dashboard.queries.cause_window import (
     Tally,
     read_counts,
     read_first_seen,
+    read_largest,
     read_window,
     tally_counts,
 )
-from dashboard.queries.scope import Scope, Windows, read_scope, read_windows
+from dashboard.queries.scope import Scope, read_scope
 from dashboard.queries.sql import fetch_rows
-from dashboard.templatetags.display import in_words
+from dashboard.queries.windows import Windows, read_windows
+from dashboard.templatetags.display import count_in_words, in_words, plain
 from health.causes import fetch_merged, fetch_parts, fetch_splits
 from health.models import Fingerprint, Project
 from health.rules.cause_states import CLAIMED, MEANINGS, NEW, ONGOING, QUIET, RETURNED
@@ -34,6 +36,7 @@ from health.sql import open_cursor
 
 _MOST_OTHERS: Final = 40  # causes it can be merged into from the page
 _MOST_LISTED: Final = 50  # of those merged into it, and of those it was split into
+_MOST_LOOKED_AT: Final = 1_000  # messages that may be of those
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +79,17 @@ class CausePage:
     def sentence(self) -> str:
         """How it stands, in one sentence."""
         if not self.total.broken:
-            return f"This broke nothing in {_tell_window(self.n_runs_of)}."
+            return f"{self._subject} broke nothing in {_tell_window(self.n_runs_of)}."
         least = "at least " if self.evidence.is_at_least else ""
-        cases = f"{least}{in_words(self.evidence.n_cases)} case{'' if self.evidence.n_cases == 1 else 's'}"
+        cases = f"{least}{count_in_words(self.evidence.n_cases, 'case')}"
         window = _tell_window(self.n_runs_of)
         runs = window if self.n_runs_of == 1 else f"{in_words(self.evidence.n_runs)} of {window}"
-        return f"This broke {cases} in {runs}{_AND_SO[self.state]}."
+        return f"{self._subject} broke {cases} in {runs}{_AND_SO[self.state]}."
+
+    @property
+    def _subject(self) -> str:
+        """What it says, in quotation marks."""
+        return f"“{plain(self.fact.quote)}”" if self.fact.quote else "A failure without a message"
 
     @property
     def mark(self) -> str:
@@ -128,17 +136,20 @@ def find_newest(project: Project, *, fingerprint: int) -> int | None:
 def read_cause_page(project: Project, *, fingerprint: int, filters: Filters, for_owner: bool = False) -> CausePage:
     """A cause that is there and not merged, on the branch the filters name, else on one where it was seen."""
     cursor = open_cursor()
-    members = list_members(fetch_merged(cursor, project.pk), heads=[fingerprint])
+    merged = fetch_merged(cursor, project.pk)
+    members = list_members(merged, heads=[fingerprint])
     mine = members[fingerprint]
     scope = _choose_scope(project, filters, mine)
     window = read_window(project, scope)
-    counts = read_counts(project, window)
+    heads = {one: find_head(merged, one) for one in merged}
+    counts = read_counts(project, window, fingerprints=mine)
+    largest = read_largest(project, window, heads=heads, limit=_MOST_OTHERS + 1)
     splits = fetch_splits(cursor, project.pk)
-    parts = fetch_parts(cursor, project.pk, fingerprint=fingerprint, splits=splits) if fingerprint in splits else []
+    parts = _read_parts(project, fingerprint, splits) if fingerprint in splits else []
     rules = read_rules(project)
-    wanted = {fingerprint, *parts[:_MOST_LISTED], *(one for _, _, one, _ in counts)}
+    wanted = {fingerprint, *parts[:_MOST_LISTED], *largest.counts}
     known = read_causes(project, fingerprints=wanted, rules=rules, for_owner=for_owner)
-    fact, tallies = known.facts[fingerprint], tally_counts(counts, known.heads)
+    fact, tallies = known.facts[fingerprint], tally_counts(counts, heads)
     tally, claims = tallies.get(fingerprint, Tally()), read_claims(project, members=members)
     standing = Standing(
         window=window,
@@ -161,7 +172,7 @@ def read_cause_page(project: Project, *, fingerprint: int, filters: Filters, for
         merged=_read_each(project, mine[1 : _MOST_LISTED + 1], splits=splits, for_owner=for_owner),
         split=_describe_split(parts, known, splits.get(fingerprint)),
         split_from=_find_parent(project, fact, splits=splits, for_owner=for_owner),
-        others=_list_others(known, fingerprint, tallies),
+        others=_list_others(known, fingerprint, largest.counts),
         claims=tuple(claims.get(fingerprint, ())),
         names=tuple(list_categories(rules)),
     )
@@ -175,6 +186,11 @@ def _choose_scope(project: Project, filters: Filters, members: Sequence[int]) ->
     lanes = [lane for (lane,) in rows]
     lane = project.default_branch if project.default_branch in lanes or not lanes else lanes[0]
     return read_scope(project, replace(filters, branch=lane))
+
+
+def _read_parts(project: Project, fingerprint: int, splits: Splits) -> list[int]:
+    """What it was told apart into, of as many messages that begin alike as are looked at for a page."""
+    return fetch_parts(open_cursor(), project.pk, fingerprint=fingerprint, splits=splits, limit=_MOST_LOOKED_AT)
 
 
 def _describe_split(parts: Sequence[int], known: Known, place: int | None) -> Split | None:
@@ -201,15 +217,14 @@ def _find_parent(project: Project, fact: CauseFact, *, splits: Splits, for_owner
     """The cause it was told apart from."""
     if not fact.kept:
         return None
-    path = [one for one, _ in follow_splits(fact.kind, fact.raw_message, splits=splits)]
+    path = [one for one, _ in follow_splits(fact.raw_kind, fact.raw_message, splits=splits)]
     parents = path[: path.index(fact.fingerprint)]
     return next(iter(_read_each(project, parents[-1:], splits=splits, for_owner=for_owner)), None)
 
 
-def _list_others(known: Known, fingerprint: int, tallies: Mapping[int, Tally]) -> tuple[CauseFact, ...]:
+def _list_others(known: Known, fingerprint: int, largest: Iterable[int]) -> tuple[CauseFact, ...]:
     """The largest other causes of the window."""
-    ranked = sorted(tallies, key=lambda head: (-tallies[head].total.broken, head))
-    return tuple(known.facts[head] for head in ranked if head != fingerprint and head in known.facts)[:_MOST_OTHERS]
+    return tuple(known.facts[head] for head in largest if head != fingerprint and head in known.facts)[:_MOST_OTHERS]
 
 
 _LANES_SQL: Final = """

@@ -20,7 +20,7 @@ from dashboard.queries.cause_window import (
     read_broken,
     trim_window,
 )
-from dashboard.queries.owners import read_owners
+from dashboard.queries.owners import find_owners
 from dashboard.queries.sql import fetch_rows
 from dashboard.queries.texts import Said, TextPlace, read_texts
 from health.causes import BrokenResult
@@ -67,6 +67,7 @@ class Evidence:
     runs: tuple[CauseRun, ...]  # newest first
     n_runs: int
     samples: tuple[Sample, ...]  # the newest, and the oldest where that is another one
+    is_owned: bool = True  # whether anything says who owns what
 
     @property
     def n_listed(self) -> int:
@@ -85,20 +86,24 @@ def read_evidence(
     """What these fingerprints, which are one cause, broke in the runs of a window."""
     concerned = make_window(job for job in window.jobs if job.run in tally.of_run and job.series in tally.series)
     is_read = can_be_read(concerned)
-    broken = read_broken(project, trim_window(concerned).jobs)
+    broken = read_broken(project, trim_window(concerned).jobs, fingerprints=members)
     results = [result for result in broken if result.fingerprint in members]
+    cases, is_owned = _name_cases(project, results, window)
     return Evidence(
-        cases=_name_cases(project, results, window),
+        cases=cases,
         n_cases=len({result.ord for result in results}) if is_read else tally.n_most,
         is_at_least=not is_read,
         runs=_list_runs(window, tally)[:_MOST_RUNS],
         n_runs=len(tally.of_run),
         samples=_read_samples(project, results, window, for_owner=for_owner),
+        is_owned=is_owned,
     )
 
 
-def _name_cases(project: Project, results: Sequence[BrokenResult], window: Window) -> tuple[CauseCase, ...]:
-    """The cases it broke most often first."""
+def _name_cases(
+    project: Project, results: Sequence[BrokenResult], window: Window
+) -> tuple[tuple[CauseCase, ...], bool]:
+    """The cases it broke most often first, and whether anything says who owns what."""
     order = {run.number: place for place, run in enumerate(window.runs)}
     counts: dict[int, Count] = defaultdict(Count)
     runs: dict[int, list[int]] = defaultdict(list)
@@ -108,12 +113,13 @@ def _name_cases(project: Project, results: Sequence[BrokenResult], window: Windo
         runs[result.ord].append(result.run)
     ranked = sorted(counts, key=lambda ord_: (-counts[ord_].broken, ord_))[:MOST_CASES]
     names = read_case_names(project.pk, project.slug, ords=ranked)
-    owners = read_owners(project, cases=list(names.values()))
-    return tuple(
+    owners, is_owned = find_owners(project, cases=list(names.values()))
+    cases = tuple(
         CauseCase(names[ord_], counts[ord_], len(set(runs[ord_])), runs[ord_][-1], owners.get(ord_, ()))
         for ord_ in ranked
         if ord_ in names
     )
+    return cases, is_owned
 
 
 def _list_runs(window: Window, tally: Tally) -> tuple[CauseRun, ...]:

@@ -7,7 +7,7 @@ the project is shown what looks like a secret (`tests/dashboard/test_cause_facts
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from django.urls import reverse
@@ -15,14 +15,19 @@ from django.urls import reverse
 from dashboard.queries.sql import fetch_rows
 from health.causes import fetch_splits, find_kept
 from health.models import Project
-from health.rules.causes import Category, CauseRule, choose_masked_category, compile_causes
+from health.rules.causes import Category, CauseRule, choose_category, compile_causes
 from health.rules.fingerprints import Splits, list_masks, mask_message, write_fingerprint
-from health.rules.secrets import mask_secrets
+from health.rules.secrets import mask_kind, mask_said
 from health.sql import open_cursor
 
 _WORDS: Final = {"<uuid>": "UUID", "<address>": "address", "<time>": "time", "<path>": "path", "<n>": "number"}
+_STAND_INS: Final = {word: stand_in for stand_in, word in _WORDS.items()}
 _SHORT: Final = 200
 _BLANKS: Final = re.compile(r"\s+")
+_LINE_END: Final = " \u23ce "
+# "AssertionError: " in front of what was said.
+_KIND: Final = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Failure|Failed|Warning): +(?=\S)")
+_LONGEST_QUOTE: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +50,12 @@ class CauseFact:
     kept: tuple[int, ...]  # masked places by whose words it was told apart
     category: Category
     is_by_hand: bool
-    raw_message: str  # with its secrets: for its fingerprint, never for a page
+    raw_kind: str  # both with their secrets: for its fingerprint, never for a page
+    raw_message: str
 
     @property
     def has_secrets(self) -> bool:
-        """Whether something in it was hidden that looks like a secret."""
+        """Whether something in its message was hidden that looks like a secret."""
         return self.message != self.raw_message
 
     @property
@@ -79,9 +85,25 @@ class CauseFact:
         return mask_message(self.message, kept=self._shown_kept) or self.kind
 
     @property
+    def quote(self) -> str:
+        """The beginning of what they have in common, for a sentence: the first line without its kind."""
+        first = next((line for line in self.message.splitlines() if line.strip()), "")
+        said = mask_message(first, kept=self._shown_kept) or self.kind
+        said = said.removeprefix(f"{self.kind}: ") if self.kind else _KIND.sub("", said, count=1)
+        if len(said) <= _LONGEST_QUOTE:
+            return said
+        short = said[:_LONGEST_QUOTE]
+        return f"{short.rpartition(' ')[0] or short} …"
+
+    @property
     def pieces(self) -> tuple[Piece, ...]:
         """The whole sample, masked words apart."""
         return cut_message(self.message, kept=self._shown_kept) or (Piece(self.kind),)
+
+    @property
+    def line(self) -> str:
+        """What they have in common on one line, with a sign where a line ended."""
+        return "".join(_STAND_INS.get(piece.word, piece.text) for piece in self.pieces)
 
     @property
     def _shown_kept(self) -> tuple[int, ...]:
@@ -140,15 +162,15 @@ def make_fact(
     """A cause from `fingerprint, kind, message, category`. What people said comes before what the rules say."""
     fingerprint, kind, message, said = row
     kept = find_kept(fingerprint, kind, message, splits=splits)
-    hidden = message if for_owner else mask_secrets(message)
     return CauseFact(
         slug=project.slug,
         fingerprint=fingerprint,
-        kind=kind,
-        message=hidden,
+        kind=kind if for_owner else mask_kind(kind),
+        message=message if for_owner else mask_said(message),
         kept=kept,
-        category=Category(said) if said else choose_masked_category(kind, mask_message(message, kept=kept), rules),
+        category=Category(said) if said else choose_category(kind, mask_message(message, kept=kept), rules),
         is_by_hand=bool(said),
+        raw_kind=kind,
         raw_message=message,
     )
 
@@ -162,19 +184,22 @@ def read_rules(project: Project) -> tuple[CauseRule, ...]:
 
 
 def cut_message(message: str, *, kept: Collection[int] = ()) -> tuple[Piece, ...]:
-    """A message in pieces, masked words apart; runs of blanks are one, as they are for its fingerprint."""
+    """A message in pieces, masked words apart; runs of blanks are one, as they are for its fingerprint, and where a
+    line ended there is a sign for it.
+    """
     pieces, at = [], 0
     for place, mask in enumerate(list_masks(message)):
         pieces.append(Piece(_join_blanks(message[at : mask.start])))
         word = "" if place in kept else _WORDS[mask.stand_in]
         pieces.append(Piece(message[mask.start : mask.end], word, place))
         at = mask.end
-    pieces.append(Piece(_join_blanks(message[at:])))
+    pieces.append(Piece(_join_blanks(message[at:]).removesuffix(_LINE_END)))
+    pieces[0] = replace(pieces[0], text=pieces[0].text.removeprefix(_LINE_END))
     return tuple(piece for piece in pieces if piece.text)
 
 
 def _join_blanks(text: str) -> str:
-    return _BLANKS.sub(" ", text)
+    return _BLANKS.sub(lambda blank: _LINE_END if "\n" in blank[0] else " ", text)
 
 
 def _shorten(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
@@ -190,13 +215,15 @@ def _shorten(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
 
 # A chain of merges has no circle; the depth is a net.
 _HEADS_SQL: Final = """
-WITH RECURSIVE chain(start, at, depth) AS (
-    SELECT f, f, 0 FROM unnest(%(fingerprints)s::bigint[]) AS f
-    UNION ALL
-    SELECT c.start, p.merged_into, c.depth + 1 FROM chain c
+WITH RECURSIVE chain(start, at) AS (
+    SELECT f, f FROM unnest(%(fingerprints)s::bigint[]) AS f
+    UNION
+    SELECT c.start, p.merged_into FROM chain c
     JOIN health_fingerprint p ON p.project_id = %(project)s AND p.fingerprint = c.at
-    WHERE p.merged_into IS NOT NULL AND c.depth < 100
-), head AS (SELECT DISTINCT ON (start) start, at FROM chain ORDER BY start, depth DESC)
+    WHERE p.merged_into IS NOT NULL
+), head AS (
+    SELECT c.start, c.at FROM chain c
+    JOIN health_fingerprint p ON p.project_id = %(project)s AND p.fingerprint = c.at AND p.merged_into IS NULL)
 SELECT head.start, p.fingerprint, p.kind, p.message, p.category FROM head
 JOIN health_fingerprint p ON p.project_id = %(project)s AND p.fingerprint = head.at
 """

@@ -12,10 +12,11 @@ from typing import Final, NamedTuple
 
 from dashboard.queries.cases import read_aliases
 from dashboard.queries.scope import Scope
+from dashboard.queries.shown_suites import write_shown_suite
 from dashboard.queries.sql import fetch_rows
 from health.baselines import JobKey
 from health.causes import BrokenResult, fetch_last_failures, keep_broken
-from health.models import Case, Project
+from health.models import Project
 from health.rules import outcomes as codes
 from health.sql import format_array, open_cursor
 from health.windows import N_JOBS
@@ -99,6 +100,14 @@ class Tally:
         self.n_most = max(self.n_most, count.broken)
 
 
+class Largest(NamedTuple):
+    """The causes that broke most, the first one first, and what all of them come to."""
+
+    counts: dict[int, Count]
+    n_causes: int
+    total: Count
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """The newest runs of a scope, oldest first, with their jobs."""
@@ -156,14 +165,24 @@ def can_be_read(window: Window) -> bool:
 
 
 def read_broken(
-    project: Project, jobs: Collection[CauseJob], *, suites: Sequence[int] | None = None
+    project: Project,
+    jobs: Collection[CauseJob],
+    *,
+    suites: Sequence[int] | None = None,
+    fingerprints: Collection[int] = (),
 ) -> list[BrokenResult]:
-    """The broken results of these jobs, each with its last failure; those of some suites where told."""
+    """The broken results of these jobs, each with its last failure; those of some suites where told.
+
+    Where they are very many and it is told which fingerprints matter, only the cases that ever had one of these.
+    """
     broken_jobs = [job for job in jobs if job.n_broken]
     if not broken_jobs:
         return []
     cursor, aliases = open_cursor(), read_aliases(project)
-    last = fetch_last_failures(cursor, project.pk, jobs=[job.key for job in broken_jobs], aliases=aliases)
+    # A renamed case may have broken under its other name last.
+    wanted = fingerprints if sum(job.n_broken for job in broken_jobs) > MOST_READ and not aliases else ()
+    keys = [job.key for job in broken_jobs]
+    last = fetch_last_failures(cursor, project.pk, jobs=keys, aliases=aliases, fingerprints=wanted)
     of_job: dict[tuple[int, int], list[BrokenResult]] = defaultdict(list)
     for result in last:
         of_job[result.run, result.series].append(result)
@@ -183,25 +202,44 @@ def _agrees(job: CauseJob, results: Sequence[BrokenResult]) -> bool:
     return (len(results) - n_errored, n_errored) == (job.n_failed, job.n_errored)
 
 
-def _choose_suites(project: Project, results: Iterable[BrokenResult], suites: Sequence[int]) -> list[BrokenResult]:
-    listed = list(results)
-    ords = sorted({result.ord for result in listed})
-    fitting = Case.objects.filter(project=project, ord__in=ords, suite__in=list(suites)).values_list("ord", flat=True)
-    chosen = set(fitting)
-    return [result for result in listed if result.ord in chosen]
+def _choose_suites(project: Project, results: Sequence[BrokenResult], suites: Sequence[int]) -> list[BrokenResult]:
+    """Those whose cases were shown under one of these suites in their run."""
+    values = {
+        "project": project.pk,
+        "suites": list(suites),
+        "runs": format_array(result.run for result in results),
+        "series": format_array(result.series for result in results),
+        "ords": format_array(result.ord for result in results),
+    }
+    shown = {tuple(row) for row in fetch_rows(_SHOWN_SQL, values)}
+    return [result for result in results if (result.run, result.series, result.ord) in shown]
 
 
-def read_counts(project: Project, window: Window) -> list[tuple[int, int, int, Count]]:
-    """Run, series, fingerprint and count, as counted behind each upload."""
-    rows = fetch_rows(
-        _COUNTS_SQL,
-        {
-            "project": project.pk,
-            "runs": format_array(job.run for job in window.jobs),
-            "series": format_array(job.series for job in window.jobs),
-        },
-    )
+def read_largest(project: Project, window: Window, *, heads: Mapping[int, int], limit: int) -> Largest:
+    """What broke most, of all that was counted behind each upload: somebody's messages may all be different."""
+    values = _take_jobs(project, window) | {"merged": list(heads), "heads": list(heads.values()), "limit": limit}
+    rows = fetch_rows(_LARGEST_SQL, values)
+    n, failed, errored = rows[0][3:] if rows else (0, 0, 0)
+    return Largest({head: Count(*count) for head, *count in (row[:3] for row in rows)}, n, Count(failed, errored))
+
+
+def read_counts(
+    project: Project, window: Window, *, fingerprints: Collection[int]
+) -> list[tuple[int, int, int, Count]]:
+    """Run, series, fingerprint and count of these, as counted behind each upload."""
+    if not fingerprints:
+        return []
+    values = _take_jobs(project, window) | {"fingerprints": format_array(fingerprints)}
+    rows = fetch_rows(_COUNTS_SQL, values)
     return [(run, series, fingerprint, Count(failed, errored)) for run, series, fingerprint, failed, errored in rows]
+
+
+def _take_jobs(project: Project, window: Window) -> dict[str, object]:
+    return {
+        "project": project.pk,
+        "runs": format_array(job.run for job in window.jobs),
+        "series": format_array(job.series for job in window.jobs),
+    }
 
 
 def tally_results(results: Iterable[BrokenResult], heads: Mapping[int, int]) -> dict[int, Tally]:
@@ -218,6 +256,13 @@ def tally_results(results: Iterable[BrokenResult], heads: Mapping[int, int]) -> 
     for head, of_head in ords.items():
         tallies[head].ords = of_head
     return tallies
+
+
+def choose_largest(tallies: Mapping[int, Tally], *, limit: int) -> Largest:
+    """The causes that broke most of results that were read one by one."""
+    totals = {head: tally.total for head, tally in tallies.items()}
+    ranked = sorted(totals, key=lambda head: (-totals[head].broken, head))[:limit]
+    return Largest({head: totals[head] for head in ranked}, len(totals), sum_counts(totals.values()))
 
 
 def tally_counts(counts: Iterable[tuple[int, int, int, Count]], heads: Mapping[int, int]) -> dict[int, Tally]:
@@ -264,7 +309,28 @@ _COUNTS_SQL: Final = """
 SELECT c.run, c.series, c.fingerprint, c.n_failed, c.n_errored
 FROM unnest(%(runs)s::int[], %(series)s::int[]) AS wanted(run, series)
 JOIN health_causecount c ON c.project_id = %(project)s AND c.run = wanted.run AND c.series = wanted.series
+    AND c.fingerprint = ANY(%(fingerprints)s::bigint[])
 """
+
+_LARGEST_SQL: Final = """
+SELECT head, failed, errored, count(*) OVER ()::int, (sum(failed) OVER ())::int, (sum(errored) OVER ())::int
+FROM (
+    SELECT coalesce(merged.head, c.fingerprint) AS head,
+        sum(c.n_failed)::int AS failed, sum(c.n_errored)::int AS errored
+    FROM unnest(%(runs)s::int[], %(series)s::int[]) AS wanted(run, series)
+    JOIN health_causecount c ON c.project_id = %(project)s AND c.run = wanted.run AND c.series = wanted.series
+    LEFT JOIN unnest(%(merged)s::bigint[], %(heads)s::bigint[]) AS merged(one, head) ON merged.one = c.fingerprint
+    GROUP BY 1) causes
+ORDER BY failed + errored DESC, head LIMIT %(limit)s
+"""
+
+_SHOWN_SQL: Final = f"""
+SELECT v.run, v.series, v.ord FROM (
+    SELECT %(project)s::bigint AS project_id, *
+    FROM unnest(%(runs)s::int[], %(series)s::int[], %(ords)s::int[]) AS wanted(run, series, ord)) v
+JOIN health_case c ON c.project_id = v.project_id AND c.ord = v.ord
+WHERE {write_shown_suite(run="v.run")} = ANY(%(suites)s)
+"""  # noqa: S608 - constants
 
 _EARLY: Final = """
 (SELECT c.run FROM health_causecount c WHERE c.project_id = %(project)s AND c.fingerprint = wanted.fingerprint

@@ -6,7 +6,7 @@ not grow with the project (`tests/dashboard/test_causes_views.py`).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,21 +20,23 @@ from dashboard.queries.cause_window import (
     RunPoint,
     Tally,
     can_be_read,
+    choose_largest,
     read_broken,
     read_counts,
     read_first_seen,
     read_jobs_of_run,
+    read_largest,
     read_window,
-    sum_counts,
     tally_counts,
     tally_results,
     trim_window,
 )
-from dashboard.queries.scope import Scope, Windows, read_scope, read_windows
-from dashboard.templatetags.display import in_words
-from health.causes import BrokenResult, fetch_merged
+from dashboard.queries.scope import Scope, read_scope
+from dashboard.queries.windows import Windows, read_windows
+from dashboard.templatetags.display import count_in_words, in_words, plain
+from health.causes import fetch_merged
 from health.models import Project, Run
-from health.rules.causes import CauseRule, list_categories
+from health.rules.causes import CauseRule, find_head, list_categories
 from health.sql import open_cursor
 
 MOST_LISTED: Final = 100  # on the page; a file holds all that are ranked
@@ -95,7 +97,8 @@ class CausesPage:
     lines: tuple[CauseLine, ...]
     n_fitting: int  # of those ranked, how many fit category and state
     n_unranked: int
-    categories: tuple[CategoryLine, ...]
+    n_unranked_broken: int
+    categories: tuple[CategoryLine, ...]  # of those ranked
     rules: tuple[CauseRule, ...]
     names: tuple[str, ...]  # all categories there are
 
@@ -115,11 +118,18 @@ class CausesPage:
         return f"{tell_count(self.total)} in {where}, {self._tell_causes()}."
 
     def _tell_causes(self) -> str:
-        told = f"for {tell_number(self.n_causes, 'cause')}"
-        if self.n_causes < 2 or not self.categories:
+        told = f"for {count_in_words(self.n_causes, 'cause')}"
+        if not self.categories:
             return told
         first = self.categories[0]
-        return f"{told}; {first.count.broken:,} of {first.n_of:,} belong to {first.name}"
+        name = f"the category “{plain(first.name)}”"
+        if len(self.categories) == 1 and not self.n_unranked:
+            return f"{told}, {'all ' if self.n_causes > 1 else ''}in {name}"
+        if self.n_unranked:
+            where = f"of the {self.n_causes - self.n_unranked:,} largest"
+            return f"{told}; {where}, {first.count.broken:,} of {first.n_of:,} broken results are in {name}"
+        are = "is" if first.count.broken == 1 else "are"
+        return f"{told}; {first.count.broken:,} of {first.n_of:,} {are} in {name}"
 
 
 def read_causes_page(project: Project, filters: Filters, *, for_owner: bool = False) -> CausesPage | None:
@@ -135,18 +145,27 @@ def read_causes_page(project: Project, filters: Filters, *, for_owner: bool = Fa
         counted = trim_window(counted)
     rules = read_rules(project)
     results = read_broken(project, counted.jobs, suites=suites) if can_be_read(counted) or suites is not None else None
-    # How causes stand is told from the whole window, whichever run is looked at.
-    counts = read_counts(project, window) if run or results is None else []
-    counted_of = read_counts(project, counted) if run and results is None else counts
-    found = _list_found(results, [*counts, *counted_of])
-    known = read_causes(project, fingerprints=found, rules=rules, for_owner=for_owner)
-    tallies = tally_counts(counted_of, known.heads) if results is None else tally_results(results, known.heads)
-    total = sum_counts(tally.total for tally in tallies.values())
+    merged = fetch_merged(open_cursor(), project.pk)
+    heads = {one: find_head(merged, one) for one in merged}
+    # What they say is read of the largest alone: there may be as many causes as broken results.
+    if results is None:
+        largest = read_largest(project, counted, heads=heads, limit=_MOST_RANKED)
+    else:
+        of_all = tally_results(results, heads)
+        largest = choose_largest(of_all, limit=_MOST_RANKED)
+    members = list_members(merged, heads=largest.counts)
+    fingerprints = [one for ones in members.values() for one in ones]
+    if results is None:
+        tallies = tally_counts(read_counts(project, counted, fingerprints=fingerprints), heads)
+    else:
+        tallies = {head: of_all[head] for head in largest.counts}
+    known = read_causes(project, fingerprints=largest.counts, rules=rules, for_owner=for_owner)
+    total = largest.total
     ranked = _rank(tallies, known)
-    members = list_members(fetch_merged(open_cursor(), project.pk), heads=ranked)
     standing = Standing(
         window=window,
-        tallies=tally_counts(counts, known.heads) if run else tallies,
+        # How causes stand is told from the whole window, whichever run is looked at.
+        tallies=tally_counts(read_counts(project, window, fingerprints=fingerprints), heads) if run else tallies,
         first=read_first_seen(project, scope, members=members),
         claims={head: claims[-1] for head, claims in read_claims(project, members=members).items()},
     )
@@ -169,25 +188,21 @@ def read_causes_page(project: Project, filters: Filters, *, for_owner: bool = Fa
         counted=counted.runs,
         n_window=len(window.runs),
         total=total,
-        n_causes=len(tallies),
+        n_causes=largest.n_causes,
         lines=tuple(fitting),
         n_fitting=len(fitting),
-        n_unranked=len(tallies) - len(ranked),
+        n_unranked=largest.n_causes - len(ranked),
+        n_unranked_broken=total.broken - sum(tallies[head].total.broken for head in ranked),
         categories=_sum_categories(tallies, known, total.broken, filters),
         rules=rules,
         names=tuple(list_categories(rules)),
     )
 
 
-def _list_found(results: Iterable[BrokenResult] | None, counts: Iterable[tuple[int, int, int, Count]]) -> set[int]:
-    return {one.fingerprint for one in results or ()} | {fingerprint for _, _, fingerprint, _ in counts}
-
-
 def _rank(tallies: Mapping[int, Tally], known: Known) -> list[int]:
     """The largest first."""
     heads = [head for head in tallies if head in known.facts]
-    heads.sort(key=lambda head: (-tallies[head].total.broken, known.facts[head].masked, head))
-    return heads[:_MOST_RANKED]
+    return sorted(heads, key=lambda head: (-tallies[head].total.broken, known.facts[head].masked, head))
 
 
 def _describe(
@@ -216,7 +231,7 @@ def _fits(line: CauseLine, filters: Filters) -> bool:
 def _sum_categories(
     tallies: Mapping[int, Tally], known: Known, n_of: int, filters: Filters
 ) -> tuple[CategoryLine, ...]:
-    """Over all causes, also those that are not listed."""
+    """Over all causes that are ranked, also those that are not listed."""
     totals: dict[str, Count] = defaultdict(Count)
     n_causes: dict[str, int] = defaultdict(int)
     for head, tally in tallies.items():
@@ -231,13 +246,8 @@ def _sum_categories(
 
 def tell_count(count: Count) -> str:
     """Broken results in words, errors apart: "Four failures and 25 errors"."""
-    told = [tell_number(n, noun) for n, noun in ((count.failed, "failure"), (count.errored, "error")) if n]
+    told = [count_in_words(n, noun) for n, noun in ((count.failed, "failure"), (count.errored, "error")) if n]
     return capfirst(" and ".join(told))
-
-
-def tell_number(n: int, noun: str) -> str:
-    """A count with its noun."""
-    return f"{in_words(n)} {noun}{'' if n == 1 else 's'}"
 
 
 def _tell_runs(n: int) -> str:

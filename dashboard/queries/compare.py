@@ -9,16 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import numpy as np
+
 from dashboard.filters import Filters
 from dashboard.queries.cases import CaseName, read_case_names
-from dashboard.queries.cells import CellList, pick_cell, read_cell
 from dashboard.queries.changes import JobChange, read_changes
-from dashboard.queries.covered_changes import CoverageChange, read_coverage_change
+from dashboard.queries.compare_cell import CellList, pick_cell, read_cell
+from dashboard.queries.compare_coverage import CoverageChange, read_coverage_change
+from dashboard.queries.compare_sides import Side, Sides, read_sides
+from dashboard.queries.compare_times import CaseTime, SuiteTime, pick_case_times, read_suite_times
 from dashboard.queries.facts import Changes, JobFact, sum_changes
-from dashboard.queries.pairs import PairTable, tabulate_pairs
+from dashboard.queries.outcome_pairs import PairTable, tabulate_pairs
+from dashboard.queries.renames import find_renamed
 from dashboard.queries.scope import Offer, read_scope
-from dashboard.queries.sides import Side, Sides, read_sides
-from dashboard.queries.time_changes import CaseTime, SuiteTime, pick_case_times, read_suite_times
 from health.models import Project
 from health.rules import outcomes as codes
 
@@ -50,6 +53,7 @@ class Compare:
     n_alike: int = 0
     n_added: int = 0
     n_absent: int = 0  # absent now, gone or not
+    n_renamed: int = 0  # of those gone, how many look renamed
     cell: CellList | None = None
     suites: tuple[SuiteTime, ...] = ()
     slower: tuple[CaseTime, ...] = ()
@@ -115,6 +119,7 @@ def read_compare(project: Project, filters: Filters) -> Compare:
         n_alike=table.n_cases - table.n_changed if table else 0,
         n_added=_count(changes, before=codes.ABSENT),
         n_absent=_count(changes, now=codes.ABSENT),
+        n_renamed=_count_renamed(project, changes),
         cell=read_cell(project, changes, cell, start=filters.before, owner=filters.owner) if cell else None,
         suites=read_suite_times(project, matched.pairs, suites=suites),
         slower=times,
@@ -149,6 +154,15 @@ def _count(changes: Sequence[JobChange], *, before: int | None = None, now: int 
         is_here = (change.now.outcomes != codes.ABSENT) if now is None else (change.now.outcomes == now)
         n += int((is_there & is_here).sum())
     return n
+
+
+def _count_renamed(project: Project, changes: Sequence[JobChange]) -> int:
+    """How many of the results that are gone are of cases that look renamed."""
+    gone = [np.flatnonzero(change.transitions.gone) for change in changes]
+    if not any(len(ords) for ords in gone):
+        return 0
+    every = np.concatenate(gone)
+    return int(np.isin(every, find_renamed(project, ords=np.unique(every).tolist())).sum())
 
 
 def _read_coverage(project: Project, before: Side, now: Side, filters: Filters) -> CoverageChange | None:

@@ -5,12 +5,15 @@ Used by `dashboard.views.compare`. Pure; each number is a fact given (`tests/das
 
 from collections.abc import Sequence
 
+from django.utils.text import capfirst
+
 from dashboard.queries.compare import Compare
+from dashboard.queries.compare_coverage import CoverageChange
+from dashboard.queries.compare_sides import Side
 from dashboard.queries.covered import write_points
-from dashboard.queries.covered_changes import CoverageChange
 from dashboard.queries.facts import JobFact
-from dashboard.queries.sides import Side
-from dashboard.templatetags.display import in_words, percent_of, plain
+from dashboard.queries.renames import tell_renamed
+from dashboard.templatetags.display import count_in_words, in_words, percent_of, plain
 
 
 def write_compare(page: Compare) -> str:
@@ -50,7 +53,7 @@ def list_remarks(page: Compare) -> list[str]:
         said.append(f"The results of {_name_pruned(page)} are no longer kept; the table is without them.")
     for side, jobs in ((before, page.matched.only_before), (now, page.matched.only_now)):
         if jobs:
-            tests = _tests(sum(job.counts.declared for job in jobs))
+            tests = count_in_words(sum(job.counts.declared for job in jobs), "test")
             said.append(f"Only {side.title} has {_name_jobs(jobs)}, {tests}; no case of {_them(jobs)} is in the table.")
     if page.is_cut:
         n = f"{len(page.compared):,} of {len(page.matched.pairs):,}"
@@ -94,16 +97,17 @@ def _tell_coverage(coverage: CoverageChange) -> str:
 def _list_changes(page: Compare) -> list[str]:
     changes, said = page.changes, []
     if changes.new:
-        said.append(f"{_tests(changes.new)} broke")
+        said.append(f"{count_in_words(changes.new, 'test')} broke")
     if changes.still:
-        said.append(f"{_tests(changes.still)} {_be(changes.still)} broken on both sides")
+        said.append(f"{count_in_words(changes.still, 'test')} {_be(changes.still)} broken on both sides")
     if changes.fixed:
-        said.append(f"{_tests(changes.fixed)} {_be(changes.fixed)} fixed")
-    if changes.gone:
-        said.append(f"{_tests(changes.gone)} {_be(changes.gone)} gone")
-    if page.n_added:
-        said.append(f"{_tests(page.n_added)} came new")
-    return said
+        said.append(f"{count_in_words(changes.fixed, 'test')} {_be(changes.fixed)} fixed")
+    gone = [f"{count_in_words(changes.gone, 'test')} {_be(changes.gone)} gone"] if changes.gone else []
+    added = [f"{count_in_words(page.n_added, 'test')} came new"] if page.n_added else []
+    # What is said of some of those gone comes last, or it would be said of those that came, too.
+    if page.n_renamed:
+        return [*said, *added, f"{gone[0]}{tell_renamed(page.n_renamed, changes.gone)}"]
+    return [*said, *gone, *added]
 
 
 def _name_pruned(page: Compare) -> str:
@@ -124,10 +128,6 @@ def _every(n: int) -> str:
     return "the one result" if n == 1 else f"all {n:,} results"
 
 
-def _tests(n: int) -> str:
-    return f"{in_words(n)} test{'' if n == 1 else 's'}"
-
-
 def _be(n: int) -> str:
     return "is" if n == 1 else "are"
 
@@ -137,4 +137,4 @@ def _join(parts: Sequence[str]) -> str:
 
 
 def _capital(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}" if text.startswith("run ") else text
+    return capfirst(text) if text.startswith("run ") else text

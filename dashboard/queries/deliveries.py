@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from dashboard.queries.reasons import name_reason
 from dashboard.queries.sql import fetch_rows
-from dashboard.templatetags.display import in_words
+from dashboard.templatetags.display import how_often, in_words
 from health.models import Project, Upload
 
 State = Upload.State
@@ -143,7 +143,7 @@ def write_days(days: tuple[DeliveryDay, ...]) -> str:
     n = sum(day.n_kept for day in days)
     failed, partial = sum(day.failed for day in days), sum(day.partial for day in days)
     refused = sum(day.refused for day in days)
-    told_refused = f"CI was refused {_times(refused)}" if refused else ""
+    told_refused = f"CI was refused {how_often(refused)}" if refused else ""
     if not n:
         said = f"Nothing came in the last {len(days)} days"
         return f"{said}, but {told_refused}." if refused else f"{said}."
@@ -179,10 +179,6 @@ def _say_all_whole(days: tuple[DeliveryDay, ...]) -> str:
 
 def _count(n: int) -> str:
     return f"{in_words(n).capitalize()} {'is' if n == 1 else 'are'}"
-
-
-def _times(n: int) -> str:
-    return {1: "once", 2: "twice"}.get(n, f"{n:,} times")
 
 
 def _find_first_day(today: date) -> date:

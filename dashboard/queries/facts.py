@@ -11,8 +11,12 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
+from dashboard.templatetags.display import count_of
 from health.rules.durations import UNITS_PER_SECOND
+from health.rules.lanes import CHANGES
 
+# The marks of outcomes, by code.
+OUTCOME_MARKS: Final = ("absent", "pass", "fail", "error", "deferred", "xfail", "xpass", "flaky")
 # In the order `read_run` and `read_job` take them; `{0}` is the run or job, `{1}` the job's series.
 _COUNTS: Final = (
     "{0}.n_declared, {0}.n_passed, {0}.n_failed, {0}.n_errored, {0}.n_skipped, {0}.n_xfailed, {0}.n_flaky,"
@@ -172,6 +176,11 @@ def name_job(job: str, variant: str) -> str:
     return ", ".join(part for part in (job, variant) if part) or "unnamed job"
 
 
+def name_lane(lane: str) -> str:
+    """A lane as people say it: a long-lived branch by its name, else what all others are together."""
+    return "changes and other branches" if lane == CHANGES else lane
+
+
 def name_jobs(jobs: Sequence[tuple[str, str]]) -> str:
     """Several jobs (name, variant) as one line: "tests, python 3.12", "tests, 4 variants", "3 jobs"."""
     if len(jobs) == 1:
@@ -184,9 +193,9 @@ def judge(counts: Counts, *, is_complete: bool) -> Verdict:
     """Mark and word for one run or job."""
     told = []
     if counts.errored:
-        told.append(_count(counts.errored, "error"))
+        told.append(count_of(counts.errored, "error"))
     if counts.suite_errors:
-        told.append(_count(counts.suite_errors, "suite error"))
+        told.append(count_of(counts.suite_errors, "suite error"))
     if counts.failed:
         told.append(f"{counts.failed:,} failed")
     if not is_complete:
@@ -263,7 +272,3 @@ def read_job(row: Sequence[Any]) -> JobFact:
         counts=Counts(*row[9:18]),
         changes=Changes(*row[18:22]),
     )
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

@@ -1,31 +1,37 @@
 """The failures of a run: every broken case with what it said, grouped by cause.
 
 Used by the run page. A cause is the fingerprint: the message with its changing parts masked; merged ones are one.
-Promise: six statements, however many cases are broken, and one each for owners and for rules of the project's own
+Promise: seven statements, however many cases are broken, and one each for owners and for rules of the project's own
 (`tests/dashboard/test_run_queries.py`).
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
+from urllib.parse import urlencode
 
 import numpy as np
+from django.urls import reverse
 
 from dashboard.queries.cases import WANTED, CaseName, read_aliases, spread_names
 from dashboard.queries.cause_facts import CauseFact, Known, read_causes
 from dashboard.queries.changes import JobChange
 from dashboard.queries.facts import JobFact, JobKey
 from dashboard.queries.history import Moment, read_moments_until
-from dashboard.queries.owners import read_owners
+from dashboard.queries.owners import find_owners
 from dashboard.queries.sql import fetch_rows
+from dashboard.queries.streaks import find_streak
 from dashboard.queries.texts import Said, TextPlace, read_texts
-from health.history import fetch_case_results
+from dashboard.queries.verdicts import RANK, Judged, Verdict, read_verdicts, write_interval
+from dashboard.templatetags.display import count_of
 from health.models import Project
 from health.rules import outcomes as codes
 from health.rules.causes import OTHER
 from health.rules.durations import UNITS_PER_SECOND
+from health.rules.lanes import CHANGES
 from health.sql import open_cursor
+from health.windows import fetch_grid
 
 MOST_CASES: Final = 200  # shown with name and cause; what is beyond is counted
 MOST_GROUPS: Final = 40
@@ -48,6 +54,9 @@ class BrokenCase:
     lately: tuple[str, ...]  # strip marks of the runs up to this one, oldest first
     n_lately_broken: int
     owners: tuple[str, ...] = ()
+    judged: Judged | None = None  # what is concluded of it now; None where it always plainly passed, or nothing was yet
+    broken_since: str = ""  # where that is "broken", and this its newest run: "run 12"
+    judged_on: str = ""  # the branch that is said of, where it is not the default one
 
     @property
     def mark(self) -> str:
@@ -83,6 +92,31 @@ class BrokenFamily:
     def seconds(self) -> float:
         """How long they took together."""
         return sum(broken.seconds for broken in self.cases)
+
+    @property
+    def verdict(self) -> str:
+        """Whether it is real: what is concluded of it now, with the rate of all its cases; empty where nothing is."""
+        judged = [broken.judged for broken in self.cases if broken.judged]
+        verdicts = Counter(Verdict(one.verdict) for one in judged)
+        if not verdicts:
+            return ""
+        if len(verdicts) > 1 or len(judged) < len(self.cases):
+            ranked = sorted(verdicts, key=lambda verdict: RANK[verdict])
+            return ", ".join(f"{verdicts[verdict]} {verdict.label}" for verdict in ranked)
+        since = {broken.broken_since for broken in self.cases}
+        if len(since) == 1 and "" not in since:
+            return f"broken since {since.pop()}"
+        n_bad, n_ran = sum(one.n_bad for one in judged), sum(one.n_ran for one in judged)
+        rate = f"{n_bad:,} of {count_of(n_ran, 'result')}, {write_interval(n_bad, n_ran)}"
+        return f"{next(iter(verdicts)).label}: {rate}"
+
+    @property
+    def verdict_url(self) -> str:
+        """Where the verdict is proved: on the case's page, of several on the page of verdicts."""
+        query = f"?{urlencode({'branch': self.first.judged_on})}" if self.first.judged_on else ""
+        if len(self.cases) == 1:
+            return f"{self.first.case.url}{query}#verdict"
+        return f"{reverse('dashboard:flaky', kwargs={'slug': self.first.case.slug})}{query}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +173,7 @@ class Failures:
     causes: tuple[Cause, ...]
     n_shown: int
     n_broken: int
+    is_owned: bool = True  # whether anything says who owns what
 
     @property
     def has_owners(self) -> bool:
@@ -186,8 +221,9 @@ def read_failures(
     keys = [(change.job.key, ord_) for change, ord_ in shown]
     details = _read_details(project, keys)
     lately = _read_lately(project, shown[:_MOST_STRIPS])
-    owners = read_owners(project, cases=[names[ord_] for _, ord_ in shown if ord_ in names])
+    owners, is_owned = find_owners(project, cases=[names[ord_] for _, ord_ in shown if ord_ in names])
     cases = [_describe(change, ord_, names[ord_], details, lately, owners) for change, ord_ in shown if ord_ in names]
+    cases = _add_verdicts(project, cases, lately)
     known = read_causes(project, fingerprints={case.fingerprint for case in cases if case.fingerprint is not None})
     groups: dict[int | None, list[BrokenCase]] = defaultdict(list)
     for case in cases:
@@ -196,7 +232,33 @@ def read_failures(
     samples = [group[0].place for group in ranked if group[0].place]
     said = read_texts(project.pk, places=samples, for_owner=for_owner)
     causes = tuple(_describe_cause(group, said, known) for group in ranked)
-    return Failures(causes, sum(len(cause.cases) for cause in causes), len(broken))
+    return Failures(causes, sum(len(cause.cases) for cause in causes), len(broken), is_owned)
+
+
+def _add_verdicts(
+    project: Project, cases: Sequence[BrokenCase], lately: Mapping[tuple[JobKey, int], "_Lately"]
+) -> list[BrokenCase]:
+    """What is concluded of each case in its series; where that is nothing, in the one it is compared with."""
+    series = {one.job.key.series for one in cases} | {one.job.baseline.series for one in cases if one.job.baseline}
+    found = read_verdicts(project, series=series, ords=sorted({one.case.ord for one in cases}))
+    verdicts = {(judged.series, judged.ord): judged for judged in found}
+    told = []
+    for one in cases:
+        judged = verdicts.get((one.job.key.series, one.case.ord))
+        lane = one.job.lane
+        if judged is None and one.job.baseline:
+            judged, lane = verdicts.get((one.job.baseline.series, one.case.ord)), ""
+        streak = lately.get((one.job.key, one.case.ord)) if lane != CHANGES else None
+        is_newest = judged is not None and (judged.verdict, judged.last_run) == (Verdict.BROKEN, one.job.key.run)
+        told.append(
+            replace(
+                one,
+                judged=judged,
+                broken_since=streak.since if streak and is_newest else "",
+                judged_on="" if lane == project.default_branch else lane,
+            )
+        )
+    return told
 
 
 def _describe_cause(group: Sequence[BrokenCase], said: Mapping[TextPlace, Said], known: Known) -> Cause:
@@ -211,12 +273,12 @@ def _describe(
     ord_: int,
     name: CaseName,
     details: Mapping[tuple[JobKey, int], tuple[int, TextPlace]],
-    lately: Mapping[tuple[JobKey, int], tuple[str, ...]],
+    lately: Mapping[tuple[JobKey, int], "_Lately"],
     owners: Mapping[int, tuple[str, ...]],
 ) -> BrokenCase:
     key = (change.job.key, ord_)
     fingerprint, place = details.get(key, (None, None))
-    strip = lately.get(key, ())
+    strip = lately[key].marks if key in lately else ()
     kind = ""
     if change.is_comparable:
         kind = "still" if change.transitions.still[ord_] else "new"
@@ -250,20 +312,38 @@ def _name_cause(said: Said | None, title: str | None) -> str:
     return said.message.strip().partition("\n")[0] if said and said.message.strip() else title or ""
 
 
-def _read_lately(project: Project, shown: Sequence[tuple[JobChange, int]]) -> dict[tuple[JobKey, int], tuple[str, ...]]:
-    """How each case fared in the runs up to this one, as strip marks."""
+class _Lately(NamedTuple):
+    """How a case fared in the runs up to this one, as strip marks, and since which run it is broken, in words."""
+
+    marks: tuple[str, ...]
+    since: str
+
+
+def _read_lately(project: Project, shown: Sequence[tuple[JobChange, int]]) -> dict[tuple[JobKey, int], _Lately]:
+    """How each case fared in the runs up to this one."""
     jobs = {change.job.key: change.job for change, _ in shown}
     moments = read_moments_until(project, jobs=jobs.values(), limit=_N_LATELY)
     pairs = [(moment.run, series) for series, line in moments.items() for moment in line]
-    ords = sorted({ord_ for _, ord_ in shown})
-    results = fetch_case_results(open_cursor(), project.pk, ords=ords, jobs=pairs, aliases=read_aliases(project))
-    outcomes = {(result.ord, result.series, result.run): result.outcome for result in results}
+    ords = np.array(sorted({ord_ for _, ord_ in shown}), np.int32)
+    grid = fetch_grid(open_cursor(), project.pk, jobs=pairs, ords=ords, aliases=read_aliases(project))
+    rows = dict(zip(pairs, grid.outcomes.tolist(), strict=True))
+    columns = {ord_: column for column, ord_ in enumerate(ords.tolist())}
     strips = {}
     for change, ord_ in shown:
-        line: Sequence[Moment] = moments.get(change.job.key.series, ())
-        marks = [_mark(outcomes.get((ord_, change.job.key.series, moment.run), codes.ABSENT)) for moment in line]
-        strips[change.job.key, ord_] = tuple(reversed(marks))
+        series = change.job.key.series
+        line: Sequence[Moment] = moments.get(series, ())
+        own = {moment.run: rows[moment.run, series][columns[ord_]] for moment in line}
+        marks = tuple(_mark(own[moment.run]) for moment in reversed(line))
+        strips[change.job.key, ord_] = _Lately(marks, _tell_since(line, own))
     return strips
+
+
+def _tell_since(line: Sequence[Moment], outcomes: dict[int, int]) -> str:
+    """The first run of the streak that this run is in: "run 12", "run 12 or before"; empty where it is in none."""
+    streak = find_streak(line, outcomes, limit=_N_LATELY)
+    if streak is None:
+        return ""
+    return f"run {streak.first.run}{'' if streak.is_whole else ' or before'}"
 
 
 def _mark(outcome: int) -> str:

@@ -5,40 +5,49 @@ plainly pass in their window have a row to be read.
 Promise: a bounded number of statements, and at most MOST_READ cases (`tests/dashboard/test_flaky_queries.py`).
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from dashboard.filters import Filters
 from dashboard.queries.cases import CaseName, make_name
-from dashboard.queries.evidence import Evidence, read_evidence
-from dashboard.queries.fixes import Claim, read_claims
+from dashboard.queries.claimed_fixes import Claim, read_claims
 from dashboard.queries.owners import read_owners
-from dashboard.queries.scope import Scope, Windows, read_scope, read_windows
+from dashboard.queries.scope import Scope, read_scope
 from dashboard.queries.shown_suites import write_shown_suite
-from dashboard.queries.sql import fetch_rows
-from dashboard.queries.verdicts import COLUMNS, MARKS, RANK, Judged, Verdict, write_interval, write_rate
-from dashboard.queries.windows import JobMoment, read_jobs_of_windows
-from dashboard.templatetags.display import in_words, plain, shorten
-from health.models import Project
-from health.rules.flakiness import MASS_MIN_EXECUTED, MASS_SHARE, MIN_BRANCHES, MIN_FLIPS, MIN_RAN, MOST_LUCK
-from health.rules.lanes import CHANGES
-from health.windows import N_JOBS
+from dashboard.queries.sql import EACH_CASE, fetch_rows
+from dashboard.queries.verdict_evidence import Evidence, read_evidence
+from dashboard.queries.verdicts import (
+    COLUMNS,
+    JOIN_GONE,
+    MARKS,
+    RANK,
+    Gone,
+    Judged,
+    Verdict,
+    write_interval,
+    write_rate,
+)
+from dashboard.queries.windows import JobMoment, Windows, read_jobs_of_windows, read_windows
+from dashboard.templatetags.display import in_words
+from health.models import Project, VanishedCase
 
 N_PAGE: Final = 50
 MOST_READ: Final = 2_000
-MOST_IN_FILE: Final = 50_000
+MOST_IN_FILE: Final = 20_000
 _MOST_LISTED: Final = 40  # cases of a family
 _MOST_EXCLUDED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One case in one series."""
+    """One case in one series. `gone` is None while it still runs there."""
 
     case: CaseName
     judged: Judged
     series: str
+    gone: Gone | None = None
 
     @property
     def interval(self) -> str:
@@ -48,12 +57,16 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Cases of one function in one place, those that broke most first; a case without parameters is alone in its."""
+    """Cases of one function in one place, those that broke most first; a case without parameters is alone in its.
+
+    Those that still run and those that vanished are two families.
+    """
 
     members: tuple[Member, ...]
     evidence: Evidence = field(default_factory=Evidence)
     owners: tuple[str, ...] = ()
     claims: tuple[Claim, ...] = ()
+    suite: str = ""
 
     @property
     def first(self) -> Member:
@@ -64,6 +77,27 @@ class Family:
     def case(self) -> CaseName:
         """The case it is named by."""
         return self.first.case
+
+    @property
+    def name(self) -> str:
+        """What its cases have in common: the function without parameters, of a single case all of its name."""
+        return self.case.family if self.n_cases > 1 else self.case.name
+
+    @property
+    def gone(self) -> Gone | None:
+        """How its cases stopped running, of the one that ran last; None while they run."""
+        found = [member.gone for member in self.members if member.gone]
+        return max(found, key=lambda gone: gone.last_run) if found else None
+
+    @property
+    def renamed(self) -> str:
+        """Whether they vanished because they were renamed, by the looks of it, in words."""
+        like = {m.case.ord for m in self.members if m.gone and m.gone.suspicion == VanishedCase.Suspicion.RENAMED}
+        if not like:
+            return ""
+        if len(like) == self.n_cases:
+            return "looks renamed" if self.n_cases == 1 else "look renamed"
+        return f"{in_words(len(like))} of them {'looks' if len(like) == 1 else 'look'} renamed"
 
     @property
     def n_cases(self) -> int:
@@ -137,12 +171,17 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class FlakyPage:
-    """All the page shows. `counts` are cases by verdict, whatever verdict is chosen."""
+    """All the page shows. `counts` are cases by verdict, whatever verdict is chosen; `counts_gone` are those of them
+    that stopped running.
+    """
 
     scope: Scope
     windows: Windows
     families: tuple[Family, ...]
     counts: Mapping[str, int]
+    counts_gone: Mapping[str, int]
+    flaky_until: int | None  # the newest run that holds a flaky case that vanished since
+    is_one_end: bool  # whether that is so of all of them
     n_families: int
     n_before: int  # families on the pages before
     left_out: tuple[LeftOut, ...]
@@ -156,33 +195,37 @@ class FlakyPage:
         end = self.n_before + len(self.families)
         return end if end < self.n_families else 0
 
-    @property
-    def lane(self) -> str:
-        """The branch in words."""
-        return "changes and other branches" if self.scope.lane == CHANGES else self.scope.lane
+    def count_running(self, verdict: Verdict) -> int:
+        """How many cases with this verdict still run."""
+        return self.counts.get(verdict, 0) - self.counts_gone.get(verdict, 0)
 
 
 def read_flaky(project: Project, filters: Filters) -> FlakyPage:
-    """The families of one page, the flaky ones first."""
+    """The families of one page, the flaky ones first, those that vanished last."""
     scope = read_scope(project, filters)
     members = read_members(project, scope, state=filters.state, limit=MOST_READ + 1)
     owners = read_owners(project, cases={member.case.ord: member.case for member in members}.values())
     families = [
-        replace(family, owners=owners.get(family.case.ord, ())) for family in group_families(members[:MOST_READ])
+        replace(family, owners=owners.get(family.case.ord, ()), suite=_name_suite(family, scope))
+        for family in group_families(members[:MOST_READ])
     ]
     offered = sorted({name for names in owners.values() for name in names})
     if filters.owner:
         families = [family for family in families if filters.owner in family.owners]
     families.sort(key=_rank_by_rate if filters.rank == "rate" else _rank_by_evidence)
-    n_before = int(filters.before) if filters.before.isascii() and filters.before.isdecimal() else 0
+    n_before = filters.n_before
     shown = families[n_before : n_before + N_PAGE]
     jobs = read_jobs_of_windows(project, series=scope.numbers)
     left_out = _list_left_out(scope, jobs)
+    counts, counts_gone, flaky_until, n_ends = _count_verdicts(project, scope)
     return FlakyPage(
         scope=scope,
         windows=read_windows(project, scope),
         families=_add_evidence(project, shown, jobs),
-        counts=_count_verdicts(project, scope),
+        counts=counts,
+        counts_gone=counts_gone,
+        flaky_until=flaky_until,
+        is_one_end=n_ends == 1,
         n_families=len(families),
         n_before=n_before,
         left_out=tuple(left_out[:_MOST_EXCLUDED]),
@@ -192,92 +235,54 @@ def read_flaky(project: Project, filters: Filters) -> FlakyPage:
     )
 
 
-def read_members(project: Project, scope: Scope, *, state: str = "", limit: int) -> list[Member]:
-    """The cases of a scope that did not always plainly pass, with their verdicts."""
-    values = _take_values(project, scope) | {"state": state, "limit": limit}
+def _name_suite(family: Family, scope: Scope) -> str:
+    suite = scope.suites.get(family.case.suite)
+    return suite.name if suite else ""
+
+
+def read_members(
+    project: Project, scope: Scope, *, state: str = "", limit: int, gone_in: Sequence[int] | None = None
+) -> list[Member]:
+    """The cases of a scope that did not always plainly pass, with their verdicts; where told, of those that vanished
+    only what was gone in one of these runs.
+    """
+    values = _take_values(project, scope) | {"state": state, "limit": limit, "gone_in": gone_in}
+    # The suite of the run is looked up where it decides something: who owns a case, or whether it is meant.
+    is_asked = scope.is_narrowed or bool(project.configuration or project.code_owners)
+    statement = _write_members(is_narrowed=scope.is_narrowed, suite=_SUITE if is_asked else "c.suite")
     titles = scope.titles
-    n_columns = len(COLUMNS.split(","))
+    n = len(COLUMNS.split(","))
     return [
-        Member(make_name(row[n_columns:], project.slug), Judged(*row[:n_columns]), titles[row[0]])
-        for row in fetch_rows(_MEMBERS_SQL, values)
+        Member(
+            case=make_name(row[n + 3 :], project.slug),
+            judged=Judged(*row[:n]),
+            series=titles[row[0]],
+            gone=Gone(*row[n : n + 3]) if row[n] is not None else None,
+        )
+        for row in fetch_rows(statement, values)
     ]
 
 
 def group_families(members: Iterable[Member]) -> list[Family]:
-    """Cases of one function in one place together."""
+    """Cases of one function in one place together, apart from those of it that vanished."""
     groups: dict[tuple[object, ...], list[Member]] = {}
     for member in members:
         case = member.case
         name = case.family if case.is_parametrised else (case.name, case.occurrence)
-        groups.setdefault((case.namespace, case.suite_path, case.class_name, name), []).append(member)
+        key = (case.namespace, case.suite_path, case.class_name, name, member.gone is not None)
+        groups.setdefault(key, []).append(member)
     return [
         Family(tuple(sorted(group, key=lambda member: (-member.judged.n_bad, member.case.ord, member.judged.series))))
         for group in groups.values()
     ]
 
 
-def write_flaky(page: FlakyPage) -> str:
-    """What stands on the page, in one sentence."""
-    if page.windows.run is None:
-        return "No run has been judged yet."
-    flaky, broken = page.counts.get(Verdict.FLAKY, 0), page.counts.get(Verdict.BROKEN, 0)
-    unclear = page.counts.get(Verdict.UNCLEAR, 0)
-    lane = plain(page.lane)
-    said = f"No test is flaky on {lane}"
-    if flaky:
-        said = f"{_count_cases(flaky)} {'is' if flaky == 1 else 'are'} flaky on {lane}{_name_only_family(page, flaky)}"
-    if broken:
-        said += f"{'; ' if flaky else ', but '}{in_words(broken)} {'is' if broken == 1 else 'are'} simply broken"
-    if unclear and not broken:
-        said += f"; for {in_words(unclear)} there is not enough data yet"
-    return f"{said[0].upper()}{said[1:]}."
+def _rank_by_evidence(family: Family) -> tuple[bool, int, int, int, int]:
+    return (family.gone is not None, RANK[Verdict(family.verdict)], -family.n_evident, -family.n_bad, family.case.ord)
 
 
-def write_rule() -> tuple[str, ...]:
-    """How verdicts come about, with their numbers, in sentences."""
-    flaky = (
-        f"The newest {N_JOBS} runs of each job count, on one branch. A test is flaky when it passed on a retry, when it"
-        f" passed and broke on one commit, or when it broke, recovered and broke again: {MIN_FLIPS} times from passed"
-        " to broken."
-    )
-    broken = (
-        "It is broken when it breaks in its newest runs, and bad luck would give so many in a row in fewer than"
-        f" {MOST_LUCK * 100:.0f} of 100 cases. With fewer than {MIN_RAN} results there is not enough data. What broke"
-        " once and recovered is sound again."
-    )
-    left_out = (
-        "Of pull requests and short-lived branches, flips do not count, and a retry or disagreement has to be seen on"
-        f" {MIN_BRANCHES} branches: one broken branch makes no test flaky. A run in which {MASS_SHARE * 100:.0f}\u00a0%"
-        f" or more of at least {MASS_MIN_EXECUTED} executed tests broke is left out."
-    )
-    rate = (
-        "A rate is of executed results; a skipped test is no evidence. Behind it stands where the true rate lies in 95"
-        " of 100 such cases."
-    )
-    return (flaky, broken, left_out, rate)
-
-
-def _count_cases(n: int) -> str:
-    return f"{in_words(n)} test{'' if n == 1 else 's'}"
-
-
-def _name_only_family(page: FlakyPage, n_flaky: int) -> str:
-    """Where all of them are one family, its name."""
-    flaky = [family for family in page.families if family.verdict == Verdict.FLAKY]
-    if page.n_before or len(flaky) != 1 or page.n_families > len(page.families):
-        return ""
-    (family,) = flaky
-    if n_flaky == 1 or not family.case.is_parametrised:
-        return f": {plain(shorten(family.case.name, 80))}" if n_flaky == 1 else ""
-    return f", {'both' if n_flaky == 2 else 'all'} of them cases of {plain(shorten(family.case.family, 80))}"
-
-
-def _rank_by_evidence(family: Family) -> tuple[int, int, int, int]:
-    return (RANK[Verdict(family.verdict)], -family.n_evident, -family.n_bad, family.case.ord)
-
-
-def _rank_by_rate(family: Family) -> tuple[float, int]:
-    return (-family.n_bad / max(family.n_ran, 1), family.case.ord)
+def _rank_by_rate(family: Family) -> tuple[bool, float, int]:
+    return (family.gone is not None, -family.n_bad / max(family.n_ran, 1), family.case.ord)
 
 
 def _add_evidence(
@@ -305,35 +310,63 @@ def _list_left_out(scope: Scope, jobs: Mapping[int, Sequence[JobMoment]]) -> lis
     return sorted(found, key=lambda left: left.job.place, reverse=True)
 
 
-def _count_verdicts(project: Project, scope: Scope) -> dict[str, int]:
-    """How many cases have which verdict in any series of the scope; one of several series counts once."""
-    return dict(fetch_rows(_COUNTS_SQL, _take_values(project, scope)))
+def _count_verdicts(project: Project, scope: Scope) -> tuple[dict[str, int], dict[str, int], int | None, int]:
+    """How many cases have which verdict in any series of the scope, and how many of them stopped running; one of
+    several series counts once. Then the newest run that holds a flaky one of those, and how many such runs there are.
+    """
+    counts: dict[str, int] = defaultdict(int)
+    counts_gone: dict[str, int] = defaultdict(int)
+    ends: list[int] = []
+    statement = _write_counts(is_narrowed=scope.is_narrowed)
+    for rank, last_run, n in fetch_rows(statement, _take_values(project, scope)):
+        verdict, is_gone = _VERDICTS[rank // 2 - 1], rank % 2
+        counts[verdict] += n
+        if is_gone:
+            counts_gone[verdict] += n
+        if is_gone and verdict == Verdict.FLAKY:
+            ends.append(last_run)
+    return dict(counts), dict(counts_gone), ends[0] if ends else None, len(ends)
 
 
 def _take_values(project: Project, scope: Scope) -> dict[str, object]:
     return {"project": project.pk, "series": scope.numbers, "suites": scope.suite_numbers}
 
 
-_SUITE: Final = write_shown_suite(run="v.last_run")
-_WHERE: Final = f"""
-WHERE v.project_id = %(project)s AND v.series = ANY(%(series)s)
-  AND (%(suites)s::int[] IS NULL OR {_SUITE} = ANY(%(suites)s))
-"""
-
-_MEMBERS_SQL: Final = f"""
-SELECT {COLUMNS}, c.ord, c.name, c.class_name, c.suite_path, c.namespace, c.occurrence, {_SUITE}
-FROM health_caseverdict v JOIN health_case c ON c.project_id = v.project_id AND c.ord = v.ord {_WHERE}
-  AND (%(state)s::text = '' OR v.verdict = %(state)s)
-ORDER BY array_position(ARRAY['flaky', 'broken', 'unclear', 'sound'], v.verdict::text),
-    v.n_retried + v.n_disagreed + v.n_flips DESC, v.n_broken DESC, v.ord, v.series
-LIMIT %(limit)s
-"""  # noqa: S608 - the columns are a constant
-
-# The worst verdict of a case counts where its series differ.
-_COUNTS_SQL: Final = f"""
-SELECT (ARRAY['flaky', 'broken', 'unclear', 'sound'])[rank], count(*) FROM (
-    SELECT min(array_position(ARRAY['flaky', 'broken', 'unclear', 'sound'], v.verdict::text)) AS rank
-    FROM health_caseverdict v JOIN health_case c ON c.project_id = v.project_id AND c.ord = v.ord {_WHERE}
-    GROUP BY v.ord
-) ranked GROUP BY rank
+def _write_members(*, is_narrowed: bool, suite: str) -> str:
+    """First which cases, from narrow rows; then the names of those alone."""
+    return f"""
+WITH chosen AS (
+    SELECT v.*, x.last_run AS gone_last, x.gone_run, x.suspicion {_NARROWED if is_narrowed else _ALL}
+      AND (%(state)s::text = '' OR v.verdict = %(state)s)
+      AND (%(gone_in)s::int[] IS NULL OR x.ord IS NULL OR x.gone_run = ANY(%(gone_in)s))
+    ORDER BY x.gone_run IS NOT NULL, {_ORDER} LIMIT %(limit)s)
+SELECT {COLUMNS}, v.gone_last, v.gone_run, v.suspicion,
+    c.ord, c.name, c.class_name, c.suite_path, c.namespace, c.occurrence, {suite}
+FROM chosen v {EACH_CASE}
+ORDER BY v.gone_run IS NOT NULL, {_ORDER}
 """  # noqa: S608 - constants
+
+
+def _write_counts(*, is_narrowed: bool) -> str:
+    """The worst verdict of a case counts where its series differ, and of those where it still runs."""
+    return f"""
+SELECT g.rank, g.last_run, g.n FROM (
+    SELECT rank, CASE WHEN rank %% 2 = 1 THEN last_run END AS last_run, count(*) AS n FROM (
+        SELECT v.ord, min(2 * {_RANK} + (x.ord IS NOT NULL)::int) AS rank, max(x.last_run) AS last_run
+        {_NARROWED if is_narrowed else _ALL} GROUP BY v.ord) cases
+    GROUP BY 1, 2) g
+LEFT JOIN health_run r ON r.project_id = %(project)s AND r.number = g.last_run
+ORDER BY g.rank, r.ordered_at DESC NULLS LAST, g.last_run DESC
+"""  # noqa: S608 - constants
+
+
+_VERDICTS: Final = tuple(RANK)
+_SUITE: Final = write_shown_suite(run="v.last_run")
+_IN_SCOPE: Final = "WHERE v.project_id = %(project)s AND v.series = ANY(%(series)s)"
+_ALL: Final = f"FROM health_caseverdict v {JOIN_GONE} {_IN_SCOPE}"
+_NARROWED: Final = f"""
+FROM health_caseverdict v JOIN health_case c ON c.project_id = v.project_id AND c.ord = v.ord {JOIN_GONE} {_IN_SCOPE}
+  AND {_SUITE} = ANY(%(suites)s)
+"""
+_RANK: Final = "array_position(ARRAY['flaky', 'broken', 'unclear', 'sound'], v.verdict::text)"
+_ORDER: Final = f"{_RANK}, v.n_retried + v.n_disagreed + v.n_flips DESC, v.n_broken DESC, v.ord, v.series"

@@ -14,6 +14,7 @@ import numpy as np
 from dashboard.filters import Filters
 from dashboard.queries.cases import read_aliases
 from dashboard.queries.matrix_facts import Facts, count_facts, write_matrix
+from dashboard.queries.matrix_places import Numbers, list_prefixes
 from dashboard.queries.matrix_rows import (
     STATES,
     Layout,
@@ -27,7 +28,7 @@ from dashboard.queries.matrix_rows import (
     roll_up,
     split_by_place,
 )
-from dashboard.queries.matrix_window import Column, Numbers, Ords, Window, list_prefixes, read_window
+from dashboard.queries.matrix_window import Column, Ords, Window, read_window
 from dashboard.queries.scope import Offer, read_scope
 from dashboard.queries.sql import fetch_rows
 from dashboard.templatetags.display import shorten, visible
@@ -115,7 +116,7 @@ def read_matrix(project: Project, filters: Filters) -> Matrix:
     facts = count_facts(window, fits)
     narrowed = _narrow(project, window, fits, filters)
     layout, is_flat = _choose(project, window, narrowed, filters)
-    size, start = int(filters.rows), _read_start(filters.before)
+    size, start = int(filters.rows), filters.n_before
     builder = _Builder(project, window, fits, filters)
     groups, n_rows = builder.build(layout, start=start, size=size)
     return Matrix(
@@ -142,7 +143,7 @@ def _narrow(project: Project, window: Window, fits: Mask, filters: Filters) -> M
     """The cases whose name holds the words sought, and that ended as the legend's chosen state says."""
     if filters.search:
         found = np.zeros(len(fits), bool)
-        found[_search(project, filters.search)] = True
+        found[_search(project, filters.search, len(fits))] = True
         fits = fits & found
     return fits & has_state(window, filters.state) if filters.state in STATES else fits
 
@@ -156,15 +157,12 @@ def _choose(project: Project, window: Window, fits: Mask, filters: Filters) -> t
     return list_flat(window, fits, order=filters.order, name_rank=rank), True
 
 
-def _read_start(before: str) -> int:
-    return int(before) if before.isdecimal() and len(before) < 9 else 0
-
-
-def _search(project: Project, text: str) -> Ords:
+def _search(project: Project, text: str, n_cases: int) -> Ords:
     """The cases whose full name holds this text, whatever the case of its letters; a former name finds the newest."""
     rows = open_cursor().execute(_SEARCH_SQL, (project.pk, text), binary=True).fetchall()
     found = np.frombuffer(rows[0][0] or b"", ">i4").astype(np.int32)
-    return read_aliases(project).translate(found).astype(np.intp)
+    found = read_aliases(project).translate(found)
+    return found[found < n_cases].astype(np.intp)  # without those that came after the cells were read
 
 
 def _read_name_rank(project: Project, n_cases: int) -> Numbers:
@@ -224,27 +222,30 @@ class _Builder:
         pieces = np.split(cases, ends)
         whole = split_by_place(self.window, np.flatnonzero(self.fits & np.isin(self.window.place_of, places)))
         heads = roll_up(self.window, [whole[int(self.window.place_of[piece[0]])] for piece in pieces])
-        return [self._make_group(piece, head) for piece, head in zip(pieces, heads, strict=True)]
+        return [
+            self._make_group(piece, head, self._count_broken(whole[int(self.window.place_of[piece[0]])]))
+            for piece, head in zip(pieces, heads, strict=True)
+        ]
 
-    def _make_group(self, cases: Ords, head: Rolled) -> Group:
+    def _count_broken(self, cases: Ords) -> int:
+        """How many of these broke in any of the runs."""
+        return int(np.count_nonzero(self.window.n_broken[cases]))
+
+    def _make_group(self, cases: Ords, head: Rolled, n_broken: int) -> Group:
+        """Rows under their path: its row counts all cases there, whatever of them is listed."""
         place = self.window.places[int(self.window.place_of[cases[0]])]
-        split = [split_family(self.names.get(ord_, "")) for ord_ in cases.tolist()]
-        is_family = len(cases) > 1 and len({name for name, _ in split}) == 1 and all(rest for _, rest in split)
-        title = " · ".join(part for part in (place, split[0].name if is_family else "") if part) or "Without a path"
-        rows = tuple(
-            self._make_case(ord_, shown=rest if is_family else "")
-            for ord_, (_, rest) in zip(cases.tolist(), split, strict=True)
-        )
+        rows = tuple(map(self._make_case, cases.tolist()))
         url = "" if place in ("", self.filters.path) else self._open(place)
-        return Group(visible(shorten(title, _LONGEST_TITLE)), place, url, f"{head.n:,}", head, rows)
+        title = visible(shorten(place or "Without a path", _LONGEST_TITLE))
+        return Group(title, place, url, f"{n_broken:,} of {head.n:,}", head, rows)
 
-    def _make_case(self, ord_: int, *, shown: str = "") -> Row:
+    def _make_case(self, ord_: int) -> Row:
         window, name = self.window, self.names.get(ord_, "")
         n_seen, n_broken = int(window.n_seen[ord_]), int(window.n_broken[ord_])
-        pieces = _cut_name(shown or name)
+        pieces = _cut_case(name)
         return Row(
             pieces=pieces,
-            is_cut=len(shown or name) > _LONGEST_NAME or bool(shown) or len(pieces) > 1,
+            is_cut=len(name) > _LONGEST_NAME or len(pieces) > 1,
             full=name,
             path=window.places[int(window.place_of[ord_])],
             ord=ord_,
@@ -275,7 +276,7 @@ class _Builder:
             full=full,
             path=node.path,
             ord=int(node.cases[0]) if is_case else None,
-            note=f"{rolled.n:,}",
+            note=f"{self._count_broken(node.cases):,} of {rolled.n:,}",
             url=f"../cases/{int(node.cases[0])}/" if is_case else self._open(node.path, node.family),
             cells=rolled.cells,
             shares=rolled.shares,
@@ -333,6 +334,14 @@ def _cut_name(name: str) -> tuple[str, ...]:
     if len(short) <= 2 * _TAIL:
         return (visible(short),)
     return (visible(short[:-_TAIL]), visible(short[-_TAIL:]))
+
+
+def _cut_case(name: str) -> tuple[str, ...]:
+    """The name of a case; its parameters are the end that is always shown, as long as they are short."""
+    family, parameters = split_family(name)
+    if len(name) <= 2 * _TAIL or not parameters or len(parameters) > 2 * _TAIL:
+        return _cut_name(name)
+    return (visible(shorten(family, _LONGEST_NAME - len(parameters))), visible(parameters))
 
 
 def list_trail(path: str) -> tuple[str, ...]:

@@ -6,15 +6,12 @@ Used by `dashboard.queries.matrix`; pure. Promise: each figure has its denominat
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from dashboard.queries.matrix_rows import STATES, Mask
 from dashboard.queries.matrix_window import IS_BROKEN, Window
 from dashboard.templatetags.display import in_words, plain, shorten
-
-_TIMES: Final = {1: "once", 2: "twice"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +76,6 @@ def write_matrix(facts: Facts, *, lane: str, families: Collection[str]) -> str:
     told = f"{facts.n_broken:,} of {facts.n_cases:,} tests broke at least once {where}{which}"
     n_now = f"{in_words(facts.n_broken_now) if facts.n_broken_now else 'none'}"
     return f"{told}; {n_now} {'are' if facts.n_broken_now > 1 else 'is'} broken in the newest."
-
-
-def say_times(n: int) -> str:
-    """How often: "twice", "ten times"."""
-    return _TIMES.get(n, f"{in_words(n)} times")
 
 
 def _find_repeats(window: Window) -> list[int]:

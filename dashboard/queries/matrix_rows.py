@@ -11,16 +11,15 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.queries.matrix_places import Numbers, is_below
 from dashboard.queries.matrix_window import (
     IS_AS_EXPECTED,
     IS_BROKEN,
     IS_EXECUTED,
     OF_SEVERITY,
     SEVERITY,
-    Numbers,
     Ords,
     Window,
-    is_below,
     table_of,
 )
 from health.rules import outcomes as codes
@@ -162,18 +161,26 @@ def _fold(window: Window, rest: Ords, path: str) -> tuple[tuple[Node, ...], Ords
     """The rest by the deepest paths of which there are not too many; what lies right at the path stays single."""
     by_place = split_by_place(window, rest)
     here = [cases for place, cases in by_place.items() if window.places[place] == path]
-    ways = {
-        place: [prefix for prefix in window.prefixes[place] if len(prefix) > len(path)]
-        for place in by_place
-        if window.places[place] != path
-    }
-    paths: dict[str, list[Ords]] = {}
-    for depth in range(max(map(len, ways.values()), default=0), 0, -1):
-        paths = {}
-        for place, way in ways.items():
-            paths.setdefault(way[min(depth, len(way)) - 1], []).append(by_place[place])
-        if len(paths) <= _MOST_NODES:
-            break
-    nodes = [Node(prefix, np.concatenate(groups)) for prefix, groups in paths.items()]
+    below = [place for place in by_place if window.places[place] != path]
+    groups: dict[str, list[Ords]] = {}
+    for place, end in zip(below, _choose_depth(window, below, len(path)), strict=True):
+        groups.setdefault(window.places[place][:end], []).append(by_place[place])
+    nodes = [Node(prefix, np.concatenate(cases)) for prefix, cases in groups.items()]
     nodes.sort(key=lambda node: (-len(node.cases), node.path))
     return tuple(nodes), np.concatenate(here) if here else _NONE
+
+
+def _choose_depth(window: Window, places: Sequence[int], length: int) -> list[int]:
+    """Where the path of each of these places ends: behind one of this length, as deep as there is room for."""
+    if not places:
+        return []
+    ends, ids = (table[places] for table in window.places.paths)
+    rows, last = np.arange(len(places)), ends.shape[1] - 1
+    first = chosen = (ends <= length).sum(axis=1)
+    for depth in range(1, last + 1):
+        deeper = np.minimum(first + depth, last)
+        if len(np.unique(ids[rows, deeper])) > _MOST_NODES:
+            break
+        chosen = deeper
+    found: list[int] = ends[rows, chosen].tolist()
+    return found

@@ -2,10 +2,10 @@
 
 Used by `dashboard.queries.matrix`. Read once for each revision of a project and kept in this process, bounded: a
 branch of 100,000 cases takes a fifth of a second to read, and nobody changes it by looking.
-Promise: four statements, or two where it is kept (`tests/dashboard/test_matrix_queries.py`).
+Promise: four statements, or two where it is kept, and never more than _MOST_KEPT bytes of it, names and all
+(`tests/dashboard/test_matrix_queries.py`).
 """
 
-import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,21 +18,20 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.queries.cases import read_aliases
+from dashboard.queries.matrix_places import Census, Numbers, Places, read_census
 from dashboard.queries.scope import Scope
 from dashboard.queries.sql import fetch_rows
 from health.models import Project
 from health.rules import outcomes as codes
-from health.rules.identity import STEP
 from health.sql import open_cursor
 from health.tiles import NO_SUITE
 from health.windows import fetch_outcomes
 
 N_COLUMNS: Final = 52
-# As many cells as are kept over all projects, a byte each.
+# Bytes kept over all projects: cells, what was counted of them, and where the cases live.
 _MOST_KEPT: Final = 24_000_000
 
 Ords = npt.NDArray[np.intp]
-Numbers = npt.NDArray[np.int32]
 Cells = npt.NDArray[np.uint8]
 
 
@@ -66,14 +65,16 @@ class Window:
 
     columns: tuple[Column, ...]
     outcomes: Cells  # [cases, columns]
-    places: tuple[str, ...]
+    places: Places
     place_of: Numbers  # by case number
     suite_of: Numbers
 
-    @cached_property
-    def prefixes(self) -> tuple[tuple[str, ...], ...]:
-        """For each place, the paths that lead to it, from the shortest to itself."""
-        return tuple(list_prefixes(place) for place in self.places)
+    @property
+    def n_bytes(self) -> int:
+        """What it holds once all was counted, without its places: those are shared."""
+        n_jobs = sum(len(column.series) for column in self.columns)
+        cells = self.outcomes.nbytes + self.place_of.nbytes + self.suite_of.nbytes
+        return cells + len(self.outcomes) * _COUNTED + len(self.columns) * _COLUMN + n_jobs * _JOB
 
     @cached_property
     def n_seen(self) -> Numbers:
@@ -128,28 +129,12 @@ def read_window(project: Project, scope: Scope) -> Window:
     """The newest runs of the scope's series with all cases; kept until the project's facts change."""
     key = (project.pk, project.revision, project.identity_epoch, scope.lane, *scope.numbers)
     kept = _take(key)
-    if kept is not None:
+    if isinstance(kept, Window):
         return kept
     columns = _read_columns(project, scope)
     window = _read_cells(project, columns) if columns else _make_empty()
     _keep(key, window)
     return window
-
-
-def list_prefixes(place: str) -> tuple[str, ...]:
-    """The paths that lead to a place, itself the last: "tests.api.pets" lies in "tests" and "tests.api".
-
-    A path with slashes is only cut there and at "::": the dot in it is a file's. Prose is not cut at all.
-    """
-    if " " in place:
-        return (place,)
-    sign = _STEPS if "/" in place or "::" in place else _DOTS
-    return (*(place[: found.start()] for found in sign.finditer(place) if found.start()), place)
-
-
-def is_below(place: str, path: str) -> bool:
-    """Whether a place is this path or lies in it."""
-    return place == path or (place.startswith(path) and place[len(path)] in "/.:")
 
 
 def _count(cells: npt.NDArray[np.bool_]) -> Numbers:
@@ -159,7 +144,7 @@ def _count(cells: npt.NDArray[np.bool_]) -> Numbers:
 
 def _make_empty() -> Window:
     nothing = np.zeros(0, np.int32)
-    return Window((), np.zeros((0, 1), np.uint8), (), nothing, nothing)
+    return Window((), np.zeros((0, 1), np.uint8), Places(), nothing, nothing)
 
 
 def _read_columns(project: Project, scope: Scope) -> tuple[Column, ...]:
@@ -190,40 +175,30 @@ def _is_again(column: Column, first: Column) -> bool:
 
 
 def _read_cells(project: Project, columns: Sequence[Column]) -> Window:
-    places, place_of, suite_of = _read_census(project)
+    census = _read_census(project)
     jobs = [(column.run, series) for column in columns for series in column.series]
     aliases = read_aliases(project)
-    found = fetch_outcomes(open_cursor(), project.pk, jobs=jobs, n_cases=len(place_of), aliases=aliases)
+    found = fetch_outcomes(open_cursor(), project.pk, jobs=jobs, n_cases=census.n, aliases=aliases)
     outcomes = found.outcomes
-    suites = np.where(found.suites == NO_SUITE, suite_of, found.suites)
+    suites = np.where(found.suites == NO_SUITE, census.suite_of, found.suites)
     starts = np.cumsum([0, *(len(column.series) for column in columns[:-1])])
     if len(jobs) > len(columns):
         outcomes = OF_SEVERITY[np.maximum.reduceat(SEVERITY[outcomes], starts, axis=0)]
-    return Window(tuple(columns), np.ascontiguousarray(outcomes.T), places, place_of, suites)
+    return Window(tuple(columns), np.ascontiguousarray(outcomes.T), census.places, census.place_of, suites)
 
 
-def _read_census(project: Project) -> tuple[tuple[str, ...], Numbers, Numbers]:
-    """Where each case lives, and its suite. Numbers come packed: 100,000 of them one by one would take a second."""
-    rows = open_cursor().execute(_CENSUS_SQL, (project.pk,), binary=True).fetchall()
-    groups = [np.frombuffer(packed, ">i4") for *_, packed in rows]
-    n_cases = max((int(ords.max()) + 1 for ords in groups), default=0)
-    places: dict[str, int] = {}
-    place_of, suite_of = np.zeros(n_cases, np.int32), np.zeros(n_cases, np.int32)
-    for (namespace, class_name, suite_path, suite, _), ords in zip(rows, groups, strict=True):
-        place = _name_place(namespace, class_name, suite_path)
-        place_of[ords] = places.setdefault(place, len(places))
-        suite_of[ords] = suite
-    return tuple(places), place_of, suite_of
+def _read_census(project: Project) -> Census:
+    """Where each case lives; after the first time, only the cases numbered since are read."""
+    key = ("cases", project.pk, project.identity_epoch)
+    known = _take(key)
+    census = read_census(open_cursor(), project, known=known if isinstance(known, Census) else None)
+    if census is not known:
+        _keep(key, census)
+    return census
 
 
-def _name_place(namespace: str, class_name: str, suite_path: str) -> str:
-    """Its class, else its innermost suite, inside its namespace."""
-    steps = [step for step in suite_path.split(STEP) if step]
-    place = class_name or (steps[-1] if steps else "")
-    return "/".join(part for part in (namespace, place) if part)
-
-
-_kept: "OrderedDict[tuple[Any, ...], Window]" = OrderedDict()
+# By the project's number, revision and scope; and where the cases of a project live, by its number and epoch.
+_kept: "OrderedDict[tuple[Any, ...], Window | Census]" = OrderedDict()
 _lock: Final = Lock()
 
 
@@ -233,28 +208,37 @@ def forget_windows() -> None:
         _kept.clear()
 
 
-def _take(key: tuple[Any, ...]) -> Window | None:
+def weigh_kept() -> int:
+    """The bytes of all that is kept; places that several hold count once."""
+    places = {id(held.places): held.places.n_bytes for held in _kept.values()}
+    return sum(held.n_bytes for held in _kept.values()) + sum(places.values())
+
+
+def _take(key: tuple[Any, ...]) -> Window | Census | None:
     with _lock:
         if key in _kept:
             _kept.move_to_end(key)
         return _kept.get(key)
 
 
-def _keep(key: tuple[Any, ...], window: Window) -> None:
+def _keep(key: tuple[Any, ...], held: Window | Census) -> None:
     """Let the longest unused ones go until it fits; what is larger than all there is room for is not kept."""
-    if window.outcomes.size > _MOST_KEPT:
+    if held.n_bytes + held.places.n_bytes > _MOST_KEPT:
         return
+    n = 2 if isinstance(held, Census) else 1
     with _lock:
-        for old in [old for old in _kept if old[0] == key[0] and old[1] != key[1]]:
-            del _kept[old]  # of an earlier revision
-        _kept[key] = window
-        while sum(kept.outcomes.size for kept in _kept.values()) > _MOST_KEPT or len(_kept) > _MOST_WINDOWS:
+        for old in [old for old in _kept if old[:n] == key[:n] and old[n] != key[n]]:
+            del _kept[old]  # of an earlier revision or epoch
+        _kept[key] = held
+        while weigh_kept() > _MOST_KEPT or len(_kept) > _MOST_HELD:
             _kept.popitem(last=False)
 
 
-_MOST_WINDOWS: Final = 50
-_STEPS: Final = re.compile(r"/|::")
-_DOTS: Final = re.compile(r"\.")
+_MOST_HELD: Final = 80
+# Bytes of what is counted of a case (five numbers and two codes), of a column and of a job in it.
+_COUNTED: Final = 22
+_COLUMN: Final = 500
+_JOB: Final = 40
 
 _COLUMNS_SQL: Final = """
 SELECT r.number, r.commit, r.ran_at, r.is_complete,
@@ -264,9 +248,4 @@ FROM health_run r
 WHERE r.project_id = %(project)s AND r.lane = %(lane)s AND EXISTS (
     SELECT FROM health_job j WHERE j.project_id = r.project_id AND j.run = r.number AND j.series = ANY(%(series)s))
 ORDER BY r.ordered_at DESC, r.ran_at DESC, r.number DESC LIMIT %(limit)s
-"""
-
-_CENSUS_SQL: Final = """
-SELECT namespace, class_name, suite_path, suite, string_agg(int4send(ord), ''::bytea) FROM health_case
-WHERE project_id = %s GROUP BY 1, 2, 3, 4
 """

@@ -6,7 +6,7 @@ Used by the queries of run and case. Promise: one statement, and none where no f
 
 import json
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from dashboard.queries.cases import CaseName
 from dashboard.queries.sql import fetch_rows
@@ -16,17 +16,29 @@ from health.rules.owners import compile_owners
 from health.rules.selectors import take_parts
 
 
+class Owned(NamedTuple):
+    """Who owns which cases, and whether any file says who owns anything."""
+
+    owners: dict[int, tuple[str, ...]]
+    is_set: bool
+
+
 def read_owners(project: Project, *, cases: Collection[CaseName]) -> dict[int, tuple[str, ...]]:
     """Teams and people by case number; a case that nobody owns is left out."""
+    return find_owners(project, cases=cases).owners
+
+
+def find_owners(project: Project, *, cases: Collection[CaseName]) -> Owned:
+    """The same, and whether owners are set at all."""
     numbers = {"configuration": project.configuration, "code_owners": project.code_owners}
     if not cases or not any(numbers.values()):
-        return {}
+        return Owned({}, is_set=any(numbers.values()))
     values = {"project": project.pk, "suites": sorted({case.suite for case in cases}), **numbers}
     rows = fetch_rows(_OWNERS_SQL, values)
     content: dict[str, Any] = json.loads(rows[0][0]) if rows else {}
     owners = compile_owners({name: value for name, value in content.items() if value})
     if owners.is_empty:
-        return {}
+        return Owned({}, is_set=False)
     found = {}
     for case in cases:
         parts = take_parts(
@@ -38,7 +50,7 @@ def read_owners(project: Project, *, cases: Collection[CaseName]) -> dict[int, t
         )
         if names := owners.find(parts):
             found[case.ord] = names
-    return found
+    return Owned(found, is_set=True)
 
 
 _OWNERS_SQL: Final = """

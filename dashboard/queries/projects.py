@@ -1,39 +1,43 @@
 """All projects of one person, worst first: a line each, and one sentence for all of them.
 
 Called by `dashboard.views.projects`. A line says what the project's overview says, by the same rules.
-Promise: five queries, however many projects and runs there are (`tests/dashboard/test_projects_queries.py`).
+Promise: six queries, however many projects and runs there are (`tests/dashboard/test_projects_queries.py`).
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
+from functools import reduce
 from typing import Final, NamedTuple
 
 from django.contrib.auth.models import User
 from django.utils import timezone
+from django.utils.text import capfirst
 
+from dashboard.queries.attention_conclusions import N_RECENT
 from dashboard.queries.facts import JOB_COLUMNS, RUN_COLUMNS, Counts, JobFact, RunFact, read_job, read_run
 from dashboard.queries.rhythm import Silence, find_silent
 from dashboard.queries.sql import fetch_rows
 from dashboard.queries.standing import DEPTH, N_RUNS, Point, fold_jobs, write_newest
-from dashboard.templatetags.display import in_words, write_day
+from dashboard.queries.verdicts import JOIN_GONE
+from dashboard.templatetags.display import count_in_words, count_of, in_words, write_day
 from health.models import Project, Upload
 from health.rules.lanes import CHANGES
 
 
 class Severity(IntEnum):
-    """The order of the page: what cannot run, what fails, what is unsure, what is silent, what is calm."""
+    """The order of the page: what cannot run, what fails, what is unsure, silent, calm, and what is empty."""
 
     ERROR = 0
     FAIL = 1
     REFUSED = 2
     INCOMPLETE = 3
     SILENT = 4
-    WAITING = 5
-    UNSTEADY = 6
-    CALM = 7
+    UNSTEADY = 5
+    CALM = 6
+    WAITING = 7
 
 
 class Judgement(NamedTuple):
@@ -43,6 +47,32 @@ class Judgement(NamedTuple):
     mark: str
     word: str
     sentence: str
+
+
+class Found(NamedTuple):
+    """What was concluded of a calm project's cases: how many are flaky, and how many stopped running lately."""
+
+    n_flaky: int = 0
+    n_vanished: int = 0
+
+    def plus(self, other: "Found") -> "Found":
+        """Both together."""
+        return Found(self.n_flaky + other.n_flaky, self.n_vanished + other.n_vanished)
+
+    @property
+    def words(self) -> list[str]:
+        """For the state: "11 flaky"."""
+        return [f"{n:,} {word}" for n, word in ((self.n_flaky, "flaky"), (self.n_vanished, "vanished")) if n]
+
+    @property
+    def exception(self) -> str:
+        """For the sentence: " but for 11 flaky tests"; empty where there is nothing."""
+        counted = ((self.n_flaky, "flaky test"), (self.n_vanished, "vanished test"))
+        said = [count_in_words(n, noun) for n, noun in counted if n]
+        return f" but for {' and '.join(said)}" if said else ""
+
+
+NOTHING_FOUND: Final = Found()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +86,7 @@ class ProjectLine:
     head: Point | None
     runs: tuple[RunFact, ...]  # those with test results, oldest first
     last_run_at: datetime | None = None  # with or without them
+    found: Found = NOTHING_FOUND  # beside what its newest runs say, of a calm project
 
     @property
     def severity(self) -> Severity:
@@ -84,7 +115,7 @@ class ProjectLine:
         n_unsure = sum(mark == "none" for mark in self.marks)
         told = [f"{n_red} red"] if n_red else []
         told += [f"{n_unsure} incomplete or empty"] if n_unsure else []
-        return ", ".join([_count(len(self.runs), "run"), *(told or ["all green"])])
+        return ", ".join([count_of(len(self.runs), "run"), *(told or ["all green"])])
 
 
 def read_lines(user: User) -> tuple[ProjectLine, ...]:
@@ -109,7 +140,29 @@ def read_lines_of(projects: Sequence[Project]) -> tuple[ProjectLine, ...]:
         tested = tuple(point.run for point in points[-N_RUNS:])
         last = found[-1].ran_at if found else None
         lines.append(ProjectLine(project.slug, project.name, project.time_zone, judgement, head, tested, last))
-    return tuple(sorted(lines, key=lambda line: (line.severity, line.name.casefold())))
+    told = _add_found(projects, lines)
+    return tuple(sorted(told, key=lambda line: (line.severity, not line.last_run_at, line.name.casefold())))
+
+
+def _add_found(projects: Sequence[Project], lines: Sequence[ProjectLine]) -> list[ProjectLine]:
+    """Say of calm projects what is flaky in them or vanished from them lately: their runs are green all the same."""
+    calm = {project.pk: line for project, line in zip(projects, lines, strict=True) if line.severity == Severity.CALM}
+    if not calm:
+        return list(lines)
+    recent = [(project_id, run) for project_id, line in calm.items() for run in line.runs[-N_RECENT:]]
+    values = {
+        "projects": [project_id for project_id, _ in recent],
+        "runs": [run.number for _, run in recent],
+        "lanes": [run.lane for _, run in recent],
+    }
+    found = {project_id: Found(*counts) for project_id, *counts in fetch_rows(_FOUND_SQL, values)}
+    pairs = zip(projects, lines, strict=True)
+    return [_add_words(line, found.get(project.pk, NOTHING_FOUND)) for project, line in pairs]
+
+
+def _add_words(line: ProjectLine, found: Found) -> ProjectLine:
+    word = ", ".join([line.judgement.word, *found.words])
+    return replace(line, judgement=line.judgement._replace(word=word), found=found)
 
 
 def write_sentence(lines: tuple[ProjectLine, ...]) -> str:
@@ -117,23 +170,29 @@ def write_sentence(lines: tuple[ProjectLine, ...]) -> str:
     if not lines:
         return "No project yet. Add the first one, and send it a report."
     broken = [line for line in lines if line.severity <= Severity.FAIL]
-    waiting = [line for line in lines if line.severity in (Severity.REFUSED, Severity.WAITING)]
+    refused = [line for line in lines if line.severity == Severity.REFUSED]
+    waiting = [line for line in lines if line.severity == Severity.WAITING]
     untested = [line for line in waiting if line.is_untested]
     unread = [line for line in waiting if not line.is_untested]
     unsure = [line for line in lines if line.severity == Severity.INCOMPLETE]
     silent = [line for line in lines if line.severity == Severity.SILENT]
     unsteady = [line for line in lines if line.severity == Severity.UNSTEADY]
-    n_calm = sum(line.severity == Severity.CALM for line in lines)
+    calm = [line for line in lines if line.severity == Severity.CALM]
+    n_calm, but = len(calm), reduce(Found.plus, (line.found for line in calm), NOTHING_FOUND).exception
     if n_calm == len(lines):
-        few = {1: f"{lines[0].name} is calm.", 2: "Both projects are calm."}
-        return few.get(n_calm, f"All {in_words(n_calm)} projects are calm.")
+        few = {1: f"{lines[0].name} is calm{but}.", 2: f"Both projects are calm{but}."}
+        return few.get(n_calm, f"All {in_words(n_calm)} projects are calm{but}.")
+    # Without trouble, what is calm stands first.
+    is_calm_first = len(calm) + len(waiting) == len(lines)
     said = [
         (broken, "is failing", "are failing"),
+        (refused, "waits for a first readable report", "wait for a first readable report"),
         (unsure, "did not wholly run", "did not wholly run"),
         (silent, "fell silent", "fell silent"),
         (unsteady, "is green but not steady", "are green but not steady"),
-        (unread, "waits for a first readable report", "wait for a first readable report"),
+        (calm if is_calm_first else [], f"is calm{but}", f"are calm{but}"),
         (untested, "waits for its first test results", "wait for their first test results"),
+        (unread, "waits for a first report", "wait for a first report"),
     ]
     parts: list[str] = []
     for group, one, many in said:
@@ -142,12 +201,12 @@ def write_sentence(lines: tuple[ProjectLine, ...]) -> str:
         elif group:
             noun = "" if parts else "projects "
             parts.append(f"{in_words(len(group))} {noun}{many}")
-    if n_calm:
-        parts.append("the rest is calm")
+    if n_calm and not is_calm_first:
+        parts.append(f"the rest is calm{but}")
     text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}, and {parts[-1]}"
     # A name keeps its own first letter.
-    is_named = len(broken or unsure or silent or unsteady or unread or untested) == 1
-    return f"{text}." if is_named else f"{text[0].upper()}{text[1:]}."
+    is_named = len(next(group for group, _, _ in said if group)) == 1
+    return f"{text}." if is_named else f"{capfirst(text)}."
 
 
 def judge_project(project: Project, points: Sequence[Point], *, is_refused: bool, has_runs: bool = False) -> Judgement:
@@ -169,7 +228,7 @@ def judge_project(project: Project, points: Sequence[Point], *, is_refused: bool
         sentence = f"A run {where} is incomplete; what arrived passed."
         return Judgement(Severity.INCOMPLETE, "stale", "incomplete", sentence)
     if not head.counts.executed:
-        declared = _count(head.counts.declared, "declared test")
+        declared = count_of(head.counts.declared, "declared test")
         return Judgement(Severity.INCOMPLETE, "absent", "none ran", f"Nothing ran {where}, of {declared}.")
     return _judge_green(points, where)
 
@@ -187,7 +246,7 @@ def _add_silence(judgement: Judgement, silence: Silence | None) -> Judgement:
 def _judge_red(counts: Counts, where: str, since: str) -> Judgement:
     parts = []
     if counts.suite_errors:
-        parts.append(f"{_count(counts.suite_errors, 'suite')} cannot be set up {where}")
+        parts.append(f"{count_of(counts.suite_errors, 'suite')} cannot be set up {where}")
     if counts.errored:
         verb = "stops" if counts.errored == 1 else "stop"
         parts.append(f"{counts.errored:,} of {counts.executed:,} tests {verb} with an error {where}")
@@ -200,7 +259,7 @@ def _judge_red(counts: Counts, where: str, since: str) -> Judgement:
     sentence = f"{', '.join(parts)}{since}."
     n_errors = counts.errored + counts.suite_errors
     if n_errors:
-        return Judgement(Severity.ERROR, "error", _count(n_errors, "error"), sentence)
+        return Judgement(Severity.ERROR, "error", count_of(n_errors, "error"), sentence)
     return Judgement(Severity.FAIL, "fail", f"{counts.failed:,} failed", sentence)
 
 
@@ -208,7 +267,7 @@ def _judge_green(points: Sequence[Point], where: str) -> Judgement:
     """How steady a green project is."""
     n_flaky = points[-1].counts.flaky
     if n_flaky:
-        sentence = f"Green {where}, but {_count(n_flaky, 'test')} passed only on a retry."
+        sentence = f"Green {where}, but {count_of(n_flaky, 'test')} passed only on a retry."
         return Judgement(Severity.UNSTEADY, "flaky", "flaky", sentence)
     n_red = sum(point.run.counts.is_red for point in points)
     if n_red:
@@ -220,7 +279,7 @@ def _judge_green(points: Sequence[Point], where: str) -> Judgement:
         verb = "was" if n_unsure == 1 else "were"
         sentence = f"Green {where}; {n_unsure} of the last {len(points)} runs {verb} incomplete or empty."
         return Judgement(Severity.UNSTEADY, "pass", "green", sentence)
-    sentence = f"Green for {_count(len(points), 'run')}." if len(points) > 1 else "Green in its one run."
+    sentence = f"Green for {count_of(len(points), 'run')}." if len(points) > 1 else "Green in its one run."
     return Judgement(Severity.CALM, "pass", "calm", sentence)
 
 
@@ -238,10 +297,6 @@ def _since(points: Sequence[Point]) -> str:
         return every if n_red == streak else f", in {n_red} of the last {streak} runs"
     in_a_row = f", {streak} runs in a row" if n_red == streak else f", in {n_red} of {streak} runs"
     return f", since {write_day(points[-streak].run.ran_at)}{in_a_row if streak > 1 else ''}"
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def _read_runs(project_ids: list[int]) -> dict[int, list[RunFact]]:
@@ -270,6 +325,24 @@ def _read_refused(project_ids: list[int]) -> frozenset[int]:
     uploads = Upload.objects.filter(project__in=project_ids, state__in=failed)
     return frozenset(uploads.values_list("project_id", flat=True).distinct())
 
+
+# As the overview counts them: a case once, whatever series it is in; flaky ones that still run, and what was lost in
+# one of the newest runs and is no rename by the looks of it.
+_FOUND_SQL: Final = f"""
+WITH recent AS (
+    SELECT * FROM unnest(%(projects)s::bigint[], %(runs)s::int[], %(lanes)s::text[]) AS r(project, run, lane)
+)
+SELECT chosen.project,
+    (SELECT count(DISTINCT v.ord) FROM health_series s
+     JOIN health_caseverdict v ON v.project_id = s.project_id AND v.series = s.number AND v.verdict = 'flaky'
+     {JOIN_GONE}
+     WHERE s.project_id = chosen.project AND s.lane = chosen.lane AND x.ord IS NULL),
+    (SELECT count(DISTINCT v.ord) FROM health_series s
+     JOIN health_vanishedcase v ON v.project_id = s.project_id AND v.series = s.number AND v.suspicion <> 'renamed'
+     WHERE s.project_id = chosen.project AND s.lane = chosen.lane
+       AND v.gone_run IN (SELECT run FROM recent WHERE project = chosen.project))
+FROM (SELECT DISTINCT project, lane FROM recent) AS chosen
+"""  # noqa: S608 - the join is a constant
 
 # The lane a project is judged by: its default branch, else the long-lived lane that ran last.
 _RUNS_SQL: Final = f"""

@@ -45,11 +45,33 @@ class PutOffCase:
 
 
 @dataclass(frozen=True, slots=True)
+class PutOffFamily:
+    """Results of one reason in one job that are alike but for their parameters; most are alone."""
+
+    cases: tuple[PutOffCase, ...]
+
+    @property
+    def first(self) -> PutOffCase:
+        """The one whose state and place stand for all."""
+        return self.cases[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
     """The cases that gave one reason; without `title` they gave none."""
 
     title: str
     cases: tuple[PutOffCase, ...]
+
+    @property
+    def families(self) -> tuple[PutOffFamily, ...]:
+        """The cases in their order, those of one family together."""
+        found: dict[tuple[object, ...], list[PutOffCase]] = defaultdict(list)
+        for entry in self.cases:
+            case = entry.case
+            name = case.family if case.is_parametrised else case.ord
+            found[name, case.place, case.suite_path, entry.job.key, entry.outcome].append(entry)
+        return tuple(PutOffFamily(tuple(cases)) for cases in found.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +112,21 @@ def read_reasons(project: Project, *, results: Sequence[tuple[JobKey, int]]) -> 
     wanted = spread_names(project, ((ord_, key.run, key.series) for key, ord_ in results))
     rows = fetch_rows(_DETAILS_SQL, {"project": project.pk, "deferred": sorted(codes.DEFERRED), **wanted})
     places = {(JobKey(row[0], row[1]), row[2]): _clip(TextPlace(*row[4:])) for row in rows}
-    masked = {(JobKey(row[0], row[1]), row[2]): mask_cause(row[3]) for row in rows}
+    first = {(JobKey(row[0], row[1]), row[2]): row[3] for row in rows}
     said = read_texts(project.pk, places=set(places.values()), depth=_DEPTH)
-    reasons = {key: _take_reason(said.get(place), masked[key]) for key, place in places.items()}
+    reasons = {key: _take_reason(said.get(place), first[key]) for key, place in places.items()}
     return {key: reason for key, reason in reasons.items() if reason}
 
 
 def _clip(place: TextPlace) -> TextPlace:
-    return place._replace(text_length=min(place.text_length, _LONGEST))
+    if place.text_length <= _LONGEST:
+        return place
+    return place._replace(text_length=_LONGEST, is_cut=True)
 
 
-def _take_reason(said: Said | None, masked: str) -> str:
-    """The first line of the message, else of the text."""
-    words = masked if said is None else said.message.strip() or said.text.strip()
+def _take_reason(said: Said | None, first_message: str) -> str:
+    """The first line of the message, else of the text; without either, what the first of its fingerprint said."""
+    words = mask_cause(first_message) if said is None else said.message.strip() or said.text.strip()
     return words.strip().partition("\n")[0].rstrip()
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any, Final
 
-from dashboard.templatetags.display import in_words
+from dashboard.templatetags.display import count_in_words
 
 TESTS: Final = "tests"
 COVERAGE: Final = "coverage"
@@ -217,7 +217,7 @@ def note_mistake(warning: Mapping[str, Any]) -> Remark:
 def tell_mistakes(n: int, *, files: Iterable[str]) -> str:
     """How many mistakes there are, and in which files; nothing of none."""
     places = " and ".join(sorted({name or "the configuration" for name in files}))
-    return f"{in_words(n)} mistake{'' if n == 1 else 's'} in {places}" if n else ""
+    return f"{count_in_words(n, 'mistake')} in {places}" if n else ""
 
 
 def describe(told: Mapping[str, Any], *, mark: str, word: str) -> Remark:

@@ -15,10 +15,11 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from django.utils.text import capfirst
 
 from dashboard.queries.cases import CaseName, read_case_names
 from dashboard.queries.sql import fetch_rows
-from dashboard.templatetags.display import duration, in_words
+from dashboard.templatetags.display import count_in_words, duration, in_words
 from health.models import Project, RenameProposal
 from health.rules import outcomes as codes
 from health.rules.durations import UNITS_PER_SECOND
@@ -186,6 +187,14 @@ def list_proposals(
     return _look_at_newest(project, [Proposal(*row) for row in fetch_rows(_PROPOSALS_SQL, values)])
 
 
+def find_renamed(project: Project, *, ords: Sequence[int]) -> list[int]:
+    """Which of these cases look renamed, or were merged into another name."""
+    if not ords:
+        return []
+    values = {"project": project.pk, "ords": list(ords), "states": [State.PROPOSED, State.MERGED]}
+    return [old for (old,) in fetch_rows(_RENAMED_SQL, values)]
+
+
 def count_open(project: Project, *, lane: str = "", run: int | None = None) -> dict[int, int]:
     """How many cases look renamed, by run; of one lane or run, where asked."""
     found = list_proposals(project, states=[State.PROPOSED], lane=lane, run=run)
@@ -195,17 +204,25 @@ def count_open(project: Project, *, lane: str = "", run: int | None = None) -> d
 def write_renames(renames: Renames) -> str:
     """How many cases look renamed, where, and how many were merged."""
     n, runs = renames.n_proposed, renames.runs
-    merged = f"{_cases(renames.n_merged)} {'goes' if renames.n_merged == 1 else 'go'} on under a new name"
+    merged = (
+        f"{count_in_words(renames.n_merged, 'case')} {'goes' if renames.n_merged == 1 else 'go'} on under a new name"
+    )
     if not n:
         return f"No rename is waiting; {merged}." if renames.n_merged else "No rename is waiting to be looked at."
     where = f"in run {runs[0]}" if len(runs) == 1 else f"in {in_words(len(runs))} runs"
-    said = f"{_cases(n)} {'looks' if n == 1 else 'look'} renamed {where}"
-    said = f"{said[0].upper()}{said[1:]}"
+    said = f"{count_in_words(n, 'case')} {'looks' if n == 1 else 'look'} renamed {where}"
+    said = capfirst(said)
     return f"{said}; {merged} already." if renames.n_merged else f"{said}."
 
 
-def _cases(n: int) -> str:
-    return f"{in_words(n)} case{'' if n == 1 else 's'}"
+def tell_renamed(n: int, n_gone: int) -> str:
+    """What is said behind "148 tests are gone" where some of them look renamed: ", 113 of them look renamed"."""
+    if not n:
+        return ""
+    if n_gone == 1:
+        return " and looks renamed"
+    which = "all of them" if n >= n_gone else f"{in_words(n)} of them"
+    return f", {which} {'looks' if n == 1 else 'look'} renamed"
 
 
 def name_pairs(project: Project, proposals: Sequence[Proposal]) -> list[NamedPair]:
@@ -323,6 +340,11 @@ WHERE p.project_id = %(project)s AND p.state = ANY(%(states)s) AND (r.number IS 
   AND (%(lane)s::text = '' OR r.lane = %(lane)s) AND (%(run)s::int IS NULL OR p.run = %(run)s)
 ORDER BY r.ordered_at DESC NULLS LAST, p.run DESC, p.score DESC, p.old
 LIMIT %(limit)s
+"""
+
+_RENAMED_SQL: Final = """
+SELECT DISTINCT old FROM health_renameproposal
+WHERE project_id = %(project)s AND old = ANY(%(ords)s) AND state = ANY(%(states)s)
 """
 
 _NEWEST_SQL: Final = """

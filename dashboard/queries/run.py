@@ -32,11 +32,11 @@ from dashboard.queries.facts import (
 )
 from dashboard.queries.failures import MOST_CASES, Failures, pick_broken, read_failures
 from dashboard.queries.missing import read_missing
+from dashboard.queries.outcome_pairs import PairTable, tabulate_pairs
 from dashboard.queries.owners import read_owners
-from dashboard.queries.pairs import PairTable, tabulate_pairs
 from dashboard.queries.put_off import MOST_CASES as MOST_PUT_OFF
 from dashboard.queries.put_off import PutOff, pick_put_off, read_put_off
-from dashboard.queries.renames import count_open
+from dashboard.queries.renames import State, list_proposals
 from dashboard.queries.run_deliveries import Deliveries, read_deliveries
 from dashboard.queries.scope import read_scope
 from dashboard.queries.sql import fetch_rows
@@ -110,6 +110,8 @@ class RunPage:
     missing: Missing | None = None
     narrowed: Changes | None = None  # counted anew where only some suites are shown
     n_renamed: int = 0  # cases that vanished and look like others that appeared, still to be decided
+    n_gone_renamed: int = 0  # of those gone, how many look renamed
+    same_commit: tuple[int, ...] = ()  # the runs it is compared with, where all of them are of its own commit
 
     @property
     def is_complete(self) -> bool:
@@ -125,6 +127,11 @@ class RunPage:
     def is_bare(self) -> bool:
         """Whether it brought coverage and no test results."""
         return bool(self.coverage) and not self.jobs
+
+    @property
+    def has_jobs(self) -> bool:
+        """Whether the lists are about several jobs, so that each row names its own."""
+        return len(self.shown) > 1
 
     @property
     def has_levels(self) -> bool:
@@ -190,7 +197,9 @@ def read_run_page(
         return None
     run = read_run(rows[0][:-2])
     previous, following = rows[0][-2:]
-    jobs = tuple(read_job(row) for row in fetch_rows(_JOBS_SQL, {"project": project.pk, "number": number}))
+    job_rows = fetch_rows(_JOBS_SQL, {"project": project.pk, "number": number})
+    jobs = tuple(read_job(row) for row in job_rows)
+    commits = {job.baseline.run: row[-1] for job, row in zip(jobs, job_rows, strict=True) if job.baseline}
     chosen = next((job for job in jobs if str(job.key.series) == series), None)
     shown = (chosen,) if chosen else jobs
     compared = sorted(shown, key=lambda job: (job.counts.broken, job.changes.gone), reverse=True)[:_MOST_JOBS]
@@ -206,6 +215,8 @@ def read_run_page(
     names = read_case_names(project.pk, project.slug, ords=sorted(ords))
     fixed, gone, retried = (_list(found, names) for found in lists)
     lines = _read_suites(project, number, [job.key.series for job in shown], suites)
+    baselines = tuple(sorted({job.baseline.run for job in shown if job.baseline}))
+    renamed = [proposal.old for proposal in list_proposals(project, states=[State.PROPOSED], run=number)]
     return RunPage(
         run=run,
         jobs=jobs,
@@ -222,14 +233,21 @@ def read_run_page(
         pairs=tabulate_pairs(change for change in changes if change.is_comparable),
         deliveries=read_deliveries(project, number=number, jobs=shown, is_whole=chosen is None),
         coverage=read_of_run(project, number=number),
-        baselines=tuple(sorted({job.baseline.run for job in shown if job.baseline})),
+        baselines=baselines,
         is_kept=all(change.is_kept for change in changes),
         previous=previous,
         following=following,
         missing=_read_missing(project, run, chosen),
         narrowed=None if suites is None else sum_changes(Changes(*change.transitions.count()) for change in changes),
-        n_renamed=count_open(project, run=number).get(number, 0),
+        n_renamed=len(renamed),
+        n_gone_renamed=_count_gone(changes, renamed),
+        same_commit=baselines if run.commit and all(commits[one] == run.commit for one in baselines) else (),
     )
+
+
+def _count_gone(changes: Sequence[JobChange], ords: Sequence[int]) -> int:
+    """How many results of these cases are gone, over all jobs."""
+    return sum(int(change.transitions.gone[list(ords)].sum()) for change in changes if change.is_comparable)
 
 
 def _read_missing(project: Project, run: RunFact, chosen: JobFact | None) -> Missing | None:
@@ -299,8 +317,9 @@ WHERE r.project_id = %(project)s AND r.number = %(number)s
 """  # noqa: S608 - the columns are constants
 
 _JOBS_SQL: Final = f"""
-SELECT {JOB_COLUMNS.format("j", "s")}
+SELECT {JOB_COLUMNS.format("j", "s")}, b.commit
 FROM health_job j JOIN health_series s ON s.project_id = j.project_id AND s.number = j.series
+LEFT JOIN health_run b ON b.project_id = j.project_id AND b.number = j.baseline_run
 WHERE j.project_id = %(project)s AND j.run = %(number)s
 ORDER BY s.job, s.variant, s.lane
 """  # noqa: S608 - the columns are constants

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
+from django.utils.text import capfirst
+
 from dashboard.filters import Filters
 from dashboard.queries.covered import LevelFact, read_of_runs
 from dashboard.queries.facts import RUN_COLUMNS, RunFact, name_jobs, read_run
@@ -92,7 +94,7 @@ def _write_line(
 
 def _tell(missing: Missing | None) -> str:
     told = missing.tell() if missing else ""
-    return told[:1].upper() + told[1:]
+    return capfirst(told)
 
 
 def _write_statement(project: Project, filters: Filters) -> tuple[str, dict[str, Any]]:

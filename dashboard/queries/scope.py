@@ -1,17 +1,15 @@
-"""What a page is about: the branch and the series its filters choose, what else could be chosen, and as of which run.
+"""What a page is about: the branch and the series its filters choose, and what else could be chosen.
 
 Used by the queries of every page that narrows by branch, job, variant, suite and level.
-Promise: two statements for a scope, one for its windows (`tests/dashboard/test_scope.py`).
+Promise: two statements (`tests/dashboard/test_scope.py`).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from dashboard.filters import Filters
-from dashboard.queries.facts import name_job
-from dashboard.queries.sql import fetch_rows
+from dashboard.queries.facts import name_job, name_lane
 from health.models import Project, Series, Suite
 from health.rules.lanes import CHANGES
 
@@ -62,6 +60,11 @@ class Scope:
     is_narrowed: bool
 
     @property
+    def title(self) -> str:
+        """The lane in words."""
+        return name_lane(self.lane)
+
+    @property
     def numbers(self) -> list[int]:
         """The series by number, for SQL."""
         return [series.number for series in self.series]
@@ -75,17 +78,6 @@ class Scope:
     def suite_numbers(self) -> list[int] | None:
         """The suites by number, for SQL; None when all fit."""
         return sorted(self.suites) if self.is_narrowed else None
-
-
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """What verdicts of a scope stand on: as of which run, from how many, and how many runs are not judged yet."""
-
-    run: int | None
-    ran_at: datetime | None
-    n_runs: int  # of the series that has most
-    n_excluded: int  # left out as mass failures, over all series
-    n_unjudged: int
 
 
 def read_scope(project: Project, filters: Filters, *, is_any_branch: bool = False) -> Scope:
@@ -106,12 +98,6 @@ def read_scope(project: Project, filters: Filters, *, is_any_branch: bool = Fals
         offer=offer,
         is_narrowed=bool(filters.suite or filters.level),
     )
-
-
-def read_windows(project: Project, scope: Scope) -> Windows:
-    """As of which run the verdicts of a scope are, and what they were drawn from."""
-    rows = fetch_rows(_WINDOWS_SQL, {"project": project.pk, "series": scope.numbers})
-    return Windows(*rows[0])
 
 
 def _list_offer(project: Project, series: Sequence[SeriesFact], suites: Sequence[SuiteFact]) -> Offer:
@@ -139,15 +125,3 @@ def _fits_suite(suite: SuiteFact, filters: Filters) -> bool:
 
 _SERIES: Final = ("number", "job", "variant", "lane")
 _SUITE: Final = ("number", "name", "level")
-
-_WINDOWS_SQL: Final = """
-WITH seen AS (
-    SELECT w.last_run, w.n_runs, w.n_excluded, r.ran_at, r.ordered_at FROM health_serieswindow w
-    JOIN health_run r ON r.project_id = w.project_id AND r.number = w.last_run
-    WHERE w.project_id = %(project)s AND w.series = ANY(%(series)s)
-), newest AS (SELECT last_run, ran_at FROM seen ORDER BY ordered_at DESC, ran_at DESC, last_run DESC LIMIT 1)
-SELECT (SELECT last_run FROM newest), (SELECT ran_at FROM newest),
-    (SELECT coalesce(max(n_runs), 0) FROM seen), (SELECT coalesce(sum(n_excluded), 0) FROM seen)::int,
-    (SELECT count(*) FROM health_job j
-     WHERE j.project_id = %(project)s AND j.series = ANY(%(series)s) AND NOT j.is_judged)
-"""

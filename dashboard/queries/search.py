@@ -11,12 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from django.utils.text import capfirst
 
 from dashboard.filters import Filters
 from dashboard.queries.cases import CaseName, make_name, read_aliases, read_case_names
-from dashboard.queries.jumps import Jump, list_jumps
+from dashboard.queries.facts import OUTCOME_MARKS
 from dashboard.queries.owners import read_owners
-from dashboard.queries.scope import Offer, read_scope
+from dashboard.queries.scope import Offer, Scope, read_scope
+from dashboard.queries.search_jumps import Jump, list_jumps
+from dashboard.queries.shown_suites import list_shown_in
 from dashboard.queries.sql import Row, fetch_rows
 from dashboard.queries.standing import Standing, read_standing
 from dashboard.queries.verdicts import RANK, Judged, Verdict, read_verdicts
@@ -26,12 +29,11 @@ from health.models import Project
 from health.rules import outcomes as codes
 from health.rules.families import split_family
 from health.rules.identity import STEP
-from health.sql import open_cursor
+from health.sql import format_array, open_cursor
 from health.windows import fetch_grid
 
 N_ROWS: Final = 200
 N_READ: Final = 2_000  # cases a page is made of, before families are rolled up
-_MARKS: Final = ("absent", "pass", "fail", "error", "deferred", "xfail", "xpass", "flaky")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,16 @@ class Hit:
     outcome: int  # the worst that the newest jobs of the branch say; absent where none has it
     verdict: Judged | None
     owners: tuple[str, ...]
+
+    @property
+    def mark(self) -> str:
+        """The mark of its outcome."""
+        return OUTCOME_MARKS[self.outcome]
+
+    @property
+    def word(self) -> str:
+        """Its outcome in words."""
+        return codes.WORDS[self.outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +76,7 @@ class HitRow:
     @property
     def mark(self) -> str:
         """Its mark."""
-        return _MARKS[self.worst]
+        return OUTCOME_MARKS[self.worst]
 
     @property
     def word(self) -> str:
@@ -82,9 +94,36 @@ class HitRow:
         return min(found, key=lambda judged: RANK[Verdict(judged.verdict)], default=None)
 
     @property
+    def told_verdict(self) -> str:
+        """That verdict in words: of several cases, how many have it."""
+        if not self.verdict or len(self.hits) == 1:
+            return self.verdict.word if self.verdict else ""
+        n = sum(hit.verdict is not None and hit.verdict.verdict == self.verdict.verdict for hit in self.hits)
+        return f"{n:,} of {len(self.hits):,} {self.verdict.word}"
+
+    @property
+    def told_more(self) -> str:
+        """What stands below: the rate of a single case, of several the other verdicts."""
+        if not self.verdict or len(self.hits) == 1:
+            return self.verdict.rate if self.verdict else ""
+        counted = Counter(hit.verdict.verdict for hit in self.hits if hit.verdict)
+        others = sorted(set(counted) - {self.verdict.verdict}, key=lambda verdict: RANK[Verdict(verdict)])
+        return ", ".join(f"{counted[verdict]:,} {Verdict(verdict).label}" for verdict in others)
+
+    @property
+    def ranked(self) -> tuple[Hit, ...]:
+        """The cases one by one, in front those whose verdict or outcome a reader has to know first."""
+        return tuple(sorted(self.hits, key=_rank_hit))
+
+    @property
     def owners(self) -> tuple[str, ...]:
         """Whoever owns any of them."""
         return tuple(dict.fromkeys(owner for hit in self.hits for owner in hit.owners))
+
+
+def _rank_hit(hit: Hit) -> tuple[int, int]:
+    verdict = RANK[Verdict(hit.verdict.verdict)] if hit.verdict else len(RANK)
+    return (verdict, -int(codes.SEVERITY[hit.outcome]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +158,13 @@ def search_cases(project: Project, filters: Filters) -> Found:
     nothing = Found(words, scope.lane, scope.offer, (), (), 0, 0, "")
     if not words:
         return nothing
-    start = _read_start(filters.before)
-    suites = list(scope.suites) if scope.is_narrowed else None
-    values = {"project": project.pk, "words": words, "suites": suites, "step": STEP}
-    rows = fetch_rows(_CASES_SQL, values | {"limit": N_READ + 1, "start": start})
-    standing = read_standing(project, lane=scope.lane)
+    start = filters.n_before
+    standing, aliases = read_standing(project, lane=scope.lane), read_aliases(project)
+    ords = _choose_cases(project, scope, standing, aliases)
+    values = {"project": project.pk, "words": words, "step": STEP, "ords": ords, "limit": N_READ + 1, "start": start}
+    rows = fetch_rows(_CASES_SQL, values)
     groups, n_taken = _roll_up(rows[:N_READ])
-    hits = _describe(project, rows[:n_taken], standing)
+    hits = _describe(project, rows[:n_taken], standing, aliases)
     every = [HitRow(tuple(hits[at] for at in group)) for group in groups]
     kept = [row for row in every if filters.owner in ("", *row.owners)]
     n = rows[0][-1] if rows else 0
@@ -146,23 +185,26 @@ def write_found(found: Found, *, owner: str = "") -> str:
     words = f"“{plain(shorten(found.words, 80))}”"
     if not found.words:
         return "Search for a test by a part of its name, class or suite."
+    if not found.n and found.jumps:
+        kinds = Counter(jump.kind for jump in found.jumps)
+        led = " and ".join(f"{in_words(n)} {kind if n == 1 else _PLURALS[kind]}" for kind, n in kinds.items())
+        return f"{words} fits {led}, and no test."
     if not found.n:
         return f"No test is called anything with {words}."
     said = f"{in_words(found.n)} test{' has' if found.n == 1 else 's have'} {words} in its name, class or suite"
     said = said.replace("in its name", "in their name") if found.n > 1 else said
-    said = f"{said[0].upper()}{said[1:]}"
+    said = capfirst(said)
     if owner:
         n = found.n_looked_at or 0
         return f"{said}; of the {n:,} looked at here, {found.n_shown:,} {_belong(found.n_shown)} to {plain(owner)}."
     return f"{said}; {found.n_shown:,} of them are here." if found.n_shown < found.n else f"{said}."
 
 
+_PLURALS: Final = {"run": "runs", "branch": "branches"}
+
+
 def _belong(n: int) -> str:
     return "belongs" if n == 1 else "belong"
-
-
-def _read_start(before: str) -> int:
-    return int(before) if before.isascii() and before.isdigit() and len(before) <= 8 else 0
 
 
 def _roll_up(rows: Sequence[Row]) -> tuple[list[list[int]], int]:
@@ -178,9 +220,17 @@ def _roll_up(rows: Sequence[Row]) -> tuple[list[list[int]], int]:
     return list(groups.values()), len(rows)
 
 
-def _describe(project: Project, rows: Sequence[Row], standing: Standing) -> list[Hit]:
+def _choose_cases(project: Project, scope: Scope, standing: Standing, aliases: Aliases) -> str | None:
+    """Those that the branch shows under one of the suites, as an array for SQL; None where all fit."""
+    if not scope.is_narrowed:
+        return None
+    newest = sorted(standing.jobs, key=lambda job: (job.ordered_at, job.ran_at, job.key.run))
+    jobs = [(job.key.run, job.key.series) for job in newest]
+    return format_array(list_shown_in(project, jobs=jobs, suites=scope.suites, aliases=aliases).tolist())
+
+
+def _describe(project: Project, rows: Sequence[Row], standing: Standing, aliases: Aliases) -> list[Hit]:
     """Each found name with the newest name of its case, and what is known of that."""
-    aliases = read_aliases(project)
     named = [make_name(row[:7], project.slug) for row in rows]
     newest = [aliases.canonical(case.ord) for case in named]
     renamed = {ord_ for case, ord_ in zip(named, newest, strict=True) if case.ord != ord_}
@@ -231,7 +281,7 @@ _CASES_SQL: Final = """
 WITH words AS (SELECT lower(%(words)s) AS text), found AS (
     SELECT c.*, lower(c.name) AS low_name, lower(c.class_name) AS low_class, words.text
     FROM health_case c, words
-    WHERE c.project_id = %(project)s AND (%(suites)s::int[] IS NULL OR c.suite = ANY(%(suites)s))
+    WHERE c.project_id = %(project)s AND (%(ords)s::int[] IS NULL OR c.ord = ANY(%(ords)s))
       AND strpos(lower(c.suite_path || %(step)s || c.class_name || '::' || c.name), words.text) > 0
 ), ranked AS (
     SELECT *, CASE

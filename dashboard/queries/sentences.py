@@ -1,23 +1,25 @@
 """The sentences on top of pages: what a colleague would say about a branch, a run, a case, a trend.
 
-Used by the queries of the overview and the views of run, case, trends and coverage. Pure; each number in them is a
+Used by the queries of the overview and the views of run, case and trends. Pure; each number in them is a
 fact given (`tests/dashboard/test_sentences.py`).
 """
 
 from collections.abc import Sequence
 from typing import Final
 
+from django.utils.text import capfirst
+
 from dashboard.queries.case import CasePage
 from dashboard.queries.case_history import Cell
-from dashboard.queries.coverage import Coverage
-from dashboard.queries.coverage_file import FileLevel, FilePage
-from dashboard.queries.covered import Covered, LevelFact, write_before, write_levels, write_points
+from dashboard.queries.covered import LevelFact, write_levels
 from dashboard.queries.facts import Changes, Counts
+from dashboard.queries.renames import tell_renamed
 from dashboard.queries.standing import Standing
 from dashboard.queries.trends import DayPoint, Trends
-from dashboard.templatetags.display import in_words, percent_of, plain, shorten, write_day
+from dashboard.templatetags.display import count_in_words, in_words, plain, shorten, write_day
 from health.rules import outcomes as codes
 
+_LONGEST_NAME: Final = 80
 _PLURALS: Final = {
     "suite": "suites",
     "level": "levels",
@@ -108,11 +110,21 @@ def _tell_since(standing: Standing) -> str:
 
 
 def write_run(
-    counts: Counts, changes: Changes, *, is_complete: bool, baselines: Sequence[int], what: str = "", missing: str = ""
+    counts: Counts,
+    changes: Changes,
+    *,
+    is_complete: bool,
+    baselines: Sequence[int],
+    what: str = "",
+    missing: str = "",
+    n_renamed: int = 0,
 ) -> str:
-    """What a run found, against the runs it is compared with. `what` names its jobs, `missing` what it lacks."""
+    """What a run found, against the runs it is compared with. `what` names its jobs, `missing` what it lacks;
+    `n_renamed` of those that are gone look renamed.
+    """
     against = f"run {baselines[0]}" if len(baselines) == 1 else "the runs before"
-    said = _tell_changes(changes, counts, against) if baselines else _tell_alone(counts, what)
+    renamed = tell_renamed(n_renamed, changes.gone)
+    said = _tell_changes(changes, counts, against, renamed) if baselines else _tell_alone(counts, what)
     if not is_complete:
         lacks = plain(missing) or "what is missing is unknown"
         return f"This run is incomplete: {lacks}. Of what arrived, {said[0].lower()}{said[1:]}"
@@ -135,57 +147,55 @@ def _tell_alone(counts: Counts, what: str = "") -> str:
     else:
         said = _tell_errors(counts) if counts.errored or counts.suite_errors else _tell_failed(counts)
     of = f" of {plain(what)}" if what else ""
-    return f"{said[0].upper()}{said[1:]}. There is no earlier whole run{of} to compare with."
+    return f"{capfirst(said)}. There is no earlier whole run{of} to compare with."
 
 
-def _tell_changes(changes: Changes, counts: Counts, against: str) -> str:
+def _tell_changes(changes: Changes, counts: Counts, against: str, renamed: str) -> str:
     if not counts.declared:
         return f"No test is listed in what was sent, though {against} had some."
     parts = []
     if changes.new:
-        parts.append(f"{_tests(changes.new)} broke that did not in {against}")
+        parts.append(f"{count_in_words(changes.new, 'test')} broke that did not in {against}")
     if changes.still:
-        parts.append(f"{_tests(changes.still)} {'is' if changes.still == 1 else 'are'} broken as before")
+        parts.append(
+            f"{count_in_words(changes.still, 'test')} {'is' if changes.still == 1 else 'are'} broken as before"
+        )
     if counts.suite_errors:
         parts.append(
             f"{'one suite' if counts.suite_errors == 1 else f'{counts.suite_errors:,} suites'} broke outside any test"
         )
     if changes.fixed:
-        parts.append(f"{_tests(changes.fixed)} {'is' if changes.fixed == 1 else 'are'} fixed")
+        parts.append(f"{count_in_words(changes.fixed, 'test')} {'is' if changes.fixed == 1 else 'are'} fixed")
     if changes.gone:
-        parts.append(f"{_tests(changes.gone)} {'is' if changes.gone == 1 else 'are'} gone")
+        parts.append(f"{count_in_words(changes.gone, 'test')} {'is' if changes.gone == 1 else 'are'} gone")
     if not counts.is_red:
-        return _tell_green(counts, parts, against)
+        return _tell_green(counts, parts, against, renamed)
     if not parts:  # its broken tests are in a job that has nothing before it
         return _tell_alone(counts)
     if len(parts) == 1:
-        return f"{parts[0][0].upper()}{parts[0][1:]}."
+        return f"{capfirst(parts[0])}{renamed}."
     text = f"{', '.join(parts[:-1])} and {parts[-1]}"
-    return f"{text[0].upper()}{text[1:]}."
+    return f"{capfirst(text)}{renamed}."
 
 
-def _tell_green(counts: Counts, parts: Sequence[str], against: str) -> str:
+def _tell_green(counts: Counts, parts: Sequence[str], against: str, renamed: str) -> str:
     """All is well; then what changed, where something did."""
     said = _tell_passes(counts) if counts.executed else f"none of {counts.declared:,} declared tests ran"
     if not parts:
-        return f"{said[0].upper()}{said[1:]}."
+        return f"{capfirst(said)}."
     changed = " and ".join(parts)
-    return f"{said[0].upper()}{said[1:]}. {changed[0].upper()}{changed[1:]} since {against}."
+    return f"{capfirst(said)}. {capfirst(changed)} since {against}{renamed}."
 
 
 def _tell_failed(counts: Counts) -> str:
     return f"{_of(counts.failed, counts.executed)} executed tests {'fails' if counts.failed == 1 else 'fail'}"
 
 
-def _tests(n: int) -> str:
-    return f"{in_words(n)} test{'' if n == 1 else 's'}"
-
-
 def write_case(page: CasePage) -> str:
     """How a case fares on the main lane, and since when it does."""
-    history = page.main
+    history, name = page.main, plain(shorten(page.case.name, _LONGEST_NAME))
     if history is None or page.latest is None:
-        return "This test has no result in the runs that are kept."
+        return f"{name} has no result in the runs that are kept."
     seen = [cell for row in history.rows for cell in row.cells if cell.outcome]
     where, n_runs = f"on {plain(history.title)}", len({cell.run for cell in seen})
     lately = f"its {'one run' if n_runs == 1 else f'last {n_runs} runs'} {where}"
@@ -194,23 +204,23 @@ def write_case(page: CasePage) -> str:
         first = page.streak.first
         verb = "stops with an error" if page.latest.outcome == codes.ERROR else "fails"
         if page.streak.n_broken == 1:
-            return f"It {verb} {where} since run {first.run} of {write_day(first.ran_at)}."
+            return f"{name} {verb} {where} since run {first.run} of {write_day(first.ran_at)}."
         more = "" if page.streak.is_whole else "at least "
         said = f"since {more}run {first.run} of {write_day(first.ran_at)}, {page.streak.n_broken} runs in a row"
-        return f"It {verb} {where} {said}."
+        return f"{name} {verb} {where} {said}."
     if not page.latest.outcome:
         last = max(seen, key=lambda cell: cell.ran_at, default=None)
-        return f"It no longer reports {where}" + (
+        return f"{name} no longer reports {where}" + (
             f": last seen in run {last.run}, {write_day(last.ran_at)}." if last else "."
         )
     if all(cell.outcome in codes.DEFERRED for cell in seen):
         put_off = "put off" if all(cell.outcome == codes.SKIP for cell in seen) else "expected to fail"
-        return f"It is {put_off} in {'all of ' if n_runs > 1 else ''}{lately}."
+        return f"{name} is {put_off} in {'all of ' if n_runs > 1 else ''}{lately}."
     if n_runs == 1:
-        return f"It {_say_now(page.latest)} in {lately}."
+        return f"{name} {_say_now(page.latest)} in {lately}."
     if n_broken:
-        return f"It {_say_now(page.latest)}, and broke in {n_broken} of {lately}."
-    return f"It {_say_now(page.latest)}, and broke in none of {lately}."
+        return f"{name} {_say_now(page.latest)}, and broke in {n_broken} of {lately}."
+    return f"{name} {_say_now(page.latest)}, and broke in none of {lately}."
 
 
 def write_trends(trends: Trends, *, by: str) -> str:
@@ -231,128 +241,11 @@ def write_trends(trends: Trends, *, by: str) -> str:
     if len(points) == 1:
         return f"One day so far: {_tell_share(points[0])}. A trend needs two."
     if not known:
-        return f"{red[0].upper()}{red[1:]}; no run was whole, so how many tests are declared is unknown."
+        return f"{capfirst(red)}; no run was whole, so how many tests are declared is unknown."
     first, last = known[0], known[-1]
     if round(first) == round(last):
-        return f"{red[0].upper()}{red[1:]}; {last:,.0f} tests are declared, as at first."
-    return f"{red[0].upper()}{red[1:]}; declared tests went from {first:,.0f} to {last:,.0f}."
-
-
-def write_coverage(page: Coverage) -> str:
-    """How much of a branch, or of a directory of it, ran in the newest run, and since a month ago."""
-    lane = plain(page.lane) or "the default branch"
-    if not page.lanes:
-        return "No coverage has arrived yet."
-    if not page.shown:
-        return f"No run of {lane} has measured that."
-    where = f" in {plain(shorten(page.directory, 80))}" if page.directory else ""
-    if not page.n_files:
-        return f"The newest run of {lane} measured no file{where}."
-    if not page.covered.lines_valid:
-        files = _count_files(page.n_files)
-        return f"The newest run of {lane} lists {files}{where}, and no line in {_them(page.n_files)} that could run."
-    said = f"{_tell_ran(page, where)} in {_name_newest(page, lane)}: {_tell_lines(page)}"
-    return f"{said}{_tell_points(page)}.{_tell_together(page)}{_tell_cut(page)}"
-
-
-def _tell_ran(page: Coverage, where: str) -> str:
-    """Who ran which share: "The unit tests ran 86.4 % of lines", "86.4 % of lines ran"."""
-    share = f"{_write_percent(page.covered)} of lines{where}"
-    if page.main is None:
-        return f"{_name_levels(len(page.shown))} together ran {share}"
-    return f"The {plain(page.main.level)} tests ran {share}" if page.main.level else f"{share} ran"
-
-
-def _name_newest(page: Coverage, lane: str) -> str:
-    if len(page.shown) == 1:
-        return f"the newest run of {lane}"
-    return f"their newest run on {lane}" if page.main and page.main.level else f"the newest runs of {lane}"
-
-
-def _tell_lines(page: Coverage) -> str:
-    lines = f"{page.covered.lines_covered:,} of {page.covered.lines_valid:,} lines"
-    main = None if page.directory else page.main
-    if main is None:
-        return f"{lines} of {_count_files(page.n_files)}"
-    if main.listed and main.lists_less:
-        n = main.listed.lines_valid
-        return f"{lines} by the report's own totals; line by line it lists {n:,} in {_count_files(main.n_files)}"
-    return f"{lines} of {_count_files(main.n_files)}"
-
-
-def _tell_together(page: Coverage) -> str:
-    if page.directory or page.together is None:
-        return ""
-    together = page.together
-    lines = f"{together.lines_covered:,} of {together.lines_valid:,} lines of {_count_files(page.n_files)}"
-    return f" {_name_levels(len(page.shown))} together ran {_write_percent(together)}, {lines}."
-
-
-def _name_levels(n: int) -> str:
-    return "Both levels" if n == 2 else f"All {in_words(n)} levels"
-
-
-def _count_files(n: int) -> str:
-    return "one file" if n == 1 else f"{n:,} files"
-
-
-def write_file(page: FilePage) -> str:
-    """How much of a file ran, level by level."""
-    current = [level for level in page.levels if level.is_current]
-    if not page.levels:
-        return f"No run of {plain(page.lane)} has measured this file."
-    if not current:
-        last = page.levels[0]
-        return (
-            f"Not measured by the newest run of {plain(page.lane)}; last by run {last.run}, {write_day(last.ran_at)}."
-        )
-    name = plain(shorten(page.path.rpartition("/")[2] or page.path, 80))
-    said = [_tell_level(level, name if at == 0 else "it") for at, level in enumerate(current)]
-    together = ""
-    if page.together:
-        ran = f"{page.together.lines_covered:,} of {page.together.lines_valid:,}"
-        together = f" {_name_levels(len(current))} together ran {_write_percent(page.together)}, {ran}."
-    text = "; ".join(said)
-    return f"{text if text.startswith(name) else f'{text[0].upper()}{text[1:]}'}.{together}"
-
-
-def _tell_level(level: FileLevel, name: str) -> str:
-    """One level of a file: "the unit tests ran 94.1 % of the lines of core.py, 16 of 17"."""
-    valid, covered = level.covered.lines_valid, level.covered.lines_covered
-    who = f"the {plain(level.level)} tests" if level.level else ""
-    if not valid:
-        return f"{who} found no line of {name} that could run" if who else f"no line of {name} could run"
-    whose = "its lines" if name == "it" else f"the lines of {name}"
-    ran = f"{_write_percent(level.covered)} of {whose}, {covered:,} of {valid:,}"
-    return f"{who} ran {ran}" if who else f"{ran}, ran"
-
-
-def _them(n: int) -> str:
-    return "it" if n == 1 else "them"
-
-
-def _write_percent(covered: Covered) -> str:
-    return f"{percent_of(covered.lines_covered, covered.lines_valid)} %"
-
-
-def _tell_points(page: Coverage) -> str:
-    change = page.change
-    if change is None:
-        return ""
-    trend = next(trend for trend in page.trends if page.main is None or trend.level == page.main.level)
-    when = f"than {write_before(change.day, now=trend.last.day)}"
-    if not change.tenths:
-        return f", no more and no less {when}"
-    return f", {write_points(change.tenths)} {'more' if change.tenths > 0 else 'less'} {when}"
-
-
-def _tell_cut(page: Coverage) -> str:
-    if any(fact.is_partial for fact in page.shown):
-        return " The coverage is incomplete, so more may have run."
-    if page.n_later and page.directory:
-        n = "one file is" if page.n_later == 1 else f"{page.n_later:,} files are"
-        return f" Of these, {n} as a later run left {_them(page.n_later)}, whose coverage is incomplete."
-    return ""
+        return f"{capfirst(red)}; {last:,.0f} tests are declared, as at first."
+    return f"{capfirst(red)}; declared tests went from {first:,.0f} to {last:,.0f}."
 
 
 def _tell_share(point: DayPoint) -> str:

@@ -1,11 +1,23 @@
 """The suite a case is shown under in a run: what the delivery named, else the case's own.
 
-Used in the SQL of flaky, vanished and slow, whose tables know a case and a series, not its suite. A delivery that
-names its suite is counted under that one, whatever the case's own is; so it is looked up where it is kept, in the tile.
+Used where a choice of suites narrows cases: in the SQL of flaky, vanished, slow and causes, whose tables know a case
+and a series, not its suite, and by search. (Matrix, run and compare read whole jobs, and the suites with them.) A
+delivery that names its suite is counted under that one, whatever the case's own is; so it is looked up where it is
+kept, in the tile.
 Promise: the same suite as `health.tiles.merge_tiles` would say (`tests/dashboard/test_shown_suites.py`).
 """
 
-from health.tiles import BLOCK_SIZE, DENSE
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from health.aliases import Aliases
+from health.models import Project
+from health.rollups import fetch_cases
+from health.sql import open_cursor
+from health.tiles import BLOCK_SIZE, DENSE, NO_SUITE
+from health.windows import fetch_outcomes
 
 
 def write_shown_suite(*, run: str) -> str:
@@ -20,3 +32,15 @@ def write_shown_suite(*, run: str) -> str:
             WHEN v.ord %% {BLOCK_SIZE} < length(t.outcomes) THEN get_byte(t.outcomes, v.ord %% {BLOCK_SIZE}) <> 0
             ELSE false END
         ORDER BY t.attempt DESC, t.upload DESC LIMIT 1), c.suite)"""  # noqa: S608 - constants, and a column's name
+
+
+def list_shown_in(
+    project: Project, *, jobs: Sequence[tuple[int, int]], suites: Collection[int], aliases: Aliases
+) -> npt.NDArray[np.int32]:
+    """The cases that these jobs (run, series), oldest first, show under one of the suites, under all their names."""
+    cursor = open_cursor()
+    own = fetch_cases(cursor, project.pk, aliases=aliases).suites
+    named = fetch_outcomes(cursor, project.pk, jobs=jobs, n_cases=len(own), aliases=aliases).suites
+    shown = np.where(named == NO_SUITE, own, named)
+    fitting = np.flatnonzero(np.isin(shown, list(suites))).astype(np.int32)
+    return aliases.add_former(fitting[aliases.translate(fitting) == fitting])

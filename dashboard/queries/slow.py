@@ -9,21 +9,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from django.utils.text import capfirst
+
 from dashboard.filters import Filters
 from dashboard.queries.cases import CaseName, make_name, read_aliases
 from dashboard.queries.owners import read_owners
-from dashboard.queries.scope import Scope, Windows, read_scope, read_windows
+from dashboard.queries.run_times import N_USUAL, SLOWER_RATIO, SLOWER_SECONDS, RunTime, time_branch
+from dashboard.queries.scope import Scope, read_scope
 from dashboard.queries.shown_suites import write_shown_suite
+from dashboard.queries.slow_suites import OVER, SuiteTime, list_suite_times, read_targets
 from dashboard.queries.sql import Row, fetch_rows
-from dashboard.queries.suite_times import OVER, SuiteTime, list_suite_times, read_targets
+from dashboard.queries.standing import read_standing
 from dashboard.queries.suite_windows import SuiteWindow, read_suite_windows
-from dashboard.queries.windows import JobMoment, read_jobs_of_windows
-from dashboard.templatetags.display import duration, in_words, plain
+from dashboard.queries.windows import JobMoment, Windows, read_jobs_of_windows, read_windows
+from dashboard.templatetags.display import count_in_words, duration, in_words, plain
 from health.history import fetch_exact_results
 from health.models import Project
 from health.rules import outcomes as codes
 from health.rules.durations import UNITS_PER_SECOND
-from health.rules.lanes import CHANGES
 from health.rules.speeds import MIN_MORE_UNITS, MIN_RATIO, MIN_RESULTS, N_BEFORE, N_NOW
 from health.sql import open_cursor
 
@@ -101,16 +104,17 @@ class SlowPage:
     suites: tuple[SuiteTime, ...]
     unmeasured: tuple[tuple[str, int], ...]  # targets for suites that no run holds
     owners: tuple[str, ...]
+    branch_time: RunTime | None = None  # of the whole branch; nothing where only a part of it is chosen
+
+    @property
+    def has_states(self) -> bool:
+        """Whether anything is to be said of a suite's time."""
+        return self.has_targets or any(suite.is_slower for suite in self.suites)
 
     @property
     def has_targets(self) -> bool:
         """Whether any suite has to be done in some time."""
         return bool(self.unmeasured) or any(suite.target is not None for suite in self.suites)
-
-    @property
-    def lane(self) -> str:
-        """The branch in words."""
-        return "changes and other branches" if self.scope.lane == CHANGES else self.scope.lane
 
 
 def read_slow(project: Project, filters: Filters) -> SlowPage:
@@ -124,7 +128,7 @@ def read_slow(project: Project, filters: Filters) -> SlowPage:
     slower = sorted((speed for speed in speeds if speed.is_slower), key=_rank_loss)
     suites = read_suite_windows(project, scope)
     targets = read_targets(project)
-    shown = _add_lines(project, [*speeds[:N_LISTED], *slower[:N_LISTED]], suites)
+    shown = add_lines(project, [*speeds[:N_LISTED], *slower[:N_LISTED]], suites)
     n_slowest = len(speeds[:N_LISTED])
     names = {suite.name for suite in scope.suites.values()}
     return SlowPage(
@@ -137,7 +141,14 @@ def read_slow(project: Project, filters: Filters) -> SlowPage:
         suites=list_suite_times(suites, scope, targets),
         unmeasured=() if scope.is_narrowed else tuple((name, n) for name, n in targets.items() if name not in names),
         owners=tuple(sorted({name for found in owners.values() for name in found})),
+        branch_time=_read_branch_time(project, scope, filters),
     )
+
+
+def _read_branch_time(project: Project, scope: Scope, filters: Filters) -> RunTime | None:
+    """What the overview says of the branch's time."""
+    is_part = scope.is_narrowed or filters.job or filters.variant or filters.owner
+    return None if is_part or not scope.series else time_branch(read_standing(project, lane=scope.lane))
 
 
 def read_speeds(project: Project, scope: Scope, *, limit: int, is_slower: bool = False) -> list[Speed]:
@@ -155,17 +166,28 @@ def write_slow(page: SlowPage) -> str:
     """What became slower, and what takes longest."""
     if not page.slowest and not page.suites:
         return "No run has been timed yet." if page.windows.run is None else "Nothing that was timed fits."
-    lane, n, n_over = plain(page.lane), page.n_slower, sum(suite.state == OVER for suite in page.suites)
-    said = (
-        f"{in_words(n)} test{'' if n == 1 else 's'} became slower on {lane}"
-        if n
-        else f"no test became slower on {lane}"
-    )
-    if n_over:
-        said += f"; {in_words(n_over)} suite{' is over its' if n_over == 1 else 's are over their'} target"
+    lane, n, n_over = plain(page.scope.title), page.n_slower, sum(suite.state == OVER for suite in page.suites)
+    whole = _tell_whole(page)
+    said = f"{count_in_words(n, 'test')} became slower on {lane}" if n else f"no test became slower on {lane}"
+    said = f"no single test became slower for good on {lane}" if whole and not n else said
+    over = f"{in_words(n_over)} suite{' is over its' if n_over == 1 else 's are over their'} target" if n_over else ""
+    if whole:
+        said += f"; {whole}{f'. {capfirst(over)}' if over else ''}"
+    elif over:
+        said += f"; {over}"
     elif page.slowest:
         said += f"; the slowest takes {duration(page.slowest[0].seconds)}"
-    return f"{said[0].upper()}{said[1:]}."
+    return f"{capfirst(said)}."
+
+
+def _tell_whole(page: SlowPage) -> str:
+    """What took much longer than usual: the branch as a whole, else suites of it."""
+    time, n = page.branch_time, sum(suite.is_slower for suite in page.suites)
+    if time and time.is_slower:
+        run = f"run {time.run.number}"
+        who = f"{run} took" if time.is_one_run else f"as of {run} all jobs together take"
+        return f"{who} {duration(time.seconds)} of test time against {duration(time.usual.seconds)} usual"
+    return f"{count_in_words(n, 'suite')} took much longer than usual" if n else ""
 
 
 def write_rule() -> str:
@@ -174,7 +196,9 @@ def write_rule() -> str:
         f"A time is the median of the newest {N_NOW} passing results of a job, at most. A test is slower when that is "
         f"{MIN_RATIO:g} times the median of the up to {N_BEFORE} results before them and at least "
         f"{MIN_MORE_UNITS * 1000 // UNITS_PER_SECOND} ms more, with {MIN_RESULTS} results on both sides at least. "
-        "A suite's time is that of its tests, added up; not the time on the clock."
+        "A suite's time is that of its tests, added up; not the time on the clock. A suite, or the branch as a whole, "
+        f"is slower than usual at {SLOWER_RATIO:g} times the median of the up to {N_USUAL} complete runs before and at "
+        f"least {SLOWER_SECONDS:g} s more."
     )
 
 
@@ -190,7 +214,7 @@ def _read_row(row: Row, titles: Mapping[int, str], slug: str, scope: Scope) -> S
     return Speed(case, series, titles[series], n, seconds, n_before, before, is_slower, suite.name if suite else "")
 
 
-def _add_lines(project: Project, speeds: Sequence[Speed], suites: Iterable[SuiteWindow]) -> tuple[Speed, ...]:
+def add_lines(project: Project, speeds: Sequence[Speed], suites: Iterable[SuiteWindow] = ()) -> tuple[Speed, ...]:
     """The newest times of each, and what the suite took as a whole."""
     if not speeds:
         return ()

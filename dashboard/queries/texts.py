@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from health.models import FailureText
 from health.rules.fingerprints import mask_message
-from health.rules.secrets import MASK, mask_secrets
+from health.rules.secrets import MASK, mask_kind, mask_said, mask_secrets
 from health.texts import cut_texts
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -23,12 +23,16 @@ DEEP: Final = 512 * 2**20
 
 
 class TextPlace(NamedTuple):
-    """Where a failure's message and text lie in its upload's inflated stream: message first, in bytes."""
+    """Where a failure's message and text lie in its upload's inflated stream: message first, in bytes.
+
+    `is_cut` says that only the beginning of the text is wanted.
+    """
 
     upload: int
     offset: int
     message_length: int
     text_length: int
+    is_cut: bool = False
 
     @property
     def end(self) -> int:
@@ -81,16 +85,16 @@ def read_texts(
     found = {
         place: said for upload, blob in blobs.iterator() for place, said in _cut(bytes(blob), wanted[upload]).items()
     }
-    return found if for_owner else {place: _mask(said) for place, said in found.items()}
+    return found if for_owner else {place: _mask(place, said) for place, said in found.items()}
 
 
-def _mask(said: Said) -> Said:
-    return Said(mask_secrets(said.message), mask_secrets(said.text))
+def _mask(place: TextPlace, said: Said) -> Said:
+    return Said(mask_said(said.message), mask_secrets(said.text, is_cut=place.is_cut))
 
 
 def mask_cause(message: str) -> str:
     """What the first failure of a cause said, without its changing parts and without secrets."""
-    return mask_message(mask_secrets(message))
+    return mask_message(mask_said(message))
 
 
 def read_first_lines(project_id: int, *, failures: Mapping[_Key, Failed]) -> dict[_Key, str]:
@@ -101,7 +105,7 @@ def read_first_lines(project_id: int, *, failures: Mapping[_Key, Failed]) -> dic
     for key, failed in failures.items():
         own = said.get(places[key])
         message = own.message if own else mask_cause(failed.first_message)
-        lines[key] = (message.strip() or failed.kind.strip()).partition("\n")[0]
+        lines[key] = (message.strip() or mask_kind(failed.kind).strip()).partition("\n")[0]
     return lines
 
 

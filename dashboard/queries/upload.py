@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.text import capfirst
 
 from dashboard.queries.facts import name_job
 from dashboard.queries.reasons import name_reason
@@ -30,7 +31,7 @@ from dashboard.queries.receipt import (
     tell_mistakes,
 )
 from dashboard.queries.uploads import MARKS, write_progress
-from dashboard.templatetags.display import in_words
+from dashboard.templatetags.display import count_in_words, in_words
 from health.models import Project, Upload, UploadFile
 from health.models.uploads import FINAL_STATES
 
@@ -282,13 +283,13 @@ def _tell_stored(files: Sequence[FileReceipt]) -> str:
     n_cut = sum(file.is_in_trouble for file in read)
     n_failed = len(files) - len(read)
     n_remarks = sum(len(file.remarks) for file in read)
-    parts = [f"{_tell_contents(read)} from {in_words(len(read))} file{'' if len(read) == 1 else 's'}"]
+    parts = [f"{_tell_contents(read)} from {count_in_words(len(read), 'file')}"]
     if n_cut:
         parts.append(_tell_cut(n_cut, of=len(read)))
     if n_failed:
         parts.append(f"and {in_words(n_failed)} failed")
     elif n_remarks and not n_cut:
-        parts.append(f"with {in_words(n_remarks)} remark{'' if n_remarks == 1 else 's'}")
+        parts.append(f"with {count_in_words(n_remarks, 'remark')}")
     return f"{', '.join(parts)}."
 
 
@@ -301,14 +302,14 @@ def _tell_cut(n: int, *, of: int) -> str:
 def _tell_contents(read: Sequence[FileReceipt]) -> str:
     """What was stored, as the beginning of a sentence."""
     n_cases = sum(file.counts["accepted"] for file in read)
-    cases = f"{in_words(n_cases)} case{'' if n_cases == 1 else 's'}"
+    cases = count_in_words(n_cases, "case")
     if not any(file.kind == COVERAGE for file in read):
         said = f"{cases} {'was' if n_cases == 1 else 'were'} stored"
     elif any(file.kind == TESTS for file in read):
         said = f"{cases} and coverage were stored"
     else:
         said = "coverage was stored"
-    return f"{said[0].upper()}{said[1:]}"
+    return capfirst(said)
 
 
 def _describe_try(ended: Mapping[str, Any]) -> Try:

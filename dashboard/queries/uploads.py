@@ -10,12 +10,14 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
+from django.utils.text import capfirst
+
 from dashboard.filters import Filters
 from dashboard.queries.deliveries import find_first_moment
 from dashboard.queries.facts import name_job
 from dashboard.queries.receipt import tell_mistakes
 from dashboard.queries.sql import Row, fetch_rows
-from dashboard.templatetags.display import in_words, size
+from dashboard.templatetags.display import count_of, in_words, size
 from health.models import Project, Upload
 
 N_ROWS: Final = 50
@@ -94,7 +96,7 @@ class UploadLine:
     def told_mistakes(self) -> str:
         """How many mistakes there are in the configuration that came with it."""
         told = tell_mistakes(self.n_mistakes, files=self.mistaken)
-        return f"{told[:1].upper()}{told[1:]}"
+        return capfirst(told)
 
     @property
     def told_contents(self) -> str:
@@ -102,7 +104,7 @@ class UploadLine:
         if self.message:
             return self.message
         told = ["coverage"] if self.n_coverage else []
-        told += [f"{self.n_remarks} remark{'' if self.n_remarks == 1 else 's'}"] if self.n_remarks else []
+        told += [count_of(self.n_remarks, "remark")] if self.n_remarks else []
         return ", ".join(told)
 
     @property

@@ -5,29 +5,32 @@ may leave out what it likes. Promise: a bounded number of statements, and at mos
 (`tests/dashboard/test_vanished_queries.py`).
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from django.utils.text import capfirst
+
 from dashboard.filters import Filters
 from dashboard.queries.cases import CaseName, make_name, read_case_names
 from dashboard.queries.owners import read_owners
-from dashboard.queries.scope import Scope, Windows, read_scope, read_windows
+from dashboard.queries.scope import Scope, read_scope
 from dashboard.queries.shown_suites import write_shown_suite
 from dashboard.queries.shrinking import Shrinking, read_shrinking
-from dashboard.queries.sql import Row, fetch_rows
-from dashboard.templatetags.display import in_words, plain
+from dashboard.queries.sql import EACH_CASE, Row, fetch_rows
+from dashboard.queries.windows import Windows, read_windows
+from dashboard.templatetags.display import count_in_words, in_words, plain
 from health.models import Project, VanishedCase
-from health.rules.lanes import CHANGES
 
 Suspicion = VanishedCase.Suspicion
 
 MOST_READ: Final = 2_000
-MOST_IN_FILE: Final = 50_000
+MOST_IN_FILE: Final = 20_000
 N_PAGE: Final = 100
 _MOST_LISTED: Final = 40  # cases of a group
+_MOST_NAMED: Final = 500  # on a page
 _N_COLUMNS: Final = 7  # before the case's own in the statement
 
 # The mark and the short word of each suspicion, in the order they are shown in.
@@ -140,11 +143,6 @@ class VanishedPage:
         """How many cases stopped running."""
         return sum(self.counts.values())
 
-    @property
-    def lane(self) -> str:
-        """The branch in words."""
-        return "changes and other branches" if self.scope.lane == CHANGES else self.scope.lane
-
 
 def read_vanished(project: Project, filters: Filters) -> VanishedPage:
     """What stopped running, the newest loss first; and the suites that shrink."""
@@ -155,8 +153,8 @@ def read_vanished(project: Project, filters: Filters) -> VanishedPage:
     groups = [replace(group, owners=owners.get(group.case.ord, ())) for group in groups]
     if filters.owner:
         groups = [group for group in groups if filters.owner in group.owners]
-    n_before = int(filters.before) if filters.before.isascii() and filters.before.isdecimal() else 0
-    shown = groups[n_before : n_before + N_PAGE]
+    n_before = filters.n_before
+    shown = _shorten(groups[n_before : n_before + N_PAGE])
     return VanishedPage(
         scope=scope,
         windows=read_windows(project, scope),
@@ -173,20 +171,21 @@ def read_vanished(project: Project, filters: Filters) -> VanishedPage:
 def read_lost(project: Project, scope: Scope, *, state: str = "", limit: int) -> list[Lost]:
     """The cases of a scope that stopped running, the newest loss first."""
     values = _take_values(project, scope) | {"state": state, "limit": limit}
-    return [_read_row(row, project.slug, scope) for row in fetch_rows(_LOST_SQL, values)]
+    statement = _write_lost(is_narrowed=scope.is_narrowed, suite=_SUITE)
+    return [_read_row(row, project.slug, scope) for row in fetch_rows(statement, values)]
 
 
 def count_lost(project: Project, scope: Scope) -> dict[str, int]:
     """How many cases stopped running, by what may have happened to them."""
-    return dict(Counter(suspicion for _, suspicion in fetch_rows(_COUNTS_SQL, _take_values(project, scope))))
+    return dict(fetch_rows(_write_counts(is_narrowed=scope.is_narrowed), _take_values(project, scope)))
 
 
 def write_vanished(page: VanishedPage) -> str:
     """How many tests stopped running, and how many suites shrink."""
     if page.windows.run is None:
         return "No run has been judged yet."
-    lane, n, n_suites = plain(page.lane), page.n_cases, len({found.suite for found in page.shrinking})
-    lost = f"{in_words(n)} test{'' if n == 1 else 's'} stopped running on {lane}" if n else ""
+    lane, n, n_suites = plain(page.scope.title), page.n_cases, len({found.suite for found in page.shrinking})
+    lost = f"{count_in_words(n, 'test')} stopped running on {lane}" if n else ""
     suites = f"{in_words(n_suites)} suite{' shrinks' if n_suites == 1 else 's shrink'}" if n_suites else ""
     if not n and not n_suites:
         return f"Every test that ran on {lane} still runs, and no suite shrinks."
@@ -194,7 +193,7 @@ def write_vanished(page: VanishedPage) -> str:
     if n_renamed and n > 1:
         lost += f", {in_words(n_renamed) if n_renamed < n else 'all'} of them renamed by the looks of it"
     said = f"{lost}, and {suites}" if lost and suites else lost or f"no test vanished from {lane}, but {suites}"
-    return f"{said[0].upper()}{said[1:]}."
+    return f"{capfirst(said)}."
 
 
 def _it(is_one: bool) -> str:
@@ -239,6 +238,14 @@ def _describe(group: Sequence[Sequence[Lost]], scope: Scope) -> LostGroup:
     )
 
 
+def _shorten(groups: Sequence[LostGroup]) -> Sequence[LostGroup]:
+    """Where the groups of a page are many and large, fewer cases of each are named."""
+    if sum(len(group.cases) for group in groups) <= _MOST_NAMED:
+        return groups
+    most = max(_MOST_NAMED // len(groups), 1)
+    return [replace(group, cases=group.cases[:most]) for group in groups]
+
+
 def _name_others(project: Project, groups: Sequence[LostGroup], lost: Iterable[Lost]) -> tuple[LostGroup, ...]:
     """Name what a single renamed case may be called now."""
     other = {found.case.ord: found.other for found in lost if found.other is not None}
@@ -254,27 +261,36 @@ def _take_values(project: Project, scope: Scope) -> dict[str, object]:
     return {"project": project.pk, "series": scope.numbers, "suites": scope.suite_numbers}
 
 
-_FROM: Final = """
-FROM health_vanishedcase v JOIN health_case c ON c.project_id = v.project_id AND c.ord = v.ord
-"""
-_SUITE: Final = write_shown_suite(run="v.last_run")
-_WHERE: Final = f"""
-WHERE v.project_id = %(project)s AND v.series = ANY(%(series)s)
-  AND (%(suites)s::int[] IS NULL OR {_SUITE} = ANY(%(suites)s))
-"""
-
-_LOST_SQL: Final = f"""
-SELECT v.series, v.suspicion, v.other, v.last_run, l.ran_at, v.gone_run, g.ran_at,
-    c.ord, c.name, c.class_name, c.suite_path, c.namespace, c.occurrence, {_SUITE}
-{_FROM}
+def _write_lost(*, is_narrowed: bool, suite: str) -> str:
+    """First which cases, from narrow rows; then the names of those alone."""
+    return f"""
+WITH chosen AS (
+    SELECT v.*, g.ordered_at AS gone_ordered_at, g.ran_at AS gone_at
+    {_NARROWED if is_narrowed else _ALL}
+      AND (%(state)s::text = '' OR v.suspicion = %(state)s)
+    ORDER BY g.ordered_at DESC NULLS LAST, v.gone_run DESC, v.ord, v.series LIMIT %(limit)s)
+SELECT v.series, v.suspicion, v.other, v.last_run, l.ran_at, v.gone_run, v.gone_at,
+    c.ord, c.name, c.class_name, c.suite_path, c.namespace, c.occurrence, {suite}
+FROM chosen v {EACH_CASE}
 LEFT JOIN health_run l ON l.project_id = v.project_id AND l.number = v.last_run
-LEFT JOIN health_run g ON g.project_id = v.project_id AND g.number = v.gone_run
-{_WHERE} AND (%(state)s::text = '' OR v.suspicion = %(state)s)
-ORDER BY g.ordered_at DESC NULLS LAST, v.gone_run DESC, v.ord, v.series
-LIMIT %(limit)s
-"""
+ORDER BY v.gone_ordered_at DESC NULLS LAST, v.gone_run DESC, v.ord, v.series
+"""  # noqa: S608 - constants
 
-# Lost in several series, a case counts once, for what is suspected in the first of them.
-_COUNTS_SQL: Final = f"""
-SELECT DISTINCT ON (v.ord) v.ord, v.suspicion {_FROM} {_WHERE} ORDER BY v.ord, v.series
+
+def _write_counts(*, is_narrowed: bool) -> str:
+    """Lost in several series, a case counts once, for what is suspected in the first of them."""
+    return f"""
+SELECT suspicion, count(*) FROM (
+    SELECT DISTINCT ON (v.ord) v.suspicion {_NARROWED if is_narrowed else _ALL} ORDER BY v.ord, v.series) cases
+GROUP BY 1
+"""  # noqa: S608 - constants
+
+
+_SUITE: Final = write_shown_suite(run="v.last_run")
+_GONE: Final = "LEFT JOIN health_run g ON g.project_id = v.project_id AND g.number = v.gone_run"
+_IN_SCOPE: Final = "WHERE v.project_id = %(project)s AND v.series = ANY(%(series)s)"
+_ALL: Final = f"FROM health_vanishedcase v {_GONE} {_IN_SCOPE}"
+_NARROWED: Final = f"""
+FROM health_vanishedcase v JOIN health_case c ON c.project_id = v.project_id AND c.ord = v.ord {_GONE} {_IN_SCOPE}
+  AND {_SUITE} = ANY(%(suites)s)
 """

@@ -10,7 +10,9 @@ from math import ceil, floor
 from typing import Any, Final
 
 from dashboard.queries.sql import fetch_rows
+from dashboard.templatetags.display import count_of
 from health.models import CaseVerdict, Project
+from health.rules import outcomes as codes
 from health.rules.flakiness import wilson_interval
 
 Verdict = CaseVerdict.Verdict
@@ -18,10 +20,19 @@ Verdict = CaseVerdict.Verdict
 # In the order they are shown in: what this page is named for first.
 RANK: Final = {Verdict.FLAKY: 0, Verdict.BROKEN: 1, Verdict.UNCLEAR: 2, Verdict.SOUND: 3}
 MARKS: Final = {Verdict.FLAKY: "flaky", Verdict.BROKEN: "fail", Verdict.UNCLEAR: "open", Verdict.SOUND: "pass"}
+# What a case that does not plainly pass ends with.
+BAD: Final = codes.BROKEN | {codes.PASS_ON_RETRY}
 COLUMNS: Final = (
     "v.series, v.ord, v.verdict, v.n_ran, v.n_broken, v.n_retried, v.n_disagreed, v.n_flips, v.n_streak,"
     " v.last_broken_run, v.last_run"
 )
+
+# Whether a judged case `v` stopped running: `x` is null for one that still runs.
+JOIN_GONE: Final = """
+LEFT JOIN health_serieswindow w ON w.project_id = v.project_id AND w.series = v.series
+LEFT JOIN health_vanishedcase x ON x.project_id = v.project_id AND x.series = v.series AND x.ord = v.ord
+    AND v.last_run <> w.last_run
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +78,34 @@ class Judged:
 
     @property
     def rate(self) -> str:
-        """How often, in words: "3 of 10 runs, 10 to 61 %"."""
+        """How often, in words, as `write_rate` says it."""
         return write_rate(self.n_bad, self.n_ran, noun="run")
 
 
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """That a case stopped running: the newest run that holds it, the first one without it, and why that may be."""
+
+    last_run: int
+    gone_run: int
+    suspicion: str
+
+
 def write_rate(part: int, whole: int, *, noun: str) -> str:
-    """A rate with its denominator and its interval: "3 of 10 runs, 10 to 61 %"; "none" of nothing."""
+    """A rate with what it is of and its interval: "3 of 10 runs, 30 %; 10 to 61 % with 95 % confidence"."""
     if not whole:
         return f"no {noun} yet"
-    return f"{part:,} of {whole:,} {noun}{'' if whole == 1 else 's'}, {write_interval(part, whole)}"
+    seen = f"{part:,} of {count_of(whole, noun)}, {_write_share(part, whole)}"
+    return f"{seen}; {write_interval(part, whole)} with 95\u00a0% confidence"
+
+
+def _write_share(part: int, whole: int) -> str:
+    """In whole per cent; what is neither none nor all is not said to be."""
+    if 0 < part * 200 < whole:
+        return "under 1\u00a0%"
+    if 0 < (whole - part) * 200 <= whole:
+        return "over 99\u00a0%"
+    return f"{(part * 200 + whole) // (2 * whole)}\u00a0%"
 
 
 def write_interval(part: int, whole: int) -> str:

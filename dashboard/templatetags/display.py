@@ -10,12 +10,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import date, datetime
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from typing import Final
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 
 register = template.Library()
@@ -32,6 +33,11 @@ _SMALL_NUMBERS: Final = (
     *("no", "one", "two", "three", "four", "five", "six"),
     *("seven", "eight", "nine", "ten", "eleven", "twelve"),
 )
+_NOTHING: Final = format_html("{}", "")
+_BARS: Final = {
+    mark: format_html("<i{}></i>", format_html(' data-s="{}"', mark) if mark else "")
+    for mark in ("", "fail", "error", "retry", "none")
+}
 # Blanks a reader would miss: at either end of a name or of one of its parameters, doubled, or not the plain space.
 _UNSEEN: Final = re.compile(r"^ +| +$|(?<= ) +|[^\S ]|(?<=\[) +| +(?=\]$)|(?<=-) +(?=[^\[\]]*\]$)| +(?=-[^\[\]]*\]$)")
 _BLANK_MARK: Final = {" ": "␣", "\t": "⇥", "\n": "↵", "\r": "␍"}
@@ -187,7 +193,7 @@ def shorten(text: str, limit: int = 60) -> str:
 def visible(text: str) -> SafeString:
     """A name with its unseen characters marked: edge and double blanks, controls, and bidi overrides."""
     if text.isprintable() and not _UNSEEN.search(text):
-        return format_html("{}", text)  # nearly every name, and pages have hundreds
+        return escape(text)  # nearly every name, and pages have hundreds
     return format_html_join("", "{}", ((piece,) for piece in _mark_unseen(text)))
 
 
@@ -211,6 +217,34 @@ def write_name(text: str, limit: int = 90) -> SafeString:
     if len(text) <= limit:
         return format_html('<bdi class="id">{}</bdi>', short)
     return format_html('<bdi class="id" title="{}">{}</bdi>', plain(text), short)
+
+
+@register.filter
+def state(mark: str, word: str) -> SafeString:
+    """A state: shape, colour and word. Pages have hundreds, so this is no template of its own."""
+    return format_html('<span class="st" data-s="{}">{}</span>', mark, word)
+
+
+@register.filter
+def strip(marks: Iterable[str], label: str) -> SafeString:
+    """A strip of runs, oldest first: a failed run is tall, a passed one ("") short. `label` is read aloud."""
+    bars = reduce(add, (_BARS[mark] for mark in marks), _NOTHING)  # safe, and so is their sum
+    return format_html('<span class="strip" role="img" aria-label="{}">{}</span>', label, bars)
+
+
+def count_of(n: int, noun: str) -> str:
+    """A count with its noun: "1 failure", "2 failures"."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def count_in_words(n: int, noun: str) -> str:
+    """A small count with its noun, as in a sentence: "one failure", "no failures", "13 failures"."""
+    return f"{in_words(n)} {noun}{'' if n == 1 else 's'}"
+
+
+def how_often(n: int) -> str:
+    """ "once", "twice", "three times"."""
+    return {1: "once", 2: "twice"}.get(n, f"{in_words(n)} times")
 
 
 def _local_day(value: datetime | date | None) -> date | None:

@@ -1,16 +1,26 @@
-"""How the text of a failure is written: as the runner printed it, the telling lines marked.
+"""How failures are written: their text as the runner printed it, the telling lines marked; and a run's longest rows.
 
-Loaded by the templates of run and case as `failures`.
-Promise: nothing a report wrote reaches the page unescaped or unseen (`tests/dashboard/test_failure_text.py`).
+Loaded by the templates of run, case and cause as `failures`. A run has hundreds of such rows, and the template engine
+is slow at that: each is put together here in one go.
+Promise: nothing a report wrote reaches the page unescaped or unseen (`tests/dashboard/test_failure_text.py`,
+`test_hostile_names.py`).
 """
 
 import re
 import unicodedata
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+
+from dashboard.templatetags.display import duration, shorten, state, strip, visible, write_name
+
+if TYPE_CHECKING:  # the queries write sentences with this package
+    from dashboard.queries.cases import CaseName
+    from dashboard.queries.facts import JobFact
+    from dashboard.queries.failures import BrokenFamily
+    from dashboard.queries.put_off import PutOffFamily
 
 register = template.Library()
 
@@ -35,6 +45,74 @@ def last_lines(text: str, limit: int = _MOST_LINES) -> str:
     """The end of a text, where runners say what went wrong."""
     lines = text.rstrip().split("\n")
     return "\n".join(lines[-limit:])
+
+
+@register.simple_tag
+def failure_row(family: "BrokenFamily", has_jobs: bool, has_owners: bool) -> SafeString:
+    """A broken case of a run, or several of one family; the columns of job and owners where the table has them."""
+    broken, n = family.first, len(family.cases)
+    strip_ = strip(broken.lately, broken.lately_label) if n == 1 and broken.lately else ""
+    return format_html(
+        '<tr>\n<th scope="row">{}<span class="sub">{}</span></th>\n<td>{}</td>{}\n<td data-l="Lately">{}</td>{}\n'
+        '<td class="n" data-l="Time">{}</td>\n</tr>',
+        _link_case(broken.case) if n == 1 else _roll_up(family),
+        visible(shorten(broken.case.place, 70)),
+        format_html("{}{}", state(broken.mark, broken.word), _write_verdict(family)),
+        _write_job(broken.job) if has_jobs else "",
+        strip_,
+        format_html('\n<td data-l="Owners">{}</td>', visible(", ".join(broken.owners))) if has_owners else "",
+        duration(family.seconds),
+    )
+
+
+@register.simple_tag
+def put_off_row(family: "PutOffFamily", has_jobs: bool) -> SafeString:
+    """A case that a run put off, or several of one family."""
+    entry = family.first
+    return format_html(
+        '<tr>\n<th scope="row">{}<span class="sub">{}</span></th>\n<td>{}</td>{}\n</tr>',
+        _link_case(entry.case) if len(family.cases) == 1 else _fold(family),
+        visible(shorten(entry.case.place, 70)),
+        state(entry.mark, entry.word),
+        _write_job(entry.job) if has_jobs else "",
+    )
+
+
+def _link_case(case: "CaseName") -> SafeString:
+    return format_html('<a href="{}">{}</a>', case.url, write_name(case.name))
+
+
+def _roll_up(family: "BrokenFamily") -> SafeString:
+    cases = format_html_join("", "\n<li>{}</li>", ((_link_case(broken.case),) for broken in family.cases))
+    name = write_name(family.first.case.family)
+    return format_html(
+        '<details class="rolled"><summary>{} cases of {}</summary><ul>{}\n</ul></details>',
+        f"{len(family.cases):,}",
+        name,
+        cases,
+    )
+
+
+def _fold(family: "PutOffFamily") -> SafeString:
+    """A family as the matrix names it, with how many they are; its cases below."""
+    cases = format_html_join("", "\n<li>{}</li>", ((_link_case(entry.case),) for entry in family.cases))
+    return format_html(
+        '<details class="rolled"><summary>{}<span class="id">[…]</span> {}</summary><ul>{}\n</ul></details>',
+        write_name(family.first.case.family),
+        f"{len(family.cases):,}",
+        cases,
+    )
+
+
+def _write_verdict(family: "BrokenFamily") -> SafeString | str:
+    """Whether it is real, below its state: what is concluded of it, linked to what that is concluded from."""
+    if not family.verdict:
+        return ""
+    return format_html('<span class="sub"><a href="{}">{}</a></span>', family.verdict_url, family.verdict)
+
+
+def _write_job(job: "JobFact") -> SafeString:
+    return format_html('\n<td data-l="Job">{}</td>', visible(shorten(job.title, 40)))
 
 
 def _show_unseen(line: str) -> str:

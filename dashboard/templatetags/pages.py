@@ -63,8 +63,11 @@ def files_of(context: Context, what: str, table: str = "") -> dict[str, str]:
 
 @register.simple_tag(takes_context=True)
 def api_url(context: Context) -> str:
-    """The address of this page's figures for programs, with all its filters; empty where it has none."""
-    request = context.get("request")
+    """The address of this page's figures for programs, with all its filters; empty where it has none.
+
+    A page that says what is wrong has none, and its address may be one that nobody can read.
+    """
+    request = None if "trouble" in context else context.get("request")
     match = getattr(request, "resolver_match", None)
     if request is None or match is None or match.namespace != "dashboard":
         return ""

@@ -9,7 +9,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.db import transaction
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
@@ -29,12 +28,12 @@ from dashboard.http import (
 )
 from dashboard.queries.case import CasePage, read_case_page
 from dashboard.queries.cases import read_aliases
+from dashboard.queries.facts import name_lane
 from dashboard.queries.sentences import write_case
-from dashboard.tasks import judge
 from dashboard.templatetags.display import plain
 from health.fixes import UnknownCommitError, claim_fix, withdraw_fix
+from health.judging import judge_project
 from health.models import Case, FixClaim, Project
-from health.rules.lanes import CHANGES
 
 
 @require_safe
@@ -94,7 +93,7 @@ def claim(request: HtmxRequest, slug: str, number: int) -> HttpResponse:
         messages.error(request, "That names no commit: seven digits of it or more, as in git, or one that ran here.")
     else:
         messages.success(request, "Noted. What runs from that commit on is counted by itself.")
-        _judge_soon(project)
+        judge_project(project.pk)  # so that the page that follows is true; if somebody is at it, they see to it
     return _back(project, number)
 
 
@@ -112,15 +111,10 @@ def withdraw(request: HtmxRequest, slug: str, number: int) -> HttpResponse:
         project.pk, claim_id=pk, user=user
     ):
         messages.success(request, "The claim is withdrawn. All runs count again.")
-        _judge_soon(project)
+        judge_project(project.pk)  # so that the page that follows is true; if somebody is at it, they see to it
     else:
         messages.info(request, "Nothing was changed: it was withdrawn before.")
     return _back(project, number)
-
-
-def _judge_soon(project: Project) -> None:
-    """If the broker is away, that is logged, and the sweeper sees to it."""
-    transaction.on_commit(lambda: judge.delay(project.pk), robust=True)
 
 
 def _back(project: Project, number: int) -> HttpResponse:
@@ -142,7 +136,7 @@ def _offer(values: Sequence[str], name: str, title: str, filters: Filters) -> li
     choices = [{"word": "every", "url": filters.write(**{name: ""}), "is_chosen": not chosen}]
     choices += [
         {
-            "word": "changes and other branches" if (name, value) == ("branch", CHANGES) else plain(value),
+            "word": plain(name_lane(value) if name == "branch" else value),
             "url": filters.write(**{name: value}),
             "is_chosen": value == chosen,
         }

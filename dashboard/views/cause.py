@@ -17,8 +17,9 @@ from dashboard.filters import Filters
 from dashboard.http import (
     HtmxRequest,
     Role,
+    Table,
     answer_conditionally,
-    answer_with_table,
+    answer_with_file,
     get_project_or_404,
     has_role,
     render_page,
@@ -26,10 +27,10 @@ from dashboard.http import (
 )
 from dashboard.queries.cause import CausePage, find_newest, read_cause_page
 from dashboard.queries.cause_facts import read_rules
-from dashboard.templatetags.display import in_words
-from health.cause_acts import MOST_UPLOADS, Moved, merge_causes, set_category, split_cause, undo_split, unmerge_cause
+from dashboard.templatetags.display import count_in_words, in_words
+from health.cause_acts import Moved, merge_causes, set_category, split_cause, undo_split, unmerge_cause
 from health.fixes import UnknownCommitError, claim_fix, withdraw_fix
-from health.models import Project
+from health.models import FixClaim, Project
 from health.rules.causes import list_categories
 from health.rules.fingerprints import read_fingerprint
 
@@ -50,15 +51,14 @@ def page(request: HtmxRequest, slug: str, fingerprint: int) -> HttpResponse:
     if newest != fingerprint:  # not for good: a merge may be undone
         return HttpResponseRedirect(_address(project, newest))
     filters = Filters.read(request.GET)
-    form = request.GET.get("format", "")
 
     def build() -> HttpResponse:
         found = read_cause_page(
             project, fingerprint=fingerprint, filters=filters, for_owner=has_role(request, Role.OWNER)
         )
-        if form in {"csv", "json"}:
-            name = f"{project.slug}-cause-{found.fact.key}"
-            return answer_with_table(form=form, name=name, head=_HEAD, rows=_write_rows(found))
+        tables = {"cases": lambda: Table(f"cause-{found.fact.key}", _HEAD, _write_rows(found))}
+        if answer := answer_with_file(request, project=project, tables=tables):
+            return answer
         return render_page(
             request,
             "dashboard/cause.html",
@@ -67,8 +67,6 @@ def page(request: HtmxRequest, slug: str, fingerprint: int) -> HttpResponse:
             page=found,
             fact=found.fact,
             filters=filters,
-            csv_url=filters.write_format("csv"),
-            json_url=filters.write_format("json"),
         )
 
     return answer_conditionally(request, project=project, build=build)
@@ -180,9 +178,9 @@ def _join(project: Project, fingerprint: int, form: QueryDict, user: User) -> st
 
 
 def _tell(moved: Moved) -> str:
-    failures = f"{in_words(moved.n_failures)} stored failure{'' if moved.n_failures == 1 else 's'}"
+    failures = count_in_words(moved.n_failures, "stored failure")
     deliveries = f"{in_words(moved.n_uploads)} deliver{'y' if moved.n_uploads == 1 else 'ies'}"
-    left = "; deliveries older than these were left as they were" if moved.n_uploads >= MOST_UPLOADS else ""
+    left = "; deliveries older than these were left as they were" if moved.n_uploads_left else ""
     return f"{failures} of {deliveries} read again{left}"
 
 
@@ -206,7 +204,13 @@ def _claim(project: Project, fingerprint: int, form: QueryDict, user: User) -> s
 
 def _withdraw(project: Project, fingerprint: int, form: QueryDict, user: User) -> str:
     number = form.get("claim", "")
-    is_number = number.isascii() and number.isdigit() and len(number) < 19
-    if not is_number or not withdraw_fix(project.pk, claim_id=int(number), user=user):
+    pk = int(number) if number.isascii() and number.isdigit() and len(number) < 19 else 0
+    claimed = FixClaim.objects.filter(project=project, pk=pk).first()
+    if claimed is None:
+        return ""
+    head = None if claimed.fingerprint is None else find_newest(project, fingerprint=claimed.fingerprint)
+    if head is None or head != find_newest(project, fingerprint=fingerprint):
+        raise Http404  # of a case, or of another cause
+    if not withdraw_fix(project.pk, claim_id=pk, user=user):
         return ""
     return "The claim was taken back."

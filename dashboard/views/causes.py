@@ -14,8 +14,9 @@ from dashboard.filters import Filters
 from dashboard.http import (
     HtmxRequest,
     Role,
+    Table,
     answer_conditionally,
-    answer_with_table,
+    answer_with_file,
     get_project_or_404,
     has_role,
     render_page,
@@ -37,15 +38,14 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
     """What breaks cases, ranked, with how it stands."""
     project = get_project_or_404(request, slug)
     filters = Filters.read(request.GET)
-    form = request.GET.get("format", "")
 
     def build() -> HttpResponse:
         found = read_causes_page(project, filters, for_owner=has_role(request, Role.OWNER))
         if found is None:
             raise Http404
-        if form in {"csv", "json"}:
-            rows = (_write_row(line) for line in found.lines)
-            return answer_with_table(form=form, name=f"{project.slug}-causes", head=_HEAD, rows=rows)
+        tables = {"causes": lambda: Table("causes", _HEAD, map(_write_row, found.lines))}
+        if answer := answer_with_file(request, project=project, tables=tables):
+            return answer
         return render_page(
             request,
             "dashboard/causes.html",
@@ -57,8 +57,6 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             selects=_offer(found, filters),
             states=MEANINGS.items(),
             rules=(*found.rules, *RULES),
-            csv_url=filters.write_format("csv"),
-            json_url=filters.write_format("json"),
         )
 
     return answer_conditionally(request, project=project, build=build)

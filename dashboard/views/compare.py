@@ -21,8 +21,8 @@ from dashboard.http import (
     render_page,
     require_login,
 )
-from dashboard.queries.cells import N_OWNED
 from dashboard.queries.compare import Compare, read_compare
+from dashboard.queries.compare_cell import N_OWNED
 from dashboard.queries.compare_sentences import list_remarks, write_compare
 from dashboard.queries.covered import Covered
 

@@ -28,9 +28,8 @@ from dashboard.http import (
 from dashboard.queries.coverage import Coverage, read_coverage
 from dashboard.queries.coverage_file import FilePage, read_file_page
 from dashboard.queries.coverage_files import AtLevel
-from dashboard.queries.coverage_reports import N_RUNS
+from dashboard.queries.coverage_sentences import write_coverage, write_file
 from dashboard.queries.covered import write_before
-from dashboard.queries.sentences import write_coverage, write_file
 from dashboard.templatetags.display import plain
 
 _TABLES: Final = ("files", "levels", "trend", "directories")
@@ -75,8 +74,6 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             directories=[(line, filters.write(directory=line.path)) for line in found.directories],
             sorts=[(word, filters.write(sort=sort), sort == filters.sort) for sort, word in _SORTS.items()],
             next_url=filters.write(before=found.next_before) if found.next_before else "",
-            csv_url=filters.write_format("csv"),
-            json_url=filters.write_format("json"),
         )
 
     return answer_conditionally(request, project=project, build=build)
@@ -103,7 +100,7 @@ def file(request: HtmxRequest, slug: str, number: int) -> HttpResponse:
             current="coverage",
             page=found,
             filters=filters,
-            sentence=write_file(found) if found.levels else _tell_unmeasured(found),
+            sentence=write_file(found),
             figure=draw_file(found.history, level=first.level, zone=project.time_zone)
             if first and len(found.history) > 1
             else None,
@@ -113,8 +110,6 @@ def file(request: HtmxRequest, slug: str, number: int) -> HttpResponse:
                 (_name_last(path), Filters(branch=found.lane, directory=path).write()) for path in found.directories
             ],
             name=_name_last(found.path),
-            csv_url=filters.write_format("csv"),
-            json_url=filters.write_format("json"),
         )
 
     return answer_conditionally(request, project=project, build=build)
@@ -198,16 +193,6 @@ def _spread(levels: Sequence[AtLevel]) -> Iterator[int | str]:
     """The columns of a row level by level; empty where a level has not measured it."""
     for at in levels:
         yield from at.covered[:2] if at.covered else ("", "")
-
-
-def _tell_unmeasured(found: FilePage) -> str:
-    """A file of which no report that was read says anything: older runs may."""
-    lane, looked_back = plain(found.lane), found.looked_back
-    if looked_back.is_cut:
-        return f"It is not known whether a run of {lane} has measured this file."
-    if looked_back.n_runs >= N_RUNS:
-        return f"None of the last {looked_back.n_runs} runs of {lane} has measured this file."
-    return write_file(found)
 
 
 def _list_file_tables(found: FilePage) -> dict[str, Callable[[], Table]]:

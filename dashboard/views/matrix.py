@@ -4,7 +4,9 @@ Called by `dashboard.urls`. Promise: the address holds every choice, and the sam
 gives the cells of the page (`tests/dashboard/test_matrix_views.py`).
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from django.http import HttpResponse, JsonResponse
@@ -17,22 +19,21 @@ from dashboard.choices import offer_selects
 from dashboard.filters import Filters
 from dashboard.http import (
     HtmxRequest,
+    Table,
     answer_conditionally,
-    answer_with_table,
+    answer_with_file,
     get_project_or_404,
     render_page,
     require_login,
 )
 from dashboard.queries.matrix import Matrix, list_all, list_trail, read_matrix
 from dashboard.queries.matrix_card import read_card
-from dashboard.queries.matrix_facts import say_times
 from dashboard.queries.matrix_rows import STATES
 from dashboard.queries.matrix_window import Column
-from dashboard.templatetags.display import find_crowded_days, short_day_among, write_day, write_long_day
+from dashboard.templatetags.display import find_crowded_days, how_often, short_day_among, write_day, write_long_day
 from health.models import Project
 from health.rules import outcomes as codes
 
-_FORMS: Final = ("csv", "json")
 _ORDERS: Final = {"trouble": "trouble", "change": "latest change", "name": "name"}
 _HEAD: Final = ("path", "name", "tests", "case")
 _SHORT_SPAN: Final = 5  # fewer columns have no room for a commit
@@ -43,15 +44,16 @@ _SHORT_SPAN: Final = 5  # fewer columns have no room for a commit
 def page(request: HtmxRequest, slug: str) -> HttpResponse:
     """A page of the matrix, the drawing of all of it, its cells as a file, or what one row has to say."""
     project = get_project_or_404(request, slug)
-    filters, form, case = Filters.read(request.GET), request.GET.get("format", ""), request.GET.get("case", "")
+    # Its rows are of several owners each, so it offers no choice of one, and hands none on.
+    filters = replace(Filters.read(request.GET), owner="")
+    form, case = request.GET.get("format", ""), request.GET.get("case", "")
 
     def build() -> HttpResponse:
         if form == "card" and case.isdecimal() and len(case) < 10:
             return _answer_card(project, filters, int(case))
         found = read_matrix(project, filters)
-        if form in _FORMS:
-            head = (*_HEAD, *(f"run {column.run}" for column in found.columns))
-            return answer_with_table(form=form, name=f"{project.slug}-matrix", head=head, rows=_list_rows(found))
+        if answer := answer_with_file(request, project=project, tables={"rows": lambda: _write_rows(found)}):
+            return answer
         heads = _make_heads(found.columns)
         is_all = filters.view == "all"
         return render_page(
@@ -72,8 +74,6 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             root_url=filters.write(path=""),
             plain_url=filters.write(search="", state="", path="", view="rows"),
             pages=_list_pages(found, filters),
-            csv_url=filters.write_format("csv"),
-            json_url=filters.write_format("json"),
         )
 
     return answer_conditionally(request, project=project, build=build)
@@ -89,9 +89,12 @@ def _make_heads(columns: Sequence[Column]) -> list[Head]:
     crowded = find_crowded_days(column.ran_at for column in columns if not column.repeat)
     heads = []
     before = 0
+    n_repeats = Counter(column.commit for column in columns if column.repeat)
     for at, column in enumerate(columns):
         local = timezone.localtime(column.ran_at)
         commit = f", commit {column.commit[:8]}" if column.commit else ""
+        if column.repeat:
+            commit += f", time {column.repeat} of {n_repeats[column.commit]}"
         whole = "" if column.is_complete else ", incomplete"
         heads.append(
             Head(
@@ -112,7 +115,7 @@ def _make_spans(columns: Sequence[Column]) -> list[Span]:
     spans: list[Span] = []
     was_repeat = False
     for (is_repeat, name), n in _count_blocks(columns):
-        told = f"{name[:8]}, {say_times(n)}" if is_repeat else name
+        told = f"{name[:8]}, {how_often(n)}" if is_repeat else name
         label = f"×{n}" if is_repeat and n < _SHORT_SPAN else told
         spans.append(Span(label, told, n, is_apart=bool(spans) and (is_repeat or was_repeat)))
         was_repeat = is_repeat
@@ -186,6 +189,10 @@ def _list_pages(found: Matrix, filters: Filters) -> dict[str, str]:
     return {
         word: filters.write(before=str(start) if start else "") for word, start in starts.items() if start is not None
     }
+
+
+def _write_rows(found: Matrix) -> Table:
+    return Table("matrix", (*_HEAD, *(f"run {column.run}" for column in found.columns)), _list_rows(found))
 
 
 def _list_rows(found: Matrix) -> Iterator[Sequence[Any]]:

@@ -109,7 +109,7 @@ def _offer(choices: dict[str, str], key: str, chosen: str, rest: dict[str, str])
 
 def _filter(lines: tuple[ProjectLine, ...], shown: str) -> list[ProjectLine]:
     if shown == "attention":
-        return [line for line in lines if line.severity < Severity.UNSTEADY]
+        return [line for line in lines if line.severity < Severity.UNSTEADY or line.severity == Severity.WAITING]
     return [line for line in lines if line.runs or shown == "all"]
 
 

@@ -64,6 +64,7 @@ def page(request: HtmxRequest, slug: str, number: int) -> HttpResponse:
                 missing=found.told_missing,
                 baselines=found.baselines,
                 what=found.what,
+                n_renamed=found.n_gone_renamed,
             ),
         )
 

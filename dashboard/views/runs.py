@@ -21,9 +21,9 @@ from dashboard.http import (
     require_login,
 )
 from dashboard.queries.as_of import read_as_of
+from dashboard.queries.facts import name_lane
 from dashboard.queries.runs import RunLine, RunList, list_runs
 from dashboard.templatetags.display import plain
-from health.rules.lanes import CHANGES
 
 _MOST_LINKS: Final = 8
 _HEAD: Final = (
@@ -53,8 +53,6 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             filters=filters,
             groups=_offer_branches(runs, filters),
             as_of=read_as_of(project, lane=filters.branch),
-            csv_url=filters.write_format("csv"),
-            json_url=filters.write_format("json"),
             next_url=filters.write(before=runs.next_before) if runs.next_before else "",
         )
 
@@ -87,7 +85,7 @@ def _offer_branches(runs: RunList, filters: Filters) -> list[dict[str, Any]]:
     choices = [{"word": "all", "url": filters.write(branch=""), "is_chosen": not filters.branch}]
     choices += [
         {
-            "word": "changes and other branches" if branch == CHANGES else plain(branch),
+            "word": plain(name_lane(branch)),
             "url": filters.write(branch=branch),
             "is_chosen": branch == filters.branch,
         }

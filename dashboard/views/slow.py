@@ -1,7 +1,7 @@
 """Slow tests and suites.
 
 Called by `dashboard.urls`. Promise: works without JavaScript, the address holds every choice, and the same address
-with `format=csv` or `json` gives every test that is kept, or with `by=suite` every suite
+with `format=csv` or `json` gives every test that is kept, or with `table=suites` every suite
 (`tests/dashboard/test_slow_views.py`).
 """
 
@@ -11,20 +11,21 @@ from typing import Any, Final
 from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
-from dashboard.choices import offer_selects
+from dashboard.choices import offer_owners, offer_selects
 from dashboard.filters import Filters
 from dashboard.http import (
     HtmxRequest,
+    Table,
     answer_conditionally,
-    answer_with_table,
+    answer_with_file,
     get_project_or_404,
     render_page,
     require_login,
 )
 from dashboard.queries.owners import read_owners
 from dashboard.queries.scope import read_scope
-from dashboard.queries.slow import MOST_IN_FILE, SlowPage, read_slow, read_speeds, write_rule, write_slow
-from dashboard.queries.suite_times import list_suite_times, read_targets
+from dashboard.queries.slow import MOST_IN_FILE, read_slow, read_speeds, write_rule, write_slow
+from dashboard.queries.slow_suites import list_suite_times, read_targets
 from dashboard.queries.suite_windows import read_suite_windows
 from health.models import Project
 
@@ -34,7 +35,7 @@ _HEAD: Final = (
 )
 _SUITE_HEAD: Final = (
     *("suite", "level", "job", "run", "seconds", "executed", "runs_before", "median_seconds_before"),
-    *("target_seconds", "state"),
+    *("target_seconds", "state", "slower_than_usual"),
 )
 
 
@@ -44,11 +45,14 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
     """What takes longest, and what takes longer than before."""
     project = get_project_or_404(request, slug)
     filters = Filters.read(request.GET)
-    form = request.GET.get("format", "")
 
     def build() -> HttpResponse:
-        if form in ("csv", "json"):
-            return _answer_with_table(project, filters, form)
+        tables = {
+            "cases": lambda: Table("slow", _HEAD, _list_cases(project, filters)),
+            "suites": lambda: Table("slow-suites", _SUITE_HEAD, _list_suites(project, filters)),
+        }
+        if answer := answer_with_file(request, project=project, tables=tables):
+            return answer
         found = read_slow(project, filters)
         return render_page(
             request,
@@ -61,22 +65,11 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             filters=filters,
             selects=[
                 *offer_selects(found.scope.offer, filters, branch=found.scope.lane),
-                *_offer_owners(found, filters),
+                *offer_owners(found.owners, filters),
             ],
-            csv_url=filters.write_format("csv"),
-            json_url=filters.write_format("json"),
-            suites_csv_url=f"{filters.write(by='suite')}&format=csv",
-            suites_json_url=f"{filters.write(by='suite')}&format=json",
         )
 
     return answer_conditionally(request, project=project, build=build)
-
-
-def _answer_with_table(project: Project, filters: Filters, form: str) -> HttpResponse:
-    if filters.by == "suite":
-        rows = _list_suites(project, filters)
-        return answer_with_table(form=form, name=f"{project.slug}-slow-suites", head=_SUITE_HEAD, rows=rows)
-    return answer_with_table(form=form, name=f"{project.slug}-slow", head=_HEAD, rows=_list_cases(project, filters))
 
 
 def _list_cases(project: Project, filters: Filters) -> Iterator[Sequence[Any]]:
@@ -96,10 +89,4 @@ def _list_suites(project: Project, filters: Filters) -> Iterator[Sequence[Any]]:
     for suite in list_suite_times(read_suite_windows(project, scope), scope, read_targets(project)):
         now = (suite.now.run, round(suite.now.seconds, 5), suite.now.n_executed)
         before = (suite.n_before, "" if suite.usual is None else round(suite.usual, 5))
-        yield (suite.suite, suite.level, suite.series, *now, *before, suite.target, suite.word)
-
-
-def _offer_owners(found: SlowPage, filters: Filters) -> list[dict[str, Any]]:
-    names = sorted({*found.owners, *([filters.owner] if filters.owner else [])})
-    options = [(name, name == filters.owner) for name in names]
-    return [{"name": "owner", "title": "Owner", "empty": "every", "options": options}] if names else []
+        yield (suite.suite, suite.level, suite.series, *now, *before, suite.target, suite.word, suite.is_slower)

@@ -79,8 +79,6 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             selects=offer_selects(
                 trends.offer, filters, branch=trends.branch, any_branch="every" if filters.by == "branch" else ""
             ),
-            csv_url=filters.write_format("csv"),
-            json_url=filters.write_format("json"),
         )
 
     return answer_conditionally(request, project=project, build=build)

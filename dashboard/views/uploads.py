@@ -84,8 +84,6 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             filters=filters,
             **_gather(project, uploads, filters, now),
             groups=[{"title": "Show", "choices": _offer(filters)}],
-            csv_url=filters.write_format("csv"),
-            json_url=filters.write_format("json"),
             next_url=filters.write(before=uploads.next_before) if uploads.next_before else "",
         )
 

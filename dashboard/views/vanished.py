@@ -4,18 +4,19 @@ Called by `dashboard.urls`. Promise: works without JavaScript, the address holds
 with `format=csv` or `json` gives every case that vanished (`tests/dashboard/test_vanished_views.py`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
-from dashboard.choices import offer_selects
+from dashboard.choices import offer_owners, offer_selects
 from dashboard.filters import Filters
 from dashboard.http import (
     HtmxRequest,
+    Table,
     answer_conditionally,
-    answer_with_table,
+    answer_with_file,
     get_project_or_404,
     render_page,
     require_login,
@@ -46,12 +47,11 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
     """What stopped running, why that may be, and what slides although all is green."""
     project = get_project_or_404(request, slug)
     filters = Filters.read(request.GET)
-    form = request.GET.get("format", "")
 
     def build() -> HttpResponse:
-        if form in ("csv", "json"):
-            rows = _list_rows(project, filters)
-            return answer_with_table(form=form, name=f"{project.slug}-vanished", head=_HEAD, rows=rows)
+        tables = {"cases": lambda: _make_table(project, filters)}
+        if answer := answer_with_file(request, project=project, tables=tables):
+            return answer
         found = read_vanished(project, filters)
         return render_page(
             request,
@@ -65,21 +65,26 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             groups=_offer_choices(found, filters),
             selects=[
                 *offer_selects(found.scope.offer, filters, branch=found.scope.lane),
-                *_offer_owners(found, filters),
+                *offer_owners(found.owners, filters),
             ],
-            csv_url=filters.write_format("csv"),
-            json_url=filters.write_format("json"),
             next_url=filters.write(before=str(found.next_before)) if found.next_before else "",
         )
 
     return answer_conditionally(request, project=project, build=build)
 
 
-def _list_rows(project: Project, filters: Filters) -> Iterator[Sequence[Any]]:
+def _make_table(project: Project, filters: Filters) -> Table:
+    """Every case, or as many as a file holds: then its name says so."""
     scope = read_scope(project, filters)
-    lost = read_lost(project, scope, state=filters.state, limit=MOST_IN_FILE)
+    lost = read_lost(project, scope, state=filters.state, limit=MOST_IN_FILE + 1)
+    name = f"vanished-first-{MOST_IN_FILE}" if len(lost) > MOST_IN_FILE else "vanished"
+    return Table(name, _HEAD, _list_rows(project, filters, lost[:MOST_IN_FILE], scope.titles))
+
+
+def _list_rows(
+    project: Project, filters: Filters, lost: Sequence[Lost], titles: Mapping[int, str]
+) -> Iterator[Sequence[Any]]:
     owners = read_owners(project, cases={found.case.ord: found.case for found in lost}.values())
-    titles = scope.titles
     for found in lost:
         names = owners.get(found.case.ord, ())
         if not filters.owner or filters.owner in names:
@@ -105,9 +110,3 @@ def _offer_choices(found: VanishedPage, filters: Filters) -> list[dict[str, Any]
         if n or filters.state == state
     ]
     return [{"title": "Suspected", "choices": choices}] if len(choices) > 1 else []
-
-
-def _offer_owners(found: VanishedPage, filters: Filters) -> list[dict[str, Any]]:
-    names = sorted({*found.owners, *([filters.owner] if filters.owner else [])})
-    options = [(name, name == filters.owner) for name in names]
-    return [{"name": "owner", "title": "Owner", "empty": "every", "options": options}] if names else []

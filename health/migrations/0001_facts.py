@@ -58,6 +58,9 @@ class Migration(migrations.Migration):
                 ('category', models.TextField(db_default='', default='')),
                 ('project', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='health.project')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('merged_into__isnull', False)), fields=['project', 'merged_into'], name='fingerprint_merged')],
+            },
         ),
         migrations.CreateModel(
             name='FileCoverage',

@@ -247,6 +247,13 @@ class Fingerprint(models.Model):
     merged_into = models.BigIntegerField(null=True)
     category = models.TextField(default="", db_default="")
 
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["project", "merged_into"], name="fingerprint_merged", condition=Q(merged_into__isnull=False)
+            )
+        ]
+
 
 class FailureText(models.Model):
     """All texts of one upload, one zlib stream."""

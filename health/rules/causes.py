@@ -2,8 +2,8 @@
 
 Used by the queries of run and causes; pure. A rule looks at the kind of the failure and at its masked message, since
 that is what all failures of a cause have in common: so a category does not depend on which of them came first.
-Promise: the first rule that fits decides, no rule can be made slow, and the messages of real runners get the category
-a person would give them (`tests/health/test_cause_rules.py`).
+Promise: the first rule that fits decides, and the messages of real runners get the category a person would give them
+(`tests/health/test_cause_rules.py`). A rule has few wildcards, so none takes long.
 """
 
 import re
@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from health.rules.fingerprints import mask_message
 from health.rules.globs import compile_text
 
 OTHER: Final = "other"
@@ -76,13 +75,11 @@ class Category(NamedTuple):
     matched: str = ""
 
 
-def choose_category(kind: str, message: str, rules: Sequence[CauseRule] = ()) -> Category:
-    """The category of a failure by the first rule that fits: a project's own `rules`, then those built in."""
-    return choose_masked_category(kind, mask_message(message), rules)
+def choose_category(kind: str, masked: str, rules: Sequence[CauseRule] = ()) -> Category:
+    """The category of a failure by the first rule that fits: a project's own `rules`, then those built in.
 
-
-def choose_masked_category(kind: str, masked: str, rules: Sequence[CauseRule] = ()) -> Category:
-    """The same for a message that is masked already, as that of a cause that was told apart by a word."""
+    `masked` is its message without what changes (`mask_message`), but for words that a person told it apart by.
+    """
     if rules and (found := _choose(kind.lower(), masked.lower(), rules)):
         return found
     return _choose_built_in(kind, masked)

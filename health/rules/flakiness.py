@@ -36,6 +36,7 @@ _Z_95: Final = 1.959963984540054
 
 Grid = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int32]
+Chances = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -96,12 +97,12 @@ def chance_of_silence(rate: float, n: int) -> float:
     return float((1 - min(max(rate, 0.0), 1.0)) ** n)
 
 
-def chance_of_streak(n_streak: int, *, n_broken_before: int, n_ran_before: int) -> float:
-    """How likely so many broken results in a row are, when the case breaks as it did before them.
+def chance_of_streak(n_streak: Numbers, *, n_broken_before: Numbers, n_ran_before: Numbers) -> Chances:
+    """How likely so many broken results in a row are, when a case breaks as it did before them; one entry per case.
 
     One broken and one passed result are added to what was seen, so that no case is thought never or always to break.
     """
-    return float(((n_broken_before + 1) / (n_ran_before + 2)) ** n_streak)
+    return ((n_broken_before + 1) / (n_ran_before + 2)) ** n_streak
 
 
 def judge_grid(outcomes: Grid, *, jobs: Jobs) -> Tally:
@@ -119,7 +120,7 @@ def judge_grid(outcomes: Grid, *, jobs: Jobs) -> Tally:
         n_flips[:] = 0
     n_ran, n_broken = _count(ran), _count(broken)
     is_evident = _count_branches(evidence, jobs) >= (1 if jobs.is_long_lived else MIN_BRANCHES)
-    luck = ((n_broken - n_streak + 1) / (n_ran - n_streak + 2)) ** n_streak
+    luck = chance_of_streak(n_streak, n_broken_before=n_broken - n_streak, n_ran_before=n_ran - n_streak)
     verdicts = np.select(
         [
             n_ran < MIN_RAN,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 from xml.parsers.expat import XMLParserType
 
+from health.rules.cuts import LONGEST_KIND
 from health.rules.outcomes import ERROR, FAIL, PASS, PASS_ON_RETRY, SKIP, XFAIL
 from ingest.parsers.notes import Notes
 from ingest.parsers.texts import Capture, TextStore, clip_head
@@ -85,7 +86,7 @@ class Failures:
             attempt = self._add(bit, case)
         if len(message) > self._safe_chars:
             message = clip_head(message.encode(), size=self._most_bytes).decode()
-        self._detail = Detail(case, attempt, outcome, kind[:255], message, 0, 0, 0)
+        self._detail = Detail(case, attempt, outcome, kind[:LONGEST_KIND], message, 0, 0, 0)
         self._is_output = False
         self.depth = depth
         self._parser.CharacterDataHandler = self._take

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
+from health.rules.cuts import write_left_out
 from ingest.parsers.types import Limits
 
 # Level 2 costs 6 ms per MB of tracebacks and packs them four to one; level 3 costs 10 ms for 5 % less.
@@ -52,7 +53,7 @@ class Capture:
         first, last = clip_head(data, size=self._head), clip_tail(data, size=self._tail)
         left_out = self._dropped_chars + len(data) - len(first) - len(last)
         self._dropped_chars = 0
-        return b"%s\n[\xe2\x80\xa6 about %d bytes left out \xe2\x80\xa6]\n%s" % (first, left_out, last), True
+        return first + write_left_out(left_out).encode() + last, True
 
 
 class TextStore:

@@ -5,6 +5,7 @@ Filled by `ingest.parsers`, read by `ingest.pipeline`, `ingest.store` and the `i
 
 from dataclasses import dataclass, field
 
+from health.rules.cuts import LONGEST_MESSAGE
 from ingest.errors import IngestError
 from ingest.remarks import Remark
 
@@ -19,7 +20,7 @@ class Limits:
     max_attributes: int = 64
     max_documents: int = 1_000
     max_name_chars: int = 1_024
-    max_message_bytes: int = 1_024
+    max_message_bytes: int = LONGEST_MESSAGE
     text_head_bytes: int = 32 * 1024
     text_tail_bytes: int = 32 * 1024
 

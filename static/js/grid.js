@@ -212,8 +212,36 @@
   function open(cell, isApart) {
     const address = addressOf(cell);
     if (!address) return;
-    if (isApart) window.open(address, "_blank", "noopener");
-    else location.assign(address);
+    if (isApart) return window.open(address, "_blank", "noopener");
+    remember(cell);
+    location.assign(address);
+  }
+
+  // Whoever comes back finds the focus where it was.
+  const PLACE = "grid-place";
+
+  function remember(cell) {
+    const row = rowsOf(cell.closest("table")).indexOf(cell.parentElement);
+    const place = { page: location.pathname + location.search, row, cell: placeOf(cell) };
+    try {
+      sessionStorage.setItem(PLACE, JSON.stringify(place));
+    } catch {
+      // a browser that keeps nothing begins at the first row
+    }
+  }
+
+  function comeBack() {
+    let place = null;
+    try {
+      place = JSON.parse(sessionStorage.getItem(PLACE));
+      sessionStorage.removeItem(PLACE);
+    } catch {
+      return;
+    }
+    const table = document.querySelector("[data-grid] table");
+    if (!table || place?.page !== location.pathname + location.search) return;
+    const cell = rowsOf(table)[place.row]?.cells[place.cell];
+    if (cell) focus(cell);
   }
 
   async function copy(cell) {
@@ -282,6 +310,11 @@
   });
 
   document.addEventListener("click", (event) => {
+    const first = event.target.closest?.("a[href='#grid']") && document.querySelector("[data-grid] [tabindex='0']");
+    if (first) {
+      event.preventDefault();
+      return focus(first);
+    }
     const cell = cellOf(event.target);
     if (cell && isValue(cell) && !event.target.closest("a")) open(cell, event.ctrlKey || event.metaKey);
   });
@@ -289,4 +322,7 @@
   document.addEventListener("scroll", (event) => event.target.matches?.("[data-grid]") && !document.activeElement?.closest("[data-grid]") && hide(), true);
   document.addEventListener("htmx:after:swap", wake);
   wake();
+  addEventListener("pageshow", (event) => {
+    if (event.persisted || performance.getEntriesByType("navigation")[0]?.type === "back_forward") comeBack();
+  });
 })();

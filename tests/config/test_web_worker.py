@@ -3,7 +3,7 @@
 import threading
 from types import SimpleNamespace
 
-from config.web_worker import PatientBody
+from config.web_worker import PatientBody, PatientWorker
 from tests.stack import wait_for
 
 
@@ -29,3 +29,18 @@ def test_our_own_queue_is_no_delay_of_the_client() -> None:
     gate.release()
     reader.join(5)
     assert got == [b"body"]
+
+
+def test_whoever_waits_for_a_turn_lets_others_work_and_not_too_many_wait() -> None:
+    gate, aside = threading.BoundedSemaphore(1), threading.BoundedSemaphore(1)
+    worker = SimpleNamespace(_gate=gate, _aside=aside)
+    gate.acquire()  # we work
+    with PatientWorker._step_aside(worker) as has_room:  # type: ignore[arg-type]
+        assert has_room
+        assert gate.acquire(blocking=False)  # another one does
+        with PatientWorker._step_aside(worker) as has_more_room:  # type: ignore[arg-type]
+            assert not has_more_room
+            assert not gate.acquire(blocking=False)  # it goes on working
+        gate.release()
+    assert not gate.acquire(blocking=False)  # it is our turn again
+    assert aside.acquire(blocking=False)

@@ -13,7 +13,7 @@ from django.test import Client
 from dashboard.api import door
 from health.models import Project, UploadToken
 from tests.api_scenes import Reader
-from tests.builders import a_project, a_received_upload, a_token, an_upload
+from tests.builders import a_project, a_received_upload, a_token, a_user, an_upload
 from tests.statements import counted_statements
 
 URL = "/api/v1/projects/click/overview"
@@ -154,6 +154,26 @@ def test_what_is_public_needs_nobody() -> None:
         with counted_statements() as sent:
             response = Client().get(f"/api/v1/{path}")
         assert (response.status_code, sent) == (200, [])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["openapi.json", "docs"])
+def test_what_is_public_is_written_once_and_is_the_same_for_everybody(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Client().get(f"/api/v1/{path}")
+    monkeypatch.setattr("dashboard.api.reference.read_reference", None)
+    monkeypatch.setattr("dashboard.api.document.write_document", None)
+    signed_in = Client()
+    signed_in.force_login(a_user("ann"))
+    second = signed_in.get(f"/api/v1/{path}")
+    assert (second.status_code, second.content) == (200, first.content)
+    assert second.headers["Cache-Control"] == "public, max-age=300"
+    assert not second.cookies
+    assert "Cookie" not in second.headers.get("Vary", "")
+    etag = second.headers["ETag"]
+    unchanged = Client().get(f"/api/v1/{path}", headers={"If-None-Match": etag})
+    assert (unchanged.status_code, unchanged.content, unchanged.headers["ETag"]) == (304, b"", etag)
 
 
 @pytest.mark.django_db

@@ -59,8 +59,10 @@ def test_a_command_has_the_token_where_one_is_needed() -> None:
     reference = read_reference(write_document(ADDRESS))
     curls = {op.key: op.curl for chapter in reference.chapters for op in chapter.operations}
     assert curls["flaky"] == (
-        f'curl --fail-with-body -H "Authorization: Bearer $SUITEWATCH_TOKEN" {ADDRESS}/api/v1/projects/SLUG/flaky'
+        f'curl --fail-with-body -H "Authorization: Bearer $SUITEWATCH_READ_TOKEN" {ADDRESS}/api/v1/projects/SLUG/flaky'
     )
+    # What reads cannot send: the two are not called alike.
+    assert '"Authorization: Bearer $SUITEWATCH_TOKEN"' in curls["send_form"]
     assert "Authorization" not in curls["errors"]
     assert "-F file=@junit.xml" in curls["send_form"]
     assert reference.n_operations == len(curls)

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from dashboard.queries.attention import Attention, read_attention
-from dashboard.queries.concerns import Concern
+from dashboard.queries.attention_concern import Concern
 from dashboard.queries.standing import read_standing
-from health.models import Project, Upload
+from health.models import Fingerprint, Project, Upload
 from tests.builders import a_project, a_received_upload
 from tests.scenes import a_matrix, a_run, a_steady_project, at, green, two_workflows
 from tests.statements import counted_statements
@@ -112,6 +112,9 @@ def test_no_test_speaks_for_others_that_said_something_else() -> None:
     a_run(project, {f"tests.a::{name}": "fail" for name in "abcde"}, hour=1)
     rows = read(project).rows
     assert [(len(row.cases) + row.n_unnamed, bool(row.quoted)) for row in rows] == [(1, True), (1, True), (3, False)]
+    first, *others = Fingerprint.objects.filter(project=project).values_list("fingerprint", flat=True)
+    Fingerprint.objects.filter(project=project, fingerprint__in=others).update(merged_into=first)
+    assert all(row.quoted for row in read(project).rows)  # somebody said that it is one cause
 
 
 def test_everything_red_is_a_few_rows() -> None:
@@ -246,7 +249,7 @@ def test_its_cost_does_not_grow() -> None:
             attention = read_attention(fresh, standing, now=at(24 * 50))
         costs.append(len(sent))
         assert [row.word for row in attention.rows][:3] == ["new error", "still failing", "1 gone"]
-    assert costs[0] == costs[1] <= 14
+    assert costs[0] == costs[1] <= 15
 
 
 def test_a_moment_is_enough_for_nothing_to_be_stale() -> None:

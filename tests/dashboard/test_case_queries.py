@@ -30,7 +30,7 @@ def letters(page: CasePage) -> dict[str, list[str]]:
 def test_the_history_is_in_the_order_of_commits() -> None:
     page = read(out_of_order(), "case2")
     assert letters(page) == {"main tests": ["·", "F", "·"]}
-    assert write_case(page) == "It passes, and broke in 1 of its last 3 runs on main."
+    assert write_case(page) == "case2 passes, and broke in 1 of its last 3 runs on main."
     assert page.streak is None
 
 
@@ -46,7 +46,7 @@ def test_variants_stand_under_each_other_and_lanes_apart() -> None:
     }
     # 3.12 sent nothing in the newest run: what it said before is history, as on the overview.
     assert (page.mark, page.word, page.streak) == ("pass", "passed", None)
-    assert write_case(page) == "It passes, and broke in 1 of its last 3 runs on main."
+    assert write_case(page) == "case2 passes, and broke in 1 of its last 3 runs on main."
     assert [history.is_main for history in page.histories] == [True, False]
 
 
@@ -57,7 +57,7 @@ def test_a_failing_case_says_since_when_and_what_it_said_last() -> None:
     page = read(project, "case2")
     assert page.streak is not None
     assert (page.streak.first.run, page.streak.n_broken) == (3, 2)
-    assert write_case(page) == "It stops with an error on main since run 3 of 2 Mar 2026, 2 runs in a row."
+    assert write_case(page) == "case2 stops with an error on main since run 3 of 2 Mar 2026, 2 runs in a row."
     assert [(run.run, run.message) for run in page.broken] == [
         (4, "error: tests.api::case2"),
         (3, "fail: tests.api::case2"),
@@ -70,21 +70,21 @@ def test_a_failing_case_says_since_when_and_what_it_said_last() -> None:
 
 def test_a_failure_on_a_pull_request_is_not_main_s() -> None:
     page = read(a_pull_request_beside_main(), "case4")
-    assert write_case(page) == "It passes, and broke in none of its last 2 runs on main."
+    assert write_case(page) == "case4 passes, and broke in none of its last 2 runs on main."
     assert [run.run for run in page.broken] == [3]
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["pass", "fail"], "It fails on main since run 2 of 2 Mar 2026."),
-        (["skip", "skip"], "It is put off in all of its last 2 runs on main."),
-        (["skip", "xfail"], "It is expected to fail in all of its last 2 runs on main."),
-        (["pass", "skip"], "It was put off, and broke in none of its last 2 runs on main."),
-        (["pass", "retry"], "It passed on a retry, and broke in none of its last 2 runs on main."),
-        (["pass", None], "It no longer reports on main: last seen in run 1, 2 Mar 2026."),
-        (["pass"], "It passes in its one run on main."),
-        (["skip"], "It is put off in its one run on main."),
+        (["pass", "fail"], "case2 fails on main since run 2 of 2 Mar 2026."),
+        (["skip", "skip"], "case2 is put off in all of its last 2 runs on main."),
+        (["skip", "xfail"], "case2 is expected to fail in all of its last 2 runs on main."),
+        (["pass", "skip"], "case2 was put off, and broke in none of its last 2 runs on main."),
+        (["pass", "retry"], "case2 passed on a retry, and broke in none of its last 2 runs on main."),
+        (["pass", None], "case2 no longer reports on main: last seen in run 1, 2 Mar 2026."),
+        (["pass"], "case2 passes in its one run on main."),
+        (["skip"], "case2 is put off in its one run on main."),
     ],
 )
 def test_the_sentence(words: list[str | None], sentence: str) -> None:
@@ -100,15 +100,15 @@ def test_only_runs_the_case_was_in_are_counted() -> None:
     project = a_project()
     for hour in range(10):
         a_run(project, green(3) | ({"tests.api::fresh": "pass"} if hour == 9 else {}), hour=hour)
-    assert write_case(read(project, "fresh")) == "It passes in its one run on main."
+    assert write_case(read(project, "fresh")) == "fresh passes in its one run on main."
 
 
 def test_a_run_that_was_cut_short_says_nothing_of_a_case_it_lacks() -> None:
     project = a_project()
     a_run(project, green(3), hour=0)
     a_run(project, green(2), hour=1, state="partial")
-    assert write_case(read(project, "case2")) == "It passes in its one run on main."
-    assert write_case(read(project, "case1")) == "It passes, and broke in none of its last 2 runs on main."
+    assert write_case(read(project, "case2")) == "case2 passes in its one run on main."
+    assert write_case(read(project, "case1")) == "case1 passes, and broke in none of its last 2 runs on main."
 
 
 def test_a_variant_that_no_longer_runs_does_not_make_it_fail_for_ever() -> None:
@@ -117,8 +117,8 @@ def test_a_variant_that_no_longer_runs_does_not_make_it_fail_for_ever() -> None:
     a_run(project, green(3), hour=0, variant="3.12", run_id="0")
     for hour in (1, 2):
         a_run(project, green(3), hour=hour, variant="3.12", run_id=str(hour))
-    assert write_case(read(project, "case2")) == "It passes, and broke in 1 of its last 3 runs on main."
-    assert write_case(read(project, "old")) == "It no longer reports on main: last seen in run 1, 2 Mar 2026."
+    assert write_case(read(project, "case2")) == "case2 passes, and broke in 1 of its last 3 runs on main."
+    assert write_case(read(project, "old")) == "old no longer reports on main: last seen in run 1, 2 Mar 2026."
 
 
 def test_each_failure_has_its_own_words() -> None:
@@ -204,7 +204,7 @@ def test_a_case_without_kept_results_says_so() -> None:
     Tile.objects.filter(project=project).delete()
     page = read(project, "case2")
     assert (page.histories, page.mark) == ((), "absent")
-    assert write_case(page) == "This test has no result in the runs that are kept."
+    assert write_case(page) == "case2 has no result in the runs that are kept."
 
 
 def test_its_cost_does_not_grow() -> None:

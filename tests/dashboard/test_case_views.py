@@ -21,7 +21,7 @@ def test_its_history_is_letters_with_words(ann: Client) -> None:
     for hour, word in enumerate(("pass", "fail", "fail")):
         a_run(project, green(case0=word), hour=hour, text="E   boom")
     page = ann.get("/p/click/cases/0/").text
-    assert "<h1>It fails on main since run 2 of 2 Mar 2026, 2 runs in a row.</h1>" in page
+    assert "<h1>case0 fails on main since run 2 of 2 Mar 2026, 2 runs in a row.</h1>" in page
     assert '<td class="c o-F" title="run 3: failed">F<span class="vh"> failed</span></td>' in page
     assert "<mark>E   boom</mark>" in page
     assert 'data-figure="timings-data"' in page

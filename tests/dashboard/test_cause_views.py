@@ -10,6 +10,7 @@ from django.utils.html import strip_tags
 
 from dashboard.filters import Filters
 from dashboard.queries.cause import CausePage, read_cause_page
+from health.fixes import claim_fix
 from health.models import CauseSplit, Fingerprint, FixClaim, Membership, Project
 from health.rules.fingerprints import take_fingerprint, write_fingerprint
 from tests.builders import a_project, a_user, an_upload
@@ -58,7 +59,7 @@ def test_it_says_what_it_is_and_what_it_broke(ann: Client) -> None:
     project = a_click()
     page = open_page(ann, address(BASE))
     plain = write_plainly(page)
-    assert "<h1>This broke three cases in two of the newest two runs.</h1>" in page
+    assert "<h1>“HTTP &lt;n&gt; after &lt;n&gt; s” broke three cases in two of the newest two runs.</h1>" in page
     assert "ongoing : broke the newest run of its job, and one before it" in plain.replace("ongoing:", "ongoing :")
     assert "other , because no rule fits" in plain.replace("other,", "other ,")
     assert "number 503, number 12" in plain
@@ -73,6 +74,40 @@ def test_it_says_what_it_is_and_what_it_broke(ann: Client) -> None:
     assert [sample.run.number for sample in found.evidence.samples] == [2, 1]
     rows = list(csv.DictReader(StringIO(ann.get(f"{address(BASE)}?format=csv").text)))
     assert [(row["name"], row["broken"]) for row in rows] == [("broken0", "2"), ("broken1", "1"), ("broken2", "1")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "subject"),
+    [
+        ("", "AssertionError: Unexpected pager output\nassert 'a' == ''\n  + a", "“Unexpected pager output”"),
+        ("E", "E: boom", "“boom”"),
+        ("E", "timed out", "“timed out”"),
+        ("ValueError", "", "“ValueError”"),
+        ("", "", "A failure without a message"),
+        ("", f"{'word ' * 40}", f"“{'word ' * 15}word …”"),
+        ("", "AssertionError: ", "“AssertionError:”"),
+    ],
+)
+def test_the_headline_begins_with_the_words_of_the_cause(kind: str, message: str, subject: str) -> None:
+    project = a_project()
+    a_said_run(project, fails(message, kind=kind), hour=0)
+    fact = Fingerprint.objects.get(project=project)
+    sentence = read(project, fact.fingerprint).sentence
+    assert sentence == f"{subject} broke one case in the newest run, for the first time."
+
+
+def test_its_words_are_those_of_a_colleague(ann: Client) -> None:
+    project = a_project("click", owner=User.objects.get(username="ann"))
+    a_said_run(project, fails("AssertionError: Unexpected\nassert 'a' == ''\n\n  + a\n"), hour=0)
+    fact = Fingerprint.objects.get(project=project)
+    page = open_page(ann, address(fact.fingerprint))
+    assert "AssertionError: Unexpected ⏎ assert &#x27;a&#x27; == &#x27;&#x27; ⏎ + a</bdi>" in page
+    plain = write_plainly(page)
+    assert "assertion, because a rule looks for “assertionerror” in the message; capitals do not count" in plain
+    assert "Nothing was masked." in page
+    a_said_run(project, fails("one", "two 2\nthree"), hour=1)
+    assert ">two &lt;n&gt; ⏎ three</option>" in open_page(ann, address(take_fingerprint("E", "one")))
+    assert "<h2>Merge and split</h2>" in page
 
 
 def test_owners_of_its_cases_stand_beside_them(ann: Client) -> None:
@@ -107,7 +142,7 @@ def test_causes_are_merged_and_split_off_again(ann: Client) -> None:
     project = a_click()
     page = send(ann, "merge", {"into": write_fingerprint(OTHER)})
     assert "From now on the two are one cause." in page
-    assert "<h1>This broke four cases" in page
+    assert "<h1>“other” broke four cases" in page
     answer = ann.get(address(BASE))
     assert (answer.status_code, answer.headers["Location"]) == (302, address(OTHER))
     assert [fact.fingerprint for fact in read(project, OTHER).merged] == [BASE]
@@ -136,6 +171,25 @@ def test_a_fix_is_claimed_and_taken_back(ann: Client) -> None:
     assert "name the commit by seven or more" in send(ann, "claim", {"commit": "x"})
     assert "The claim was taken back." in send(ann, "withdraw", {"claim": str(claim.pk)})
     assert read(project).state == "ongoing"
+
+
+def test_a_claim_about_something_else_is_not_taken_back_here(ann: Client) -> None:
+    project, bob = a_click(), a_user("bob")
+    claims = [
+        claim_fix(project.pk, ord=1, commit="abcdef1", user=bob),
+        claim_fix(project.pk, fingerprint=OTHER, commit="abcdef1", user=bob),
+    ]
+    for claim in claims:
+        assert ann.post(f"{address(BASE)}withdraw/", {"claim": claim.pk}).status_code == 404
+    assert FixClaim.objects.filter(withdrawn_at=None).count() == 2
+
+
+def test_a_claim_of_a_merged_cause_is_taken_back_with_the_cause_it_went_into(ann: Client) -> None:
+    project = a_click()
+    claim = claim_fix(project.pk, fingerprint=BASE, commit="abcdef1", user=a_user("bob"))
+    assert ann.post(f"{address(OTHER)}withdraw/", {"claim": claim.pk}).status_code == 404
+    send(ann, "merge", {"into": write_fingerprint(OTHER)})
+    assert "The claim was taken back." in send(ann, "withdraw", {"claim": claim.pk}, fingerprint=OTHER)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_the_run_of_29_is_the_table_it_was_claimed_to_be(ann: Client) -> None:
         assert -1 not in places, path
         assert places == sorted(places)
     page = open_page(ann, PAGE)
-    assert "<h1>Four failures and 25 errors in the newest run, for four causes; 15 of 29 belong to event loop" in page
+    assert "<h1>Four failures and 25 errors in the newest run, for four causes; 15 of 29 are in the category" in page
     rows = list(csv.DictReader(StringIO(ann.get(f"{PAGE}?run=1&format=csv").text)))
     found = [(row["category"], int(row["broken"]), int(row["failed"]), int(row["errored"])) for row in rows]
     assert found == FOUR
@@ -92,6 +92,20 @@ def test_masked_words_are_marked_and_lead_to_the_cause(ann: Client) -> None:
     assert f'href="{line.fact.url}"' in page
     assert 'href="#rules"' in page
     assert "no such column" in page
+
+
+def test_one_category_is_part_of_the_sentence_and_no_table(ann: Client) -> None:
+    project = a_click()
+    a_said_run(project, fails("assert 1 == 2", "assert x"), hour=0)
+    page = open_page(ann, PAGE)
+    assert "<h1>Two failures in the newest run, for two causes, all in the category “assertion”.</h1>" in page
+    assert 'id="categories"' not in page
+    a_said_run(project, fails("assert 1 == 2"), hour=1)
+    assert "for one cause, in the category “assertion”.</h1>" in open_page(ann, f"{PAGE}?run=2")
+    a_said_run(project, fails("assert 1 == 2", "timed out"), hour=2)
+    page = open_page(ann, PAGE)
+    assert "for three causes; 4 of 5 are in the category “assertion”.</h1>" in page
+    assert 'id="categories"' in page
 
 
 def test_states_follow_from_the_runs_of_the_branch(ann: Client) -> None:

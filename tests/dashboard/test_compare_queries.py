@@ -270,7 +270,7 @@ def test_a_level_of_one_side_only_is_not_measured_on_the_other() -> None:
 
 
 def test_a_page_of_a_cell_starts_behind_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dashboard.queries.cells.N_ROWS", 4)
+    monkeypatch.setattr("dashboard.queries.compare_cell.N_ROWS", 4)
     project = two_runs(green(10), {f"tests.api::case{k}": "fail" for k in range(10)})
     seen, start = [], ""
     for _ in range(3):

@@ -10,7 +10,7 @@ from dashboard.filters import Filters
 from dashboard.queries import coverage_reports
 from dashboard.queries.coverage_file import FilePage, draw_strip, read_file_page, write_ranges
 from dashboard.queries.coverage_reports import Reports, read_reports
-from dashboard.queries.sentences import write_file
+from dashboard.queries.coverage_sentences import write_file
 from health.models import CoverageReport, Project, SourceFile
 from health.rules.bitmaps import LineSet
 from tests.builders import a_project

@@ -16,8 +16,8 @@ from dashboard.queries.coverage_files import (
     list_parents,
     sum_files,
 )
+from dashboard.queries.coverage_sentences import write_coverage
 from dashboard.queries.covered import Covered, sum_covered
-from dashboard.queries.sentences import write_coverage
 from health.models import CoverageReport, Project
 from tests.builders import a_project
 from tests.coverage_scenes import counted, lines, measured
@@ -149,7 +149,7 @@ def test_change_is_against_a_month_before_or_the_oldest_day() -> None:
 @pytest_db
 def test_late_results_of_an_old_commit_are_not_what_the_newest_run_is_compared_by() -> None:
     project = a_project()
-    for day, covered, committed in ((0, 5, 0), (40, 9, 40), (45, 1, 20)):
+    for day, covered, committed in ((0, 5, 0), (40, 9, 40), (90, 1, 20)):
         files = {"src/a/x.py": lines(10, covered), "src/b/y.py": counted(0, 0)}
         measured(project, files, hour=day * DAY, committed_at=at(committed * DAY))
     for page in (read(project), read(project, directory="src/a")):

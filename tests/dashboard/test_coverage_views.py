@@ -78,7 +78,7 @@ def test_a_directory_leads_up_and_keeps_the_choices(ann: Client) -> None:
     assert "The unit tests ran 100 % of lines in src/b in the newest run of main: 20 of 20 lines of one file" in page
     assert '<a href="?sort=path">everything</a>' in page
     assert '<a href="?directory=src&amp;sort=path">' in page
-    assert 'href="?directory=src%2Fb&amp;sort=path&amp;format=csv"' in page
+    assert 'href="?directory=src%2Fb&amp;sort=path&amp;table=files&amp;format=csv"' in page
 
 
 def test_levels_and_branches_are_chosen_in_the_address(ann: Client) -> None:
@@ -90,7 +90,7 @@ def test_levels_and_branches_are_chosen_in_the_address(ann: Client) -> None:
     assert '<a href="?" aria-current="true">all</a>' in page
     assert '<a href="?level=e2e">e2e</a>' in page
     assert '<a href="?branch=release%2F1">release/1</a>' in page
-    assert "together" in plain(page).split("Levels")[1]
+    assert "together" in plain(page).split("Levels", 1)[1]
     chosen = ann.get("/p/click/coverage/?level=e2e").text
     assert "The e2e tests ran 20.0 % of lines in the newest run of main: 2 of 10 lines of one file." in chosen
     released = ann.get("/p/click/coverage/?branch=release/1").text
@@ -355,7 +355,7 @@ def test_what_a_report_counts_and_does_not_list_is_said_where_files_are(ann: Cli
     measured(project, {"a/x.py": lines(5, 5), "b/y.py": lines(6, 6)}, hour=0, level="unit", totals=(161, 161))
     measured(project, {"a/x.py": lines(5, 2)}, hour=1, level="e2e")
     text = plain(ann.get("/p/click/coverage/").text)
-    assert "Unit counts 161 of 161 lines and lists 11 of 11." in text.split("Directories")[1]
+    assert "Unit counts 161 of 161 lines and lists 11 of 11." in text.split("Directories", 1)[1]
     assert "together unknown: unit counts other lines than it lists one by one" in text
 
 

@@ -152,3 +152,16 @@ def test_what_stands_between_backticks_is_code_and_is_escaped() -> None:
 )
 def test_a_difference_of_times_has_its_sign(seconds: float, shown: str) -> None:
     assert display.longer(seconds) == shown
+
+
+def test_counts_carry_their_noun() -> None:
+    assert [display.count_of(n, "test") for n in (0, 1, 1234)] == ["0 tests", "1 test", "1,234 tests"]
+    assert [display.count_in_words(n, "test") for n in (0, 1, 13)] == ["no tests", "one test", "13 tests"]
+    assert [display.how_often(n) for n in (1, 2, 3, 20)] == ["once", "twice", "three times", "20 times"]
+
+
+def test_states_and_strips_are_escaped_and_read_aloud() -> None:
+    assert display.state("fail", "<b>") == '<span class="st" data-s="fail">&lt;b&gt;</span>'
+    assert display.strip(("", "error"), 'broke "1" of 2') == (
+        '<span class="strip" role="img" aria-label="broke &quot;1&quot; of 2"><i></i><i data-s="error"></i></span>'
+    )

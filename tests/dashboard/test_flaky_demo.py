@@ -13,7 +13,8 @@ from django.db import connection
 from django.test import Client
 
 from dashboard.filters import Filters
-from dashboard.queries.flaky import Family, read_flaky, write_flaky
+from dashboard.queries.flaky import Family, read_flaky
+from dashboard.queries.flaky_sentences import write_flaky
 from health.judging import judge_project
 from health.models import Membership, Project, Run
 from tests.builders import a_project, a_user
@@ -66,17 +67,18 @@ def test_click_s_flaky_family_is_named_for_what_it_is(ann: Client) -> None:
     (family,) = page.families
     assert (family.case.place, family.case.family, family.n_cases) == (PLACE, FAMILY, 11)
     assert write_flaky(page) == (
-        f"Eleven tests are flaky on main, all of them cases of {FAMILY}; for one there is not enough data yet."
+        f"No test that still runs is flaky on main; eleven were until run 37, all of them cases of {FAMILY}."
     )
     # The ten repeats, of which eight broke, and the run that they repeat.
     assert tell(family).startswith(f"passed and broke on one commit, {COMMIT}: 9 of its 11 runs broke")
     assert all(member.judged.n_disagreed == 1 and member.judged.verdict == "flaky" for member in family.members)
 
     shown = ann.get("/p/click/flaky/").text
+    assert 'last ran in <a href="/p/click/runs/37/">run 37</a>, then vanished' in shown
     assert f'<bdi class="id">{FAMILY}</bdi><span class="id">[…]</span>' in shown
     assert f'class="id">{COMMIT}</a>: 9 of its 11 runs broke' in shown
     assert '<bdi class="id">test_echo_via_pager[test6-<span class="unseen">␣</span>cat' in shown
-    assert "25 of 387 results, 4 to 10\u00a0%" in shown
+    assert "25 of 387 results, 6\u00a0%; 4 to 10\u00a0% with 95\u00a0% confidence" in shown
 
     check_the_single_failure_of_april(ann, project)
 
@@ -120,7 +122,11 @@ def test_ten_runs_of_one_commit_are_evidence_enough(ann: Client) -> None:
         a_run(project, green(20) | words, hour=hour, commit=COMMIT * 5, run_id=f"r{hour}_repeat")
     judge_project(project.pk)
     (family,) = read_flaky(project, Filters()).families
-    assert (family.word, family.n_cases, family.rate) == ("flaky", 4, "10 of 44 results, 12 to 37\u00a0%")
+    assert (family.word, family.n_cases, family.rate) == (
+        "flaky",
+        4,
+        "10 of 44 results, 23\u00a0%; 12 to 37\u00a0% with 95\u00a0% confidence",
+    )
     assert tell(family).startswith(f"passed and broke on one commit, {COMMIT}: 8 of its 11 runs broke")
     assert sum(count_failures_in_repeats(project).values()) == 10
     assert f"{FAMILY}</bdi>" in ann.get("/p/click/flaky/").text

@@ -4,7 +4,8 @@ import pytest
 
 from dashboard.filters import Filters
 from dashboard.queries import flaky
-from dashboard.queries.flaky import Family, FlakyPage, read_flaky, write_flaky, write_rule
+from dashboard.queries.flaky import Family, FlakyPage, read_flaky
+from dashboard.queries.flaky_sentences import write_flaky, write_rule
 from dashboard.queries.verdicts import write_interval, write_rate
 from health.fixes import claim_fix
 from health.judging import judge_project
@@ -52,7 +53,7 @@ def flipping(n: int, *bad: int) -> list[str]:
 def test_a_case_that_broke_recovered_and_broke_again_is_flaky() -> None:
     project = a_history({"tests.pager::less": flipping(10, 2, 5, 7)})
     family = only(project)
-    assert (family.word, family.rate) == ("flaky", "3 of 10 runs, 10 to 61\u00a0%")
+    assert (family.word, family.rate) == ("flaky", "3 of 10 runs, 30\u00a0%; 10 to 61\u00a0% with 95\u00a0% confidence")
     assert told(family) == "broke, recovered and broke again twice"
     assert family.evidence.strip == ("", "", "fail", "", "", "fail", "", "fail", "", "")
     assert family.evidence.strip_label == "broke in 3 of the 10 newest runs in which it ran"
@@ -73,8 +74,12 @@ def test_parameters_are_one_family_with_its_cases_in_it() -> None:
     page = read(project)
     first, other = page.families
     assert (first.case.place, first.case.family, first.n_cases) == ("tests.utils", "test_pager", 2)
-    assert (first.rate, first.made_of) == ("4 of 16 results, 10 to 50\u00a0%", "")
-    assert (other.case.place, other.word, other.rate) == ("tests.other", "sound again", "1 of 8 runs, 2 to 48\u00a0%")
+    assert (first.rate, first.made_of) == ("4 of 16 results, 25\u00a0%; 10 to 50\u00a0% with 95\u00a0% confidence", "")
+    assert (other.case.place, other.word, other.rate) == (
+        "tests.other",
+        "sound again",
+        "1 of 8 runs, 13\u00a0%; 2 to 48\u00a0% with 95\u00a0% confidence",
+    )
     assert page.counts == {"flaky": 2, "sound": 1}
     assert write_flaky(page) == "Two tests are flaky on main, both of them cases of test_pager."
 
@@ -105,7 +110,10 @@ def test_broken_in_a_row_is_broken_and_says_how_long() -> None:
 
 def test_few_results_are_not_enough_and_skips_are_none() -> None:
     family = only(a_history({"t::a": ["pass", "fail", "skip", "skip", "skip", "skip"]}))
-    assert (family.word, family.rate) == ("not enough data", "1 of 2 runs, 9 to 91\u00a0%")
+    assert (family.word, family.rate) == (
+        "not enough data",
+        "1 of 2 runs, 50\u00a0%; 9 to 91\u00a0% with 95\u00a0% confidence",
+    )
     assert family.evidence.strip == ("", "fail", "none", "none", "none", "none")
 
 
@@ -122,6 +130,39 @@ def test_a_verdict_can_be_chosen_and_the_counts_stay() -> None:
 def test_by_rate_the_highest_comes_first() -> None:
     project = a_history({"t::a": flipping(10, 2, 5), "t::b": flipping(10, 5, 6, 7, 8, 9)})
     assert [family.case.name for family in read(project, rank="rate").families] == ["b", "a"]
+
+
+def test_what_no_longer_runs_stands_behind_and_is_told_in_the_past() -> None:
+    project = a_history(
+        {
+            "t::old[1]": flipping(10, 2, 5, 7),
+            "t::old[2]": flipping(9, 2, 5),
+            "t::new": flipping(12, 2),
+            "t::old[3]": flipping(12),
+        },
+        n_green=20,
+    )
+    page = read(project)
+    assert [(family.name, family.word, family.gone is None) for family in page.families] == [
+        ("new", "sound again", True),
+        ("old", "flaky", False),
+    ]
+    gone = page.families[1].gone
+    assert gone is not None
+    assert (gone.last_run, gone.gone_run, page.counts, page.counts_gone) == (
+        *(10, 11, {"flaky": 2, "sound": 1}),
+        {"flaky": 2},
+    )
+    assert write_flaky(page) == (
+        "No test that still runs is flaky on main; two were, the last until run 10, both of them cases of old."
+    )
+    assert [family.name for family in read(project, rank="rate").families] == ["new", "old"]
+
+
+def test_both_those_that_run_and_those_that_did_are_counted() -> None:
+    page = read(a_history({"t::a": flipping(12, 2, 5), "t::b": flipping(10, 2, 5), "t::c": flipping(10, 8, 9)}))
+    assert next(family.name for family in page.families) == "a"
+    assert write_flaky(page) == "One test is flaky on main: a; one more was until run 10: b."
 
 
 def test_mass_failures_are_left_out_and_listed() -> None:
@@ -194,13 +235,19 @@ def test_without_a_run_there_is_a_sentence() -> None:
 
 def test_a_rate_has_its_denominator_and_is_never_narrower_than_it_is() -> None:
     assert write_rate(0, 0, noun="run") == "no run yet"
-    assert write_rate(1, 1, noun="run") == "1 of 1 run, 20 to 100\u00a0%"
+    assert write_rate(1, 1_000, noun="run").startswith("1 of 1,000 runs, under 1\u00a0%; 0 to ")
+    assert write_rate(999, 1_000, noun="run").startswith("999 of 1,000 runs, over 99\u00a0%; ")
+    assert write_rate(1, 1, noun="run") == "1 of 1 run, 100\u00a0%; 20 to 100\u00a0% with 95\u00a0% confidence"
     assert write_interval(0, 40) == "0 to 9\u00a0%"
     assert write_interval(1_000, 1_000) == "99 to 100\u00a0%"
 
 
 def test_the_rule_is_told_with_its_numbers() -> None:
     rule = " ".join(write_rule())
+    # In the order in which the code decides: what has evidence against it is never sound.
+    verdicts = ("Not enough data:", "Broken:", "Flaky:", "Sound again:")
+    assert sorted(verdicts, key=rule.index) == list(verdicts)
+    assert "recovered, and none of that was ever seen of it" in rule
     for words in (
         "newest 50 runs",
         "fewer than 5 of 100 cases",

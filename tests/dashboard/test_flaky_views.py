@@ -42,8 +42,8 @@ def test_a_family_is_a_row_with_its_cases_behind_it(ann: Client) -> None:
     assert 'as of <a href="/p/click/runs/6/">run 6</a>' in page
     assert "from the newest 6 runs" in page
     assert "<summary>2 cases</summary>" in page
-    assert "4 of 12 results, 13 to 61\u00a0%" in page
-    assert "2 of 6 runs, 9 to 71\u00a0%" in page
+    assert "4 of 12 results, 33\u00a0%; 13 to 61\u00a0% with 95\u00a0% confidence" in page
+    assert "2 of 6 runs, 33\u00a0%; 9 to 71\u00a0% with 95\u00a0% confidence" in page
     assert "broke, recovered and broke again twice, two of its cases" in page
     assert 'aria-label="broke in 2 of the 6 newest runs in which it ran"' in page
     assert '<a href="/p/click/runs/4/">run 4</a>' in page
@@ -106,10 +106,30 @@ def test_a_claimed_fix_stands_with_its_family(ann: Client) -> None:
     assert "; counted since" in page
 
 
+def test_a_family_that_vanished_says_so_and_leads_to_what_it_may_be_now(ann: Client) -> None:
+    project = a_project("click", owner=User.objects.get(username="ann"))
+    for hour in range(8):
+        word = "fail" if hour in (1, 3) else "pass"
+        a_run(project, green(12) | {f"t::{'pager' if hour < 7 else 'pagers'}_works_with_less": word}, hour=hour)
+    judge_project(project.pk)
+    page = ann.get(PAGE).text
+    assert 'last ran in <a href="/p/click/runs/7/">run 7</a>, then vanished' in page
+    assert '; <a href="/p/click/renames/">looks renamed</a>' in page
+    (row,) = ann.get(f"{PAGE}?format=json").json()["rows"]
+    assert (row["last_run"], row["vanished_in_run"]) == (7, 8)
+    data = ann.get("/api/v1/projects/click/flaky").json()["data"]
+    assert (data["counts"], data["counts_gone"]) == ({"flaky": 1}, {"flaky": 1})
+    (family,) = data["families"]
+    assert (family["name"], family["gone"]) == (
+        "pager_works_with_less",
+        {"last_run": 7, "gone_run": 8, "suspicion": "renamed"},
+    )
+
+
 def test_what_is_not_judged_yet_is_said(ann: Client) -> None:
     project = a_click("t::a")
     a_run(project, green(), hour=20)
-    assert "1 newer result is not judged yet" in ann.get(PAGE).text
+    assert "1 job came just now and is not judged yet" in ann.get(PAGE).text
 
 
 def test_without_runs_it_says_what_would_fill_it(ann: Client) -> None:

@@ -3,9 +3,14 @@
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils.html import strip_tags
 
-from health.models import Failure, FailureText, Fingerprint, Membership, Project
-from tests.builders import a_project, a_user, an_upload
+from health.cause_acts import merge_causes, set_category
+from health.models import AuditEntry, Failure, FailureText, Fingerprint, Membership, Project
+from health.rules.cuts import LONGEST_SAMPLE
+from health.rules.fingerprints import write_fingerprint
+from tests.builders import a_project, a_token, a_user, an_upload
+from tests.cause_scenes import a_said_run, count_all, upload_report
 
 pytestmark = pytest.mark.django_db
 
@@ -22,8 +27,9 @@ PAGES = [
 
 
 def sign_in(project: Project, role: str) -> Client:
-    client, user = Client(), a_user(f"a-{role}")
-    Membership.objects.create(project=project, user=user, role=role)
+    client = Client()
+    user = User.objects.filter(username=f"a-{role}").first() or a_user(f"a-{role}")
+    Membership.objects.get_or_create(project=project, user=user, role=role)
     client.force_login(user)
     return client
 
@@ -81,3 +87,120 @@ def test_a_skip_that_prints_a_secret_is_masked() -> None:
     client = sign_in(project, "viewer")
     for path in ("/p/click/", "/p/click/runs/1/", "/p/click/cases/0/"):
         assert SECRET not in client.get(path).text, path
+
+
+# --- what we shortened ourselves, and kinds --------------------------------------------------------------------
+
+_URL = f"postgres://admin:{SECRET}"
+_TOKEN = f"ghp_{'a1B2c3D4e5' * 4}"
+_CUT = (
+    f"{'x' * (LONGEST_SAMPLE - len(_URL) - 1)} {_URL}@db:5432/shop",
+    f"{'x' * (LONGEST_SAMPLE - len(_TOKEN))} {_TOKEN} refused",
+)
+_KIND = f"Error: password={SECRET}"
+
+
+def list_addresses(project: Project) -> list[str]:
+    """Where something of a failure may be told: pages, their files, their panels."""
+    keys = [write_fingerprint(one) for one in Fingerprint.objects.values_list("fingerprint", flat=True)]
+    places = ["", "causes/", "runs/", "runs/1/", "runs/2/", "flaky/", "matrix/", "vanished/", "compare/?base=1&head=2"]
+    places += [f"search/?search={word}" for word in ("broken", "hunter")] + ["cases/0/"]
+    places += [f"causes/{key}/" for key in keys]
+    pages = [f"/p/{project.slug}/{place}" for place in places]
+    files = [f"{page}{'&' if '?' in page else '?'}format={form}" for page in pages for form in ("csv", "json")]
+    return [*pages, *files]
+
+
+def list_figures(project: Project) -> list[str]:
+    """The same for programs."""
+    keys = [write_fingerprint(one) for one in Fingerprint.objects.values_list("fingerprint", flat=True)]
+    places = ["overview", "causes", "runs", "runs/1", "runs/2", "flaky", "vanished", "compare?base=1&head=2"]
+    places += ["search?search=broken", "cases/0", *(f"causes/{key}" for key in keys)]
+    return [f"/api/v1/projects/{project.slug}/{place}" for place in places]
+
+
+def read_everything(project: Project, *, role: str = "viewer") -> dict[str, str]:
+    """What a member is shown, and a token that may read."""
+    client, headers = sign_in(project, role), {"authorization": f"Bearer {a_token(project, scopes=['read'])}"}
+    found = {path: client.get(path, follow=True) for path in list_addresses(project)}
+    found |= {path: Client().get(path, headers=headers) for path in list_figures(project)}
+    assert {path: answer.status_code for path, answer in found.items() if answer.status_code != 200} == {}
+    # Words that pages mark stand in elements of their own.
+    return {path: f"{answer.text}\n{strip_tags(answer.text)}" for path, answer in found.items()}
+
+
+@pytest.mark.parametrize("are_texts_gone", [False, True])
+@pytest.mark.parametrize("message", _CUT)
+def test_a_secret_at_the_cut_of_a_sample_is_masked_everywhere(message: str, are_texts_gone: bool) -> None:
+    project = a_project("click")
+    said = {"t::broken": ("fail", "E", message), "t::calm": ("pass", "", "")}
+    for hour in (0, 1):
+        a_said_run(project, said, hour=hour)
+    sample = Fingerprint.objects.get(project=project).message
+    assert len(sample) == LONGEST_SAMPLE
+    assert SECRET in sample or _TOKEN[:39] in sample
+    if are_texts_gone:
+        FailureText.objects.filter(project=project).delete()
+    for path, text in read_everything(project).items():
+        assert SECRET not in text, path
+        assert _TOKEN[:12] not in text, path
+    key = write_fingerprint(Fingerprint.objects.get(project=project).fingerprint)
+    assert "[masked " in sign_in(project, "maintainer").get(f"/p/click/causes/{key}/").text
+    owner = strip_tags(sign_in(project, "owner").get(f"/p/click/causes/{key}/").text)
+    assert SECRET in owner or _TOKEN[:39] in owner
+
+
+@pytest.mark.parametrize("message", ["", "it broke"])
+def test_a_secret_in_a_kind_is_masked_everywhere(message: str) -> None:
+    project = a_project("click")
+    said = {"t::broken": ("fail", _KIND, message), "t::calm": ("pass", "", "")}
+    for hour in (0, 1):
+        a_said_run(project, said, hour=hour)
+    a_said_run(project, {"t::broken": ("fail", "E", "another"), "t::calm": ("pass", "", "")}, hour=2)
+    fingerprints = dict(Fingerprint.objects.filter(project=project).values_list("kind", "fingerprint"))
+    user = User.objects.create(username="ann", password="!")
+    set_category(project.pk, fingerprint=fingerprints[_KIND], category="network", user=user)
+    assert SECRET not in AuditEntry.objects.get(project=project).subject
+    told = read_everything(project)
+    for path, text in told.items():
+        assert SECRET not in text, path
+    assert "Error: password=[masked password]" in told["/p/click/causes/?format=csv"]
+    key = write_fingerprint(fingerprints[_KIND])
+    assert "Error: password=[masked password]" in told[f"/api/v1/projects/click/causes/{key}"]
+    assert _KIND in sign_in(project, "owner").get(f"/p/click/causes/{key}/").text
+    merge_causes(project.pk, fingerprints=[fingerprints["E"]], into=fingerprints[_KIND], user=user)
+    assert not [entry for entry in AuditEntry.objects.filter(project=project) if SECRET in entry.subject]
+
+
+def test_a_secret_at_the_cut_of_a_text_is_masked_everywhere() -> None:
+    """The parser keeps the first and the last 32 KiB of a text."""
+    project = a_project("click")
+    size, line = 32 * 1024, "a line of a log\n"
+    key = f"-----BEGIN RSA PRIVATE KEY-----\n{'MIIEsecret/' * 5}\nZebra==\n-----END RSA PRIVATE KEY-----\n"
+    head = (line * size)[: size - len(_URL) - 1] + " " + _URL
+    tail = key[40:] + (line * size)[: size - len(key) + 40]
+    text = f"{head}@db {line * size}{key[:40]}{tail}"
+    case = f'<testcase classname="t" name="broken"><failure type="E" message="it broke">{text}</failure></testcase>'
+    for number in (1, 2):
+        upload_report(project, f'<testsuite name="s">{case}</testsuite>'.encode(), run_id=str(number), provider="ci")
+    count_all(project)
+    whole = sign_in(project, "owner").get("/p/click/cases/0/").text
+    assert f"{_URL}\n[… about" in whole
+    assert "Zebra==" in whole
+    told = read_everything(project)
+    for path, shown in told.items():
+        assert SECRET not in shown, path
+        assert "Zebra==" not in shown, path
+        assert "MIIEsecret" not in shown, path
+    assert "postgres://admin:[masked password]\n[… about" in told["/p/click/cases/0/"]
+
+
+def test_a_secret_at_the_cut_of_a_reason_is_masked() -> None:
+    """Of the text of what was put off only the beginning is read."""
+    project = a_project("click")
+    text = f"{'x' * (398 - len(_URL))} {_URL}@db"
+    report = f'<testsuite name="s"><testcase classname="t" name="a"><skipped>{text}</skipped></testcase></testsuite>'
+    upload_report(project, report.encode())
+    Failure.objects.filter(project=project).update(message_length=0)
+    for path in ("/p/click/", "/p/click/runs/1/", "/p/click/cases/0/"):
+        assert SECRET[:-1] not in sign_in(project, "viewer").get(path).text, path

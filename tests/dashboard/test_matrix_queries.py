@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dashboard.filters import Filters
@@ -11,7 +12,8 @@ from dashboard.queries.matrix import Matrix, list_all, read_matrix
 from dashboard.queries.matrix_card import read_card
 from health.models import Project
 from health.rules import outcomes as codes
-from tests.builders import a_project, an_upload
+from ingest.cases import Naming, resolve_ords
+from tests.builders import a_key, a_project, an_upload
 from tests.scenes import a_matrix, a_run, a_steady_project, green, two_workflows
 from tests.statements import counted_statements
 
@@ -61,7 +63,8 @@ def test_trouble_first_then_put_off_then_the_rest_by_path() -> None:
         ("two", "·F", "1 of 2", "../cases/1/")
     ]
     assert trouble.rolled is not None
-    assert (trouble.rolled.n, trouble.rolled.shares) == (2, {1: (1, 2)})
+    assert (trouble.rolled.n, trouble.rolled.shares, trouble.note) == (2, {1: (1, 2)}, "1 of 2")
+    assert [row.note for row in (*put_off.rows, *rest.rows)] == ["0 of 2", "0 of 1", "0 of 1"]
     assert [(str(row.pieces[0]), row.n, row.url) for row in put_off.rows] == [
         ("b::skipped[…]", 2, "?path=b&search=skipped")
     ]
@@ -77,13 +80,21 @@ def test_a_path_opens_down_to_its_cases() -> None:
     assert list_names(below) == [["one", "two"]]
 
 
-def test_cases_of_one_family_share_its_name() -> None:
+def test_a_heading_is_its_path_and_a_case_keeps_its_parameters_in_sight() -> None:
+    project = a_project("click")
+    cases = {"a::pager[less]": "fail", "a::pager_that_is_real[cat]": "fail", "a::other": "pass"}
+    a_run(project, cases, hour=0)
+    found = read(project)
+    # The heading counts all of its path, and is named so.
+    assert (str(found.groups[0].title), found.groups[0].note) == ("a", "2 of 3")
+    pieces = [tuple(map(str, row.pieces)) for row in found.groups[0].rows]
+    assert pieces == [("pager[less]",), ("pager_that_is_real", "[cat]")]
+
+
+def test_trouble_of_one_family_is_told_by_its_name() -> None:
     project = a_project("click")
     a_run(project, {"a::pager[less]": "fail", "a::pager[cat]": "fail", "a::other": "pass"}, hour=0)
-    found = read(project)
-    assert str(found.groups[0].title) == "a · pager"
-    assert [str(row.pieces[0]) for row in found.groups[0].rows] == ["[less]", "[cat]"]
-    assert "both of the family pager" in found.sentence
+    assert "both of the family pager" in read(project).sentence
 
 
 def test_of_several_jobs_the_worst_counts_and_one_can_be_chosen() -> None:
@@ -179,14 +190,56 @@ def test_what_was_read_is_kept_until_the_facts_change() -> None:
 
 def test_little_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = (a_steady_project(slug, n_runs=2, n_cases=6) for slug in ("one", "two"))
-    monkeypatch.setattr(matrix_window, "_MOST_KEPT", 12)
     read(first)
+    most = matrix_window.weigh_kept()
+    monkeypatch.setattr(matrix_window, "_MOST_KEPT", most)
     read(second)
-    assert [key[0] for key in matrix_window._kept] == [second.pk]
+    assert 0 < matrix_window.weigh_kept() <= most
+    assert first.pk not in [key[0] for key in matrix_window._kept]
+    matrix_window.forget_windows()
     monkeypatch.setattr(matrix_window, "_MOST_KEPT", 11)
     a_run(second, green(6), hour=99)
     assert read(second).facts.n_runs == 3
-    assert first.pk not in [key[0] for key in matrix_window._kept]
+    assert not matrix_window._kept
+
+
+def test_names_and_figures_count_as_kept() -> None:
+    project = a_project("click")
+    deep = {f"{'a.' * 500}{k}::case": "pass" for k in range(50)}
+    a_run(project, deep, hour=0)
+    found = read(project)
+    held = {id(part): part for part in vars(found.window).values() if isinstance(part, np.ndarray)}
+    n_bytes = sum(part.nbytes for part in held.values()) + sum(part.nbytes for part in found.window.places.paths)
+    assert matrix_window.weigh_kept() >= n_bytes + sum(map(len, deep)) - 50 * len("::case")
+    assert matrix_window.weigh_kept() < 3 * sum(map(len, deep))
+
+
+def test_a_case_numbered_after_the_cells_were_read_is_not_found_yet() -> None:
+    project = a_project("click")
+    a_run(project, {"a::one": "pass"}, hour=0)
+    read(project)
+    resolve_ords([a_key(f"a::one more {k}") for k in range(3)], naming=Naming(project.pk, "", "tests", ""))
+    assert list_names(read(project, search="one")) == [["one"]]
+    assert list_names(read(project, order="name")) == [["one"]]
+    assert read(project, search="one", branch="nowhere").n_rows == 0
+
+
+def test_after_an_upload_only_new_cases_are_read() -> None:
+    project = a_project("click")
+    a_run(project, {"a::one": "pass", "b::two": "pass"}, hour=0)
+    before = read(project).window.places
+    a_run(project, {"a::one": "pass", "b::two": "pass", "b::three": "pass"}, hour=1)
+    after = read(project).window
+    assert after.places is before
+    assert [after.places[number] for number in after.place_of] == ["a", "b", "b"]
+    a_run(project, {"a::one": "pass", "c::four": "fail"}, hour=2)
+    found = read(project)
+    matrix_window.forget_windows()
+    whole = read(project)
+    assert found.groups == whole.groups
+    assert [list(numbers) for numbers in (found.window.place_of, found.window.suite_of)] == [
+        list(numbers) for numbers in (whole.window.place_of, whole.window.suite_of)
+    ]
 
 
 @pytest.mark.parametrize(

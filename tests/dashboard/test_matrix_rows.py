@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.queries.matrix_facts import count_facts, say_times, write_matrix
+from dashboard.queries.matrix_facts import count_facts, write_matrix
+from dashboard.queries.matrix_places import Places, is_below, list_prefixes
 from dashboard.queries.matrix_rows import STATES, find_fitting, has_state, lay_out, list_flat, roll_up
-from dashboard.queries.matrix_window import Column, Window, is_below, list_prefixes
+from dashboard.queries.matrix_window import Column, Window
 from health.rules import outcomes as codes
 
 LETTERS = {letter or " ": code for code, letter in enumerate(codes.LETTERS)}
@@ -25,7 +26,7 @@ def a_window(*rows: str, places: tuple[str, ...] = (), place_of: tuple[int, ...]
         for run in range(1, outcomes.shape[1] + 1)
     )
     where = np.array(place_of or (0,) * len(rows), np.int32)
-    return Window(columns, outcomes, places or ("tests.api",), where, np.ones(len(rows), np.int32))
+    return Window(columns, outcomes, Places(places or ("tests.api",)), where, np.ones(len(rows), np.int32))
 
 
 def everything(window: Window) -> np.ndarray:
@@ -145,7 +146,3 @@ def test_all_is_said_only_of_all() -> None:
     assert write_matrix(count_facts(now, everything(now)), lane="main", families=set()).endswith(
         "; one is broken in the newest."
     )
-
-
-def test_times() -> None:
-    assert [say_times(n) for n in (1, 2, 3, 20)] == ["once", "twice", "three times", "20 times"]

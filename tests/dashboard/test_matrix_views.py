@@ -52,6 +52,10 @@ def test_the_legend_is_always_there_and_its_states_are_ways(ann: Client) -> None
         in page
     )
     assert "the run was incomplete" in page
+    assert "<span>Tests that ended so at least once:</span>" in page
+    assert "Rows of several tests: share that ended as expected, in per cent</span>" in page
+    assert '<i data-h="3">25–49</i><i data-h="4">50–69</i><i data-h="5">70–84</i><i data-h="6">85–99</i>' in page
+    assert '<a class="skip" href="#grid">Skip to the grid</a>' in page
     chosen = ann.get("/p/click/matrix/?state=failed").text
     assert '<a href="?" aria-current="true"><i class="key o-F">F</i>' in chosen
     assert "case1" in chosen
@@ -75,6 +79,17 @@ def test_the_drawing_of_all_is_fetched_only_where_it_is_asked_for(ann: Client) -
     assert 'data-figure="all-data"' in page
     assert "4 tests in 2 runs" in page
     assert '<table class="grid' not in page
+    assert "Arrow keys move" not in page
+    assert "at least once:" not in page
+    assert "Skip to the grid" not in page
+
+
+def test_runs_of_one_commit_are_named_by_their_number(ann: Client) -> None:
+    project = a_project("click", owner=User.objects.get(username="ann"))
+    for hour in range(3):
+        a_run(project, green(3), hour=hour, commit="a" * 40, committed_at=None)
+    page = ann.get("/p/click/matrix/").text
+    assert 'title="run 2, 2 March 2026, 10:00, commit aaaaaaaa, time 2 of 3"' in page
 
 
 def test_the_same_address_gives_the_cells_as_files(ann: Client) -> None:

@@ -82,7 +82,7 @@ def test_one_run_has_no_trend_and_says_so(ann: Client) -> None:
 def test_nothing_wrong_is_said_in_words(ann: Client) -> None:
     an_upload(join(a_project("click")), green(), ran_at=timezone.now() - timedelta(hours=1))
     page = ann.get("/p/click/").text
-    assert "Nothing. In all that was read, no test fails and none is gone." in page
+    assert "Nothing. In all that was read, no test fails and none stopped running lately." in page
     assert '<span class="st" data-s="pass">passing</span>' in page
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from dashboard.queries.projects import ProjectLine, Severity, read_lines, write_sentence
 from dashboard.queries.standing import N_RUNS, read_standing
-from health.models import Job, Project, Run, Series
+from health.models import CaseVerdict, Job, Project, Run, Series, VanishedCase
 from tests.builders import FIRST_MOMENT, a_project, a_received_upload, a_user
 
 pytestmark = pytest.mark.django_db
@@ -201,6 +201,62 @@ def test_what_is_said_is_what_the_overview_says(ann: User) -> None:
     assert read_one(ann).head == head
 
 
+def a_flaky_project(name: str, owner: User, *, n: int = 2, n_vanished: int = 0) -> Project:
+    """Green for two runs, and in its windows so many flaky cases, one of which is in two series."""
+    project = a_project(name, owner=owner)
+    a_history(project, GREEN, GREEN)
+    a_history(project, GREEN, job="slow tests")
+    counts = dict.fromkeys(("n_ran", "n_broken", "n_retried", "n_disagreed", "n_flips", "n_streak", "last_run"), 1)
+    for ord_ in range(n):
+        for series in (1, 2)[: 1 + (ord_ == 0)]:
+            CaseVerdict.objects.create(project=project, series=series, ord=ord_, verdict="flaky", **counts)
+    CaseVerdict.objects.create(project=project, series=1, ord=99, verdict="sound", **counts)
+    for ord_ in range(n_vanished):
+        VanishedCase.objects.create(
+            project=project, series=1, ord=200 + ord_, last_run=1, gone_run=2, suspicion="deselected"
+        )
+    VanishedCase.objects.create(project=project, series=1, ord=300, last_run=1, gone_run=2, suspicion="renamed")
+    return project
+
+
+def test_calm_is_not_said_without_a_word_of_what_is_flaky_or_vanished(ann: User) -> None:
+    a_flaky_project("click", ann, n=11)
+    (line,) = read_lines(ann)
+    assert (line.severity, line.judgement.word) == (Severity.CALM, "calm, 11 flaky")
+    assert write_sentence((line,)) == "click is calm but for eleven flaky tests."
+    a_flaky_project("jinja", ann, n=1, n_vanished=3)
+    lines = read_lines(ann)
+    assert [one.judgement.word for one in lines] == ["calm, 11 flaky", "calm, 1 flaky, 3 vanished"]
+    assert write_sentence(lines) == "Both projects are calm but for twelve flaky tests and three vanished tests."
+    a_history(a_project("red", owner=ann), RED)
+    assert write_sentence(read_lines(ann)) == (
+        "red is failing, and the rest is calm but for twelve flaky tests and three vanished tests."
+    )
+
+
+def test_what_is_flaky_on_another_branch_or_ran_no_more_is_left_out(ann: User) -> None:
+    project = a_flaky_project("click", ann, n=2)
+    a_history(project, GREEN, lane="changes", job="pr")
+    CaseVerdict.objects.filter(project=project, ord=1).update(series=3)
+    assert read_one(ann).judgement.word == "calm, 1 flaky"
+    VanishedCase.objects.filter(project=project).update(gone_run=99, suspicion="deselected")
+    assert read_one(ann).judgement.word == "calm, 1 flaky"
+
+
+def test_an_empty_project_stands_last_and_the_sentence_begins_with_what_is_first(ann: User) -> None:
+    a_project("a", owner=ann)
+    a_history(a_project("b", owner=ann), GREEN)
+    assert [line.name for line in read_lines(ann)] == ["b", "a"]
+    assert write_sentence(read_lines(ann)) == "b is calm, and a waits for a first report."
+    upload = a_received_upload(a_project("c", owner=ann))
+    upload.state = "failed"
+    upload.save()
+    assert [line.name for line in read_lines(ann)] == ["c", "b", "a"]
+    assert write_sentence(read_lines(ann)) == (
+        "c waits for a first readable report, a waits for a first report, and the rest is calm."
+    )
+
+
 def test_worst_comes_first(ann: User) -> None:
     for name, runs in {
         "calm": [GREEN],
@@ -210,7 +266,7 @@ def test_worst_comes_first(ann: User) -> None:
         "shaky": [RED, GREEN],
     }.items():
         a_history(a_project(name, owner=ann), *runs)
-    assert [line.name for line in read_lines(ann)] == ["broken", "failing", "empty", "shaky", "calm"]
+    assert [line.name for line in read_lines(ann)] == ["broken", "failing", "shaky", "calm", "empty"]
 
 
 def test_a_strip_is_all_green_only_when_every_run_was(ann: User) -> None:
@@ -242,11 +298,11 @@ def test_only_ones_own_projects_are_listed(ann: User) -> None:
         ({"a": [RED], "b": [RED]}, "Two projects are failing."),
         (
             {"a": [RED], "b": [RED], "c": [], "d": [GREEN]},
-            "Two projects are failing, c waits for a first readable report, and the rest is calm.",
+            "Two projects are failing, c waits for a first report, and the rest is calm.",
         ),
         (
             {"a": [RED], "b": [RED], "c": [], "d": []},
-            "Two projects are failing, and two wait for a first readable report.",
+            "Two projects are failing, and two wait for a first report.",
         ),
         ({"a": [{"declared": 9, "skipped": 9}]}, "a did not wholly run."),
         ({"a": [RED, GREEN], "b": [GREEN]}, "a is green but not steady, and the rest is calm."),
@@ -278,11 +334,12 @@ def test_silence_is_said_and_hides_no_failure(ann: User, runs: list[dict[str, An
 
 
 @pytest.mark.parametrize(("n_projects", "n_runs"), [(1, 1), (12, 40)])
-def test_it_costs_five_queries_however_much_there_is(
+def test_it_costs_six_queries_however_much_there_is(
     ann: User, django_assert_num_queries: Callable[[int], Any], n_projects: int, n_runs: int
 ) -> None:
     for _ in range(n_projects):
         a_history(a_project(owner=ann), *[GREEN] * n_runs)
     a_project(owner=ann)
-    with django_assert_num_queries(5):
+    a_flaky_project("flaky", ann, n=3 * n_projects)
+    with django_assert_num_queries(6):
         read_lines(ann)

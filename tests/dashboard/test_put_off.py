@@ -1,13 +1,14 @@
 """What a run put off: grouped by the reasons, none left out, at a cost that does not grow."""
 
 import pytest
+from django.test import Client
 
 from dashboard.queries import put_off
 from dashboard.queries.case import read_case_page
 from dashboard.queries.run import RunPage, read_run_page
 from health.models import Failure, Fingerprint, Project
 from health.rules import outcomes as codes
-from tests.builders import a_project
+from tests.builders import a_project, a_user
 from tests.scenes import a_run, green
 from tests.statements import counted_statements
 
@@ -66,6 +67,33 @@ def test_what_is_beyond_the_first_is_counted(monkeypatch: pytest.MonkeyPatch) ->
     a_run(project, {f"tests.a::case{k}": "skip" for k in range(5)}, hour=0)
     found = read(project).put_off
     assert (found.n_shown, found.n, sum(len(reason.cases) for reason in found.reasons)) == (3, 5, 3)
+
+
+def test_a_family_is_one_row_as_in_the_matrix() -> None:
+    project = a_project()
+    windows = {f"t.termui::getchar_windows[{k}]": "skip" for k in range(4)}
+    a_run(project, windows | {"t.termui::alone": "skip", "t.other::getchar_windows[0]": "skip"}, hour=0)
+    Failure.objects.filter(project=project).delete()
+    (reason,) = read(project).put_off.reasons
+    assert sorted((family.first.case.place, len(family.cases)) for family in reason.families) == [
+        ("t.other", 1),
+        ("t.termui", 1),
+        ("t.termui", 4),
+    ]
+
+
+@pytest.mark.parametrize(("n", "is_folded"), [(10, False), (11, True)])
+def test_more_than_ten_are_folded_away(client: Client, n: int, is_folded: bool) -> None:
+    ann = a_user("ann")
+    client.force_login(ann)
+    project = a_project("click", owner=ann)
+    a_run(project, green(2) | {f"t.termui::getchar_windows[{k}]": "skip" for k in range(n)}, hour=0)
+    Failure.objects.filter(project=project).delete()
+    band = client.get("/p/click/runs/1/").text.split('id="put-off"')[1].split("</section>")[0]
+    assert (f"<details><summary>{n} results, by one reason</summary>" in band) is is_folded
+    assert f'<bdi class="id">getchar_windows</bdi><span class="id">[…]</span> {n}</summary>' in band
+    assert band.count("</details>") == 1 + is_folded
+    assert band.count("<li><a ") == n
 
 
 def test_its_cost_does_not_grow() -> None:

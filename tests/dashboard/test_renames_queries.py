@@ -188,7 +188,7 @@ def test_a_merged_case_has_one_history() -> None:
     a_run(project, NEW | {"t.a::reads a user by name": "fail"}, hour=2, text="said now")
     merge_all(project)
     page = read_case(project, "reads a user by name")
-    assert write_case(page) == "It fails on main since run 1 of 2 Mar 2026, 3 runs in a row."
+    assert write_case(page) == "reads a user by name fails on main since run 1 of 2 Mar 2026, 3 runs in a row."
     assert [cell.letter for cell in page.histories[0].rows[0].cells] == ["F", "E", "F"]
     assert [(run.run, run.message) for run in page.broken] == [
         (3, "fail: t.a::reads a user by name"),

@@ -3,7 +3,8 @@
 import pytest
 
 from dashboard.filters import Filters
-from dashboard.queries.scope import read_scope, read_windows
+from dashboard.queries.scope import read_scope
+from dashboard.queries.windows import read_windows
 from health.judging import judge_project
 from health.rules.lanes import CHANGES
 from tests import scenes

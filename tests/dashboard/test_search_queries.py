@@ -5,6 +5,7 @@ import pytest
 from dashboard.filters import Filters
 from dashboard.queries import search
 from dashboard.queries.search import Found, search_cases, write_found
+from health.judging import judge_project
 from health.models import Project, RenameProposal
 from health.renames import merge_cases
 from tests.builders import a_project, a_user, an_upload
@@ -66,6 +67,32 @@ def test_the_last_outcome_is_of_the_branch_and_the_worst_of_its_jobs() -> None:
     ]
     (row,) = find(project, "case0", branch="changes").rows
     assert row.word == "error"
+
+
+def test_a_family_counts_its_verdicts_and_lists_those_with_one_first() -> None:
+    project = a_project()
+    for hour in range(8):
+        words = {0: "pass", 1: "pass", 2: "fail" if hour in (1, 3, 5) else "pass", 3: "fail" if hour == 2 else "pass"}
+        a_run(project, green(20) | {f"a::fam[{k}]": word for k, word in words.items()}, hour=hour)
+    judge_project(project.pk)
+    (row,) = find(project, "fam").rows
+    assert (row.told_verdict, row.told_more) == ("1 of 4 flaky", "1 sound again")
+    assert [hit.case.name for hit in row.ranked] == ["fam[2]", "fam[3]", "fam[0]", "fam[1]"]
+    assert next((hit.mark, hit.word) for hit in row.ranked) == ("pass", "passed")
+    (alone,) = find(project, "fam[2]").rows
+    assert (alone.told_verdict, alone.told_more.partition(",")[0]) == ("flaky", "3 of 8 runs")
+
+
+@pytest.mark.parametrize("words", ["2", "#2", "run 2", "Run #2", "RUN  2", "run#2"])
+def test_a_run_is_found_by_its_number_with_its_word_or_without(words: str) -> None:
+    project = a_project()
+    for hour in range(3):
+        a_run(project, green(2), hour=hour)
+    found = find(project, words)
+    assert [(jump.kind, jump.run) for jump in found.jumps] == [("run", 2)]
+    assert find(project, "run2 x").jumps == find(project, "running").jumps == ()
+    if words == "run 2":
+        assert write_found(found) == "“run 2” fits one run, and no test."
 
 
 def test_families_are_rolled_up_and_the_worst_stands_for_them() -> None:

@@ -26,7 +26,7 @@ def test_every_page_of_a_project_has_the_box(ann: Client) -> None:
         page = ann.get(path).text
         assert '<form class="find" method="get" role="search" aria-label="The project"' in page
         assert 'action="/p/click/search/"' in page
-        assert 'aria-label="Search tests, runs and branches"' in page
+        assert 'aria-label="Search tests, runs and branches" placeholder="Search"' in page
     assert 'role="search"' not in ann.get("/").text
 
 

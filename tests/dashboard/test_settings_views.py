@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import time_machine
@@ -64,6 +65,19 @@ def test_a_token_may_send_or_read(ann: Client, given: str, scopes: list[str]) ->
     # A token that only reads sends nothing.
     assert ("receives reports by one token" in page) == (scopes == ["upload"])
     assert ("may read, ending in" in page) == (scopes == ["read"])
+    assert ("is seen by one person. One token reads, none sends.</h1>" in page) == (scopes == ["read"])
+    assert ("Programs that still read with it are refused" in page) == (scopes == ["read"])
+    assert ("CI that still sends with it is refused" in page) == (scopes == ["upload"])
+    assert "nothing can be sent" not in page
+
+
+def test_the_headline_counts_what_sends_and_what_reads(ann: Client, project: Project) -> None:
+    assert "has no token, so nothing can be sent, and is seen by one person.</h1>" in ann.get(PAGE).text
+    UploadToken.issue(project, name="a", scopes=["read"])
+    UploadToken.issue(project, name="b", scopes=["read"])
+    assert "Two tokens read, none sends.</h1>" in ann.get(PAGE).text
+    UploadToken.issue(project, name="c", scopes=["upload"])
+    assert "is seen by one person. One token sends, two read.</h1>" in ann.get(PAGE).text
 
 
 def test_a_token_may_do_nothing_else(ann: Client) -> None:
@@ -204,6 +218,17 @@ def test_deleting_asks_for_the_name(ann: Client, project: Project) -> None:
     assert ann.post(PAGE + "delete/", {"name": "click"}).headers["Location"] == "/"
     assert not Project.objects.exists()
     assert "click was deleted" in ann.get("/").text
+
+
+def test_deleting_waits_for_whoever_writes_to_the_project(ann: Client, project: Project) -> None:
+    """A worker's rows that arrive beside a deletion would belong to nobody: no foreign key takes them away."""
+    asked: list[str] = []
+    with (
+        patch("dashboard.views.settings.lock_project", side_effect=lambda *_: asked.append("lock")),
+        patch.object(Project, "delete", autospec=True, side_effect=lambda *_: asked.append("delete")),
+    ):
+        ann.post(PAGE + "delete/", {"name": project.name})
+    assert asked == ["lock", "delete"]
 
 
 def test_deleting_a_large_project_is_not_cut_off_by_the_time_limit(ann: Client, project: Project) -> None:

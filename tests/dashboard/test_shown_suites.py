@@ -3,7 +3,9 @@
 import pytest
 
 from dashboard.filters import Filters
+from dashboard.queries.causes import read_causes_page
 from dashboard.queries.flaky import read_flaky
+from dashboard.queries.search import search_cases
 from dashboard.queries.slow import read_slow
 from dashboard.queries.vanished import read_vanished
 from health.judging import judge_project
@@ -51,6 +53,16 @@ def test_vanished_narrows_by_it(project: Project) -> None:
     (group,) = read_vanished(project, Filters(suite="web")).groups
     assert (group.case.name, group.suite) == ("web lost", "web")
     assert read_vanished(project, Filters(suite="t")).groups == ()
+
+
+@pytest.mark.parametrize(("suite", "name"), [("web", "web flips"), ("api", "api flips"), ("t", "own flips")])
+def test_causes_and_search_narrow_by_it(project: Project, suite: str, name: str) -> None:
+    page = read_causes_page(project, Filters(suite=suite))
+    assert page is not None
+    assert page.total.broken == 2  # in two of the six runs
+    found = search_cases(project, Filters(search="flips", suite=suite))
+    assert [hit.case.name for row in found.rows for hit in row.hits] == [name]
+    assert found.n == 1
 
 
 def test_a_sparse_tile_is_read_too() -> None:

@@ -44,8 +44,19 @@ def test_slower_slowest_and_suites_stand_with_their_denominators(ann: Client) ->
     assert "1.5 times" in slower
     suites = page.partition('id="suites"')[2].partition("</section>")[0]
     assert "no target" not in suites
-    assert "19" in suites  # runs before
+    assert '<td class="n quiet" data-l="of runs before">10</td>' in suites
     assert "100 % of 900\u00a0ms" in page.partition('id="slowest"')[2]
+
+
+def test_a_suite_that_took_much_longer_is_marked(ann: Client) -> None:
+    a_click(*[0.2] * 4, 0.9, n=6, suite="shop")
+    page = ann.get(PAGE).text
+    assert "against 1.20\u00a0s usual.</h1>" in page
+    assert '<span class="st" data-s="stale">slower than usual</span>' in page
+    (suite,) = ann.get(f"{PAGE}?table=suites&format=json").json()["rows"]
+    assert suite["slower_than_usual"] is True
+    data = ann.get("/api/v1/projects/click/slow").json()["data"]
+    assert (data["suites"][0]["is_slower"], data["branch_time"]["run"], data["branch_time"]["since"]) == (True, 5, 5)
 
 
 def test_targets_are_stated_with_their_distance(ann: Client) -> None:
@@ -65,8 +76,8 @@ def test_cases_and_suites_are_files_of_their_own(ann: Client) -> None:
         ("case1", "2", "False"),
     ]
     page = ann.get(PAGE).text
-    assert 'href="?by=suite&amp;format=csv"' in page
-    (suite,) = ann.get(f"{PAGE}?by=suite&format=json").json()["rows"]
+    assert 'href="?table=suites&amp;format=csv"' in page
+    (suite,) = ann.get(f"{PAGE}?table=suites&format=json").json()["rows"]
     assert (suite["suite"], suite["executed"], suite["runs_before"], suite["state"]) == ("tests.api", 2, 1, "no target")
 
 
@@ -84,7 +95,7 @@ def test_without_runs_and_without_times_it_says_what_would_stand_here(ann: Clien
     judge_project(project.pk)
     page = ann.get(PAGE).text
     assert "No passing result has a time." in page
-    assert "No test takes noticeably longer than before." in page
+    assert "No single test became slower for good." in page
 
 
 @pytest.mark.parametrize("payload", ["<script>x</script>", '"><img src=x onerror=x>', "=cmd|' /C calc'!A0", "a\u202eb"])

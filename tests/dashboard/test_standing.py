@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from dashboard.queries.arrivals import list_arrivals
+from dashboard.queries.attention_arrivals import list_arrivals
 from dashboard.queries.projects import read_lines
 from dashboard.queries.standing import N_RUNS, Standing, read_standing
 from health.models import Project

@@ -170,7 +170,7 @@ def test_what_moves_is_asked_for_again(waiting: Waiting, said: tuple[str, ...], 
             "Of 12 deliveries in 1 days two failed and one was partly stored; CI was refused twice.",
         ),
         ([DeliveryDay(TODAY, whole=4, refused=1)], "Of 4 deliveries in 1 days none was lost; CI was refused once."),
-        ([DeliveryDay(TODAY, refused=5)], "Nothing came in the last 1 days, but CI was refused 5 times."),
+        ([DeliveryDay(TODAY, refused=5)], "Nothing came in the last 1 days, but CI was refused five times."),
         ([DeliveryDay(TODAY)], "Nothing came in the last 1 days."),
     ],
 )

@@ -106,7 +106,7 @@ def test_refusals_at_the_door_are_among_the_reasons(ann: Client, project: Projec
     token = UploadToken.issue(project, name="ci")[0]
     Refusal.objects.create(project=project, token=token, error={"code": "too_large", "message": "30 MB."}, n=4)
     page = ann.get(PAGE).text
-    assert "<h1>Nothing came in the last 30 days, but CI was refused 4 times.</h1>" in page
+    assert "<h1>Nothing came in the last 30 days, but CI was refused four times.</h1>" in page
     assert "Too large a body" in page
     assert '<span class="st" data-s="absent">refused</span>' in page
     assert "Read all again</button>" not in page

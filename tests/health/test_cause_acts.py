@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.auth.models import User
 
+from health import cause_acts
 from health.cause_acts import merge_causes, set_category, split_cause, undo_split, unmerge_cause
 from health.causes import fetch_merged, fetch_parts, fetch_splits
 from health.fsck import find_violations
@@ -38,14 +39,44 @@ def test_a_split_is_the_same_before_and_after_an_upload(ann: User) -> None:
     before, after = a_project("before"), a_project("after")
     for project in (before, after):
         a_said_run(project, fails(HTTP[0]), hour=0)
-    assert split_cause(before.pk, fingerprint=BASE, place=0, user=ann) == (1, 1)
+    assert split_cause(before.pk, fingerprint=BASE, place=0, user=ann) == (1, 1, 0)
     for project in (before, after):
         a_said_run(project, fails(*HTTP, "other 5"), hour=1)
-    assert split_cause(after.pk, fingerprint=BASE, place=0, user=ann) == (4, 2)
+    assert split_cause(after.pk, fingerprint=BASE, place=0, user=ann) == (4, 2, 0)
     assert stored(before) == stored(after)
     assert counted(before) == counted(after)
     assert {one for _, one in stored(after)} == {*ANSWERS.values(), take_fingerprint("E", "other 5")}
     assert (2, ANSWERS[503], 2) in counted(after)
+
+
+@pytest.mark.parametrize(("limit", "n"), [("_MOST_UPLOADS", 2), ("_MOST_FAILURES", 7), ("_MOST_BYTES", None)])
+def test_nobody_waits_for_a_long_history(ann: User, monkeypatch: pytest.MonkeyPatch, limit: str, n: int | None) -> None:
+    """Only the newest deliveries are read again; undoing needs no message, and brings back all of them."""
+    project = a_project()
+    for hour in range(4):
+        a_said_run(project, fails(*HTTP), hour=hour)
+    was = stored(project), counted(project)
+    last = Failure.objects.filter(project=project).latest("run", "sequence")
+    monkeypatch.setattr(cause_acts, limit, n or 5 * (last.text_offset + last.message_length) // 2)
+    assert split_cause(project.pk, fingerprint=BASE, place=0, user=ann) == (6, 2, 2)
+    assert {fingerprint for run, fingerprint in stored(project) if run < 3} == {BASE}
+    assert {fingerprint for run, fingerprint in stored(project) if run > 2} == set(ANSWERS.values())
+    for hour in range(4, 7):
+        a_said_run(project, fails(*HTTP), hour=hour)
+    assert undo_split(project.pk, fingerprint=BASE, user=ann) == (15, 5, 0)
+    assert [row for row in stored(project) if row[0] < 5] == was[0]
+    assert [row for row in counted(project) if row[0] < 5] == was[1]
+    assert {fingerprint for _, fingerprint in stored(project)} == {BASE}
+    count_all(project)
+    assert sorted({n_failed for _, _, n_failed in counted(project)}) == [3]
+
+
+def test_one_delivery_is_read_however_large(ann: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = a_project()
+    for hour in range(2):
+        a_said_run(project, fails(*HTTP), hour=hour)
+    monkeypatch.setattr(cause_acts, "_MOST_FAILURES", 1)
+    assert split_cause(project.pk, fingerprint=BASE, place=0, user=ann) == (3, 1, 1)
 
 
 def test_undoing_leaves_nothing_behind(ann: User) -> None:
@@ -57,7 +88,7 @@ def test_undoing_leaves_nothing_behind(ann: User) -> None:
     split_cause(project.pk, fingerprint=ANSWERS[503], place=1, user=ann)
     assert len({one for _, one in stored(project)}) == 3  # 503 after 12, 503 after 9, 404
     a_said_run(project, fails(*HTTP), hour=2)
-    assert undo_split(project.pk, fingerprint=BASE, user=ann) == (9, 3)
+    assert undo_split(project.pk, fingerprint=BASE, user=ann) == (9, 3, 0)
     assert [row for row in stored(project) if row[0] < 3] == was[0]
     assert [row for row in counted(project) if row[0] < 3] == was[1]
     assert not CauseSplit.objects.filter(project=project).exists()
@@ -156,3 +187,27 @@ def test_failures_that_broke_nothing_in_the_end_are_told_apart_too(ann: User) ->
     split_cause(project.pk, fingerprint=BASE, place=0, user=ann)
     assert stored(project) == [(1, ANSWERS[503])]
     assert counted(project) == []
+
+
+def test_what_was_told_apart_is_not_merged_into_its_own_part(ann: User) -> None:
+    """Undoing the split is the way back; merged into a part, all failures would follow what was said of that one."""
+    project = a_project()
+    a_said_run(project, fails(*HTTP), hour=0)
+    split_cause(project.pk, fingerprint=BASE, place=0, user=ann)
+    assert merge_causes(project.pk, fingerprints=[BASE], into=ANSWERS[404], user=ann) == 0
+    set_category(project.pk, fingerprint=ANSWERS[404], category="network", user=ann)
+    undo_split(project.pk, fingerprint=BASE, user=ann)
+    assert fetch_merged(open_cursor(), project.pk) == {}
+
+
+def test_what_changes_nothing_leaves_pages_as_they_are(ann: User) -> None:
+    project = a_project()
+    a_said_run(project, fails("one", "two"), hour=0)
+    one = take_fingerprint("E", "one")
+    before = Project.objects.get(pk=project.pk).revision
+    unmerge_cause(project.pk, fingerprint=one, user=ann)
+    undo_split(project.pk, fingerprint=one, user=ann)
+    merge_causes(project.pk, fingerprints=[one], into=one, user=ann)
+    split_cause(project.pk, fingerprint=one, place=0, user=ann)
+    set_category(project.pk, fingerprint=one, category="", user=ann)
+    assert Project.objects.get(pk=project.pk).revision == before

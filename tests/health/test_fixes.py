@@ -9,7 +9,9 @@ from health.fixes import UnknownCommitError, claim_fix, withdraw_fix
 from health.judging import judge_project
 from health.models import AuditEntry, Case, CaseVerdict, FixClaim, Project
 from health.rebuild import delete_run, rebuild_project
+from health.rules.fingerprints import take_fingerprint, write_fingerprint
 from tests.builders import a_project, a_user, an_upload
+from tests.cause_scenes import a_said_run
 
 pytestmark = pytest.mark.django_db
 
@@ -95,6 +97,17 @@ def test_a_cause_can_be_claimed_fixed_too() -> None:
     claim = claim_fix(project.pk, fingerprint=7, commit="0123456", user=user)
     assert (claim.ord, claim.fingerprint) == (None, 7)
     assert counts(project) == (2, 1)
+
+
+def test_the_history_names_a_cause_as_its_page_does() -> None:
+    project, user = a_project(), a_user()
+    a_said_run(project, {"a::x": ("fail", "E", "HTTP 503 password=hunter2secret")}, hour=0)
+    fingerprint = take_fingerprint("E", "HTTP 503 password=hunter2secret")
+    claim = claim_fix(project.pk, fingerprint=fingerprint, commit="0123456", user=user)
+    withdraw_fix(project.pk, claim_id=claim.pk, user=user)
+    for entry in AuditEntry.objects.filter(project=project):
+        assert entry.subject == "HTTP <n> password=[masked password]"
+        assert entry.detail == {"cause": write_fingerprint(fingerprint), "commit": "0123456", "note": ""}
 
 
 @pytest.mark.parametrize("commit", ["", "  ", "abc123", "the fix", "v1.2"])

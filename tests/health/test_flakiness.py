@@ -156,8 +156,8 @@ def test_silence_is_luck_as_often_as_nothing_breaks() -> None:
 
 
 def test_a_streak_is_compared_with_what_was_before() -> None:
-    assert chance_of_streak(1, n_broken_before=0, n_ran_before=49) == pytest.approx(1 / 51)
-    assert chance_of_streak(2, n_broken_before=5, n_ran_before=10) == pytest.approx(0.25)
+    chances = chance_of_streak(np.array([1, 2]), n_broken_before=np.array([0, 5]), n_ran_before=np.array([49, 10]))
+    assert chances.tolist() == pytest.approx([1 / 51, 0.25])
 
 
 def test_the_words_are_those_of_the_table() -> None:

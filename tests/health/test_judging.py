@@ -9,7 +9,7 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from health import cells, vanishing, windows
+from health import judging, vanishing, windows
 from health.judging import find_unjudged_projects, judge_project
 from health.models import (
     Case,
@@ -118,9 +118,10 @@ def histories(draw: st.DrawFn) -> list[tuple[dict[str, str], dict[str, Any]]]:
 
 @pytest.fixture
 def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Windows of three runs, so that a few uploads outlive them."""
+    """Windows of three runs, so that a few uploads outlive them; and so many of them that one look is not enough."""
     monkeypatch.setattr(windows.list_window, "__kwdefaults__", {"limit": 3})
     monkeypatch.setattr(vanishing, "N_JOBS", 3)
+    monkeypatch.setattr(judging, "_JOBS_AT_ONCE", 2)
 
 
 many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -222,6 +223,26 @@ def test_a_commit_that_becomes_known_late_counts_for_the_other_jobs_of_its_run()
     assert (row.verdict, row.n_disagreed) == ("flaky", 1)
 
 
+def test_what_stopped_running_takes_no_time_any_more() -> None:
+    project = a_project()
+    an_upload(project, {"a": "pass", "b": "pass"})
+    an_upload(project, {"b": "pass"}, shard="1/2")  # the other part may have it
+    judge_project(project.pk)
+    assert set(CaseSpeed.objects.filter(project=project).values_list("ord", flat=True)) == {0, 1}
+    an_upload(project, {"b": "pass"})
+    judge_project(project.pk)
+    assert list(CaseSpeed.objects.filter(project=project).values_list("ord", flat=True)) == [1]
+    assert VanishedCase.objects.filter(project=project, ord=0).exists()
+
+
+def test_a_case_of_other_branches_takes_its_time() -> None:
+    project = a_project()
+    an_upload(project, {"a": "pass", "b": "pass"}, branch="feature")
+    an_upload(project, {"b": "pass"}, branch="other")
+    judge_project(project.pk)
+    assert CaseSpeed.objects.filter(project=project).count() == 2
+
+
 # --- when and how much -----------------------------------------------------------------------------------------
 
 
@@ -257,6 +278,23 @@ def test_rows_that_stay_as_they_are_are_not_written() -> None:
         assert cursor.fetchall() == before
 
 
+def test_others_may_have_the_project_between_two_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many jobs the newest are judged first; who takes the lock in between leaves the others to the next call."""
+    project = a_project()
+    store_line(project, "..F..F.")
+    store_line(project, "..", branch="feature")
+    monkeypatch.setattr(judging, "_JOBS_AT_ONCE", 3)
+    try_lock, answers = judging.try_lock_project, [True, False, True, True, True, True]
+    monkeypatch.setattr(judging, "try_lock_project", lambda *args: try_lock(*args) and answers.pop(0))
+    assert judge_project(project.pk)
+    left = Job.objects.filter(project=project, is_judged=False).order_by("run")
+    assert list(left.values_list("run", flat=True)) == [1, 2, 3, 4, 8, 9]
+    assert verdict_of(project) == "flaky"  # drawn from the whole window
+    assert judge_project(project.pk)
+    assert not left.exists()
+    assert answers == []
+
+
 def test_a_project_that_waits_for_its_rebuild_is_judged_by_it() -> None:
     project = a_project()
     store_line(project, "..F..F.")
@@ -284,7 +322,7 @@ def test_cases_are_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
             words = {f"c{case}": "fail" if case % 700 == number else "pass" for case in range(1500)}
             an_upload(project, words, run_id=str(number))
     judge_project(whole.pk)
-    monkeypatch.setattr(cells, "_BLOCKS_AT_ONCE", 1)
+    monkeypatch.setattr(windows, "_BLOCKS_AT_ONCE", 1)
     judge_project(pieces.pk)
     assert picture(whole) == picture(pieces)
     assert CaseVerdict.objects.filter(project=whole).count() == 9

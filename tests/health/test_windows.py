@@ -1,14 +1,19 @@
 """The newest jobs and what they say of cases: as the one place that merges tiles says, for some cases and for all."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from health.aliases import make_aliases
-from health.models import Job, Project, Suite
+from health.aliases import fetch_aliases, make_aliases
+from health.models import Case, Job, Project, Suite
 from health.rules import outcomes as codes
+from health.rules.durations import decode_units
 from health.sql import open_cursor
 from health.tiles import NO_SUITE, fetch_results
-from health.windows import fetch_grid, fetch_outcomes, list_window
+from health.windows import fetch_grid, fetch_outcomes, list_window, open_window, walk_window
 from tests.builders import a_project, an_upload
 from tests.scenes import a_steady_project, green
 
@@ -21,9 +26,9 @@ def compare(project: Project, *, n_cases: int, merged: dict[int, int] | None = N
     aliases = make_aliases(merged or {})
     ords = np.arange(n_cases, dtype=np.int32)
     grid = fetch_grid(open_cursor(), project.pk, jobs=jobs, ords=ords, aliases=aliases)
-    for job, row, units in zip(jobs, grid.outcomes, grid.units, strict=True):
-        merged = fetch_results(open_cursor(), project.pk, run=job[0], series=job[1], n_cases=n_cases, aliases=aliases)
-        assert (row.tolist(), units.tolist()) == (merged.outcomes.tolist(), merged.units.tolist())
+    for job, row, words in zip(jobs, grid.outcomes, grid.words, strict=True):
+        said = fetch_results(open_cursor(), project.pk, run=job[0], series=job[1], n_cases=n_cases, aliases=aliases)
+        assert (row.tolist(), decode_units(words).tolist()) == (said.outcomes.tolist(), said.units.tolist())
     outcomes = fetch_outcomes(open_cursor(), project.pk, jobs=jobs, n_cases=n_cases, aliases=aliases).outcomes
     assert outcomes.tolist() == grid.outcomes.tolist()
     return outcomes
@@ -62,6 +67,15 @@ def test_former_names_are_read_under_the_newest() -> None:
     assert outcomes[0, 2]
 
 
+def test_other_cases_of_a_block_may_go_on_under_far_names() -> None:
+    """A tile holds 512 cases: one that nobody asked for may have been renamed to the end of the project."""
+    project = a_project("click")
+    an_upload(project, green(600), run_id="1")
+    jobs, aliases, ords = [(1, 1)], make_aliases({3: 590}), np.array([5], np.int32)
+    grid = fetch_grid(open_cursor(), project.pk, jobs=jobs, ords=ords, aliases=aliases)
+    assert grid.outcomes.tolist() == [[codes.PASS]]
+
+
 def test_the_suite_the_newest_delivery_named_is_told() -> None:
     project = a_project("click")
     an_upload(project, green(3), suite="unit")
@@ -89,3 +103,55 @@ def test_a_page_of_cases_is_read_in_their_order() -> None:
 def test_nothing_is_asked_of_nothing() -> None:
     assert fetch_outcomes(open_cursor(), 1, jobs=[], n_cases=5).outcomes.shape == (0, 5)
     assert fetch_outcomes(open_cursor(), 1, jobs=[(1, 1)], n_cases=0).outcomes.shape == (1, 0)
+
+
+# --- a series' window, all cases -------------------------------------------------------------------------------
+
+NAMES = [f"t.x::{letter}" for letter in "abcdef"]
+outcome_words = st.sampled_from(["pass", "fail", "skip", "retry", "error"])
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(
+            st.dictionaries(st.sampled_from(NAMES), outcome_words, min_size=1),
+            st.integers(0, 3),
+            st.integers(1, 2),
+            st.sampled_from([0.01, 2.5, 70.0]),
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.booleans(),
+)
+def test_a_window_s_row_is_what_merging_says(found: list[Any], is_merged: bool) -> None:
+    project = a_project()
+    an_upload(project, dict.fromkeys(NAMES, "pass"), run_id="first")
+    for cases, run, attempt, seconds in found:
+        an_upload(project, cases, run_id=str(run), attempt=attempt, seconds=seconds)
+    if is_merged:
+        Case.objects.filter(project=project, ord=0).update(merged_into=1)
+        Case.objects.filter(project=project, ord=1).update(merged_into=4)
+    cursor = open_cursor()
+    aliases = fetch_aliases(cursor, project.pk)
+    window = open_window(cursor, project.pk, series=1, aliases=aliases)
+    [grid] = walk_window(cursor, window)
+    assert grid.ords.tolist() == list(range(512))
+    for place, job in enumerate(window.jobs):
+        merged = fetch_results(cursor, project.pk, run=job.run, series=1, n_cases=512, aliases=aliases)
+        assert (grid.outcomes[place] == merged.outcomes).all()
+        is_there = merged.outcomes != 0
+        assert (decode_units(grid.words[place])[is_there] == merged.units[is_there]).all()
+
+
+def test_blocks_of_other_series_are_not_read() -> None:
+    project = a_project()
+    an_upload(project, {f"c{number}": "pass" for number in range(1200)}, variant="all")
+    an_upload(project, {"c3": "pass", "c1100": "fail"}, variant="some")
+    aliases = fetch_aliases(open_cursor(), project.pk)
+    assert open_window(open_cursor(), project.pk, series=1, aliases=aliases).blocks == [0, 1, 2]
+    window = open_window(open_cursor(), project.pk, series=2, aliases=aliases)
+    assert window.blocks == [0, 2]
+    [grid] = walk_window(open_cursor(), window)
+    assert np.array_equal(grid.ords[[0, 511, 512]], [0, 511, 1024])

@@ -56,6 +56,20 @@ def test_of_several_uploads_the_last_draws_them_for_all(project: Project) -> Non
     assert (n_unjudged(project), SeriesWindow.objects.get().n_runs) == (0, 3)
 
 
+def test_an_upload_that_comes_meanwhile_goes_first(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many jobs a part is judged at a time; the worker looks round in between."""
+    looks: list[int] = []
+
+    def look(project_id: int) -> bool:
+        looks.append(project_id)
+        return bool(send(project, run_id="2"))
+
+    monkeypatch.setattr(pipeline, "judge_next", look)
+    send(project, run_id="1")
+    assert process_next()
+    assert looks == [project.pk]
+
+
 def test_what_waits_for_later_holds_nothing_up(project: Project) -> None:
     send(project, run_id="1")
     later = send(project, run_id="2")
@@ -68,7 +82,7 @@ def test_trouble_with_conclusions_is_none_of_the_upload_s(project: Project, monk
     def stumble(_: int) -> bool:
         raise RuntimeError("no conclusions today")
 
-    monkeypatch.setattr(pipeline, "judge_project", stumble)
+    monkeypatch.setattr(pipeline, "judge_next", stumble)
     upload = send(project)
     assert process_next()
     upload.refresh_from_db()

@@ -7,7 +7,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 import zstandard
@@ -33,7 +33,8 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             got = super().acquire(*args, **kwargs)
             with lock:
                 having += got
-                seen.append(having)
+                if got:
+                    seen.append(having)
             return got
 
         def release(self, n: int = 1) -> None:
@@ -59,6 +60,32 @@ def test_large_deliveries_take_turns(watched: list[int]) -> None:
         assert list(pool.map(unpack_all, range(6))) == [4 * MIB] * 6
     assert len(watched) == 6
     assert max(watched) <= 2
+
+
+def test_who_waits_for_a_turn_stands_aside_and_who_has_no_room_there_is_sent_away(watched: list[int]) -> None:
+    body, rooms, aside = gzip.compress(bytes(2 * MIB)), [True, False], []
+
+    @contextmanager
+    def step_aside() -> Iterator[bool]:
+        aside.append("in")
+        yield rooms.pop(0)
+        aside.append("out")
+
+    def unpack_all() -> None:
+        with Unpacking(wait_seconds=0.2, step_aside=step_aside):
+            list(unpack(cut(body), encoding="gzip", name="a.xml"))
+
+    unpack_all()
+    assert aside == []  # there was a turn
+    with ExitStack() as others:
+        for _ in range(inflate.MOST_AT_ONCE):
+            others.enter_context(Unpacking(wait_seconds=0)).count(2 * MIB)
+        for least, most in ((0.2, 10), (0, 0.19)):  # one waits as long as it may, one not at all
+            began = time.monotonic()
+            with pytest.raises(IngestError, match="as many large uploads at once"):
+                unpack_all()
+            assert least <= time.monotonic() - began < most
+    assert aside == ["in", "out"] * 2
 
 
 def test_without_a_door_nobody_takes_turns(watched: list[int]) -> None:

@@ -153,6 +153,27 @@ def test_the_link_is_copied(new_context: Callable[..., BrowserContext], live_ser
     page.goto("about:blank")
 
 
+def test_whoever_comes_back_finds_the_focus_where_it_was(page: Page, live_server: Any, project: Project) -> None:
+    open_matrix(page, live_server)
+    tab_into_grid(page)
+    while "pager[more]" not in focused(page):
+        press(page, "ArrowDown")
+    here = press(page, "End", "ArrowLeft")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/cases/\d+/#run-29$"))
+    page.go_back()
+    page.wait_for_url("**/matrix/")
+    page.wait_for_function("document.activeElement.closest('[data-grid]')")
+    assert focused(page) == here == "pager[more] | 30 Mar"
+
+
+def test_one_key_skips_to_the_grid(page: Page, live_server: Any, project: Project) -> None:
+    open_matrix(page, live_server)
+    page.get_by_role("link", name="Skip to the grid").focus()
+    page.keyboard.press("Enter")
+    assert focused(page) == "tests.a | Test"
+
+
 def test_a_pointer_gets_the_same(page: Page, live_server: Any, project: Project) -> None:
     open_matrix(page, live_server)
     page.hover("td.o-E")

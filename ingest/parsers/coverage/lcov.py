@@ -23,7 +23,7 @@ def read_lcov(source: Source) -> ParsedCoverage:
     """Read a tracefile. Raises IngestError where there is nothing to read."""
     draft = Draft(source)
     draft.format = "lcov"
-    records = Records(source, draft)
+    records = Records(source, draft, opening=b"SF")
     reader = TracefileReader(draft)
     reader.read(records)
     draft.declared = reader.declared
@@ -69,12 +69,13 @@ class TracefileReader:
         self.file = None
 
     def _read_other(self, record: bytes) -> None:
-        name, _, value = record.rstrip().partition(b":")
+        name, colon, value = record.rstrip().partition(b":")
         if name == b"SF":
             if self.file:
                 self._draft.note("record_unclosed", "A record begins before the one before it has ended.")
                 self.close_record()
-            self.file = self._draft.open_file(value.decode("utf-8", "replace"))
+            if colon:  # else all that is left of a line too long to be a path: the lines of that file are nobody's
+                self.file = self._draft.open_file(value.decode("utf-8", "replace"))
         elif name == b"end_of_record":
             self.close_record()
         elif self.file and name == b"BRDA":

@@ -16,9 +16,12 @@ _WIDE_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be
 
 
 class Records:
-    """Iterates over the lines of a file without their breaks; blank ones and those that are too long are left out."""
+    """Iterates over the lines of a file without their breaks; blank ones and those that are too long are left out.
 
-    def __init__(self, source: Source, draft: Draft) -> None:
+    Of one that is too long and begins with `opening` that is left: what follows it belongs to nothing before it.
+    """
+
+    def __init__(self, source: Source, draft: Draft, *, opening: bytes = b"") -> None:
         # The number of the line that is being read.
         self.line = 0
         # Whether the file ends with a line break, as a whole one mostly does.
@@ -26,6 +29,7 @@ class Records:
         self._source = source
         self._draft = draft
         self._longest = source.limits.max_record_bytes
+        self._opening = opening
         draft.find_place = lambda: (self.line, 1)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -54,7 +58,10 @@ class Records:
         place = self.line + 1 + [len(record) for record in lines].index(longest), 1
         message = f"A line has more than {self._longest:,} bytes."
         self._draft.notes.add("record_too_long", message, find_place=lambda: place)
-        return [record if len(record) <= self._longest else b"" for record in lines]
+        return [record if len(record) <= self._longest else self._shorten(record) for record in lines]
+
+    def _shorten(self, record: bytes) -> bytes:
+        return self._opening if record.startswith(self._opening) else b""
 
 
 def _to_utf8(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -26,6 +26,7 @@ GOOD = [
     'owners: [{path: src, owners: ["@a", "@org/team", "me@example.org"]}]',
     'owners: [{suite: "API*", owners: ["@a"]}]',
     "causes:",
+    f"causes: [{{contains: '{'e?' * 8}Z', kind: '{'*e' * 8}', category: b}}]",
     "suite_times:",
     "suite_times: [{suite: contract, seconds: 60}, {suite: unit, seconds: 86400}]",
     'causes: [{contains: warehouse, category: stock}, {kind: "*Error", contains: "a * b", category: own word}]',
@@ -78,6 +79,8 @@ BAD = [
     f"causes: [{{contains: a, category: {'x' * 65}}}]",
     "causes: [{contains: a, category: b, regex: c}]",
     "causes: {contains: a, category: b}",
+    f"causes: [{{contains: '{'e?' * 9}Z', category: b}}]",
+    f"causes: [{{kind: '{'e*' * 9}Z', category: b}}]",
     "causes: [" + "{contains: a, category: b}, " * 101 + "]",
     "suites: [" + "{path: a, level: b}, " * 501 + "]",
 ]

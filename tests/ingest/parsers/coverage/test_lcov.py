@@ -65,6 +65,13 @@ def test_a_long_path_is_shortened_as_far_as_a_line_may_go(read: Any, warning_of:
     assert f"one of more than {longest // 1024} KiB is left out" in (DOCS / "coverage.md").read_text()
 
 
+def test_lines_behind_a_path_too_long_are_nobody_s_not_the_file_s_before(read: Any, warning_of: Any) -> None:
+    report = read(f"SF:a.py\nDA:1,1\nSF:{'b' * CoverageLimits().max_record_bytes}\nDA:2,1\nDA:3,0\nend_of_record\n")
+    assert [(file.path, file.lines_valid) for file in report.files] == [("a.py", 1)]
+    assert set(warning_of(report)) == {"record_too_long", "record_unclosed", "record_unknown"}
+    assert report.truncated is None
+
+
 def test_records_outside_of_a_file_are_noted(read: Any, warning_of: Any) -> None:
     report = read("TN:\nDA:1,1\nBRDA:1,0,0,1\n# a remark\nVER:1\n")
     assert report.lines_valid == 0

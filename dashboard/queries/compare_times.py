@@ -18,7 +18,6 @@ from health.models import Project
 from health.rules import outcomes as codes
 from health.rules.durations import UNITS_PER_SECOND
 
-N_SUITES: Final = 12
 N_CASES: Final = 20
 _LEAST_UNITS: Final = UNITS_PER_SECOND // 100  # a difference of less is no news
 

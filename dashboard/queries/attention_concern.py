@@ -1,6 +1,6 @@
 """One thing that needs somebody, as a row: what, since when, on what evidence, and the way there.
 
-Used by `attention` and `arrivals`.
+Used by `attention`, `attention_arrivals` and `attention_conclusions`.
 """
 
 from dataclasses import dataclass
@@ -45,8 +45,3 @@ def name_in(job: JobFact, standing: Standing) -> str:
 def link_run(project: Project, number: int) -> str:
     """The address of a run's page."""
     return reverse("dashboard:run", kwargs={"slug": project.slug, "number": number})
-
-
-def count_of(n: int, noun: str) -> str:
-    """A count with its noun: "1 failure", "2 failures"."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

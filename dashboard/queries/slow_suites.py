@@ -7,9 +7,9 @@ measured. Promise: one statement beside the suites' own (`tests/dashboard/test_s
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Final
 
+from dashboard.queries.run_times import find_usual
 from dashboard.queries.scope import Scope
 from dashboard.queries.sql import fetch_rows
 from dashboard.queries.suite_windows import SuiteMoment, SuiteWindow
@@ -32,9 +32,10 @@ class SuiteTime:
     level: str
     series: str
     now: SuiteMoment
-    usual: float | None  # the median of the runs before, in seconds
+    usual: float | None  # as `find_usual` says, in seconds
     n_before: int
     target: int | None
+    is_slower: bool = False  # than usual, so much that somebody should know
 
     @property
     def state(self) -> str:
@@ -52,6 +53,12 @@ class SuiteTime:
     def word(self) -> str:
         """The state in words."""
         return _WORDS[self.state]
+
+    @property
+    def states(self) -> tuple[tuple[str, str], ...]:
+        """Marks and words: against its target where it has one, and whether it is slower than usual."""
+        against = [(self.mark, self.word)] if self.target is not None else []
+        return (*against, *([("stale", "slower than usual")] if self.is_slower else []))
 
     @property
     def distance(self) -> str:
@@ -73,24 +80,29 @@ def read_targets(project: Project) -> dict[str, int]:
 
 
 def list_suite_times(windows: Sequence[SuiteWindow], scope: Scope, targets: Mapping[str, int]) -> tuple[SuiteTime, ...]:
-    """Those over their target first, then the longest."""
+    """Those over their target first, then those slower than usual, then the longest."""
     titles = scope.titles
     found = [_describe(window, scope, titles[window.series], targets) for window in windows]
-    return tuple(sorted(found, key=lambda time: (_RANK[time.state], -time.now.units, time.suite, time.series)))
+    return tuple(sorted(found, key=_rank))
+
+
+def _rank(time: SuiteTime) -> tuple[int, bool, int, str, str]:
+    return (_RANK[time.state], not time.is_slower, -time.now.units, time.suite, time.series)
 
 
 def _describe(window: SuiteWindow, scope: Scope, title: str, targets: Mapping[str, int]) -> SuiteTime:
     *before, now = window.moments
     suite = scope.suites.get(window.suite)
     name = suite.name if suite else ""
-    timed = [moment.seconds for moment in before if moment.n_executed]
+    usual = find_usual([moment.seconds for moment in before if moment.n_executed])
     return SuiteTime(
         suite=name,
         level=suite.level if suite else "",
         series=title,
         now=now,
-        usual=median(timed) if timed else None,
-        n_before=len(timed),
+        usual=usual.seconds if usual else None,
+        n_before=usual.n if usual else 0,
+        is_slower=usual is not None and usual.is_exceeded_by(now.seconds),
         target=targets.get(name),
     )
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from dashboard.queries.fixes import Claim, Outcome, lay_out_epochs, tell_since
+from dashboard.queries.claimed_fixes import Claim, Outcome, lay_out_epochs, tell_since
 from health.rules import outcomes as codes
 from tests.scenes import at
 
@@ -25,7 +25,11 @@ def test_nobody_claimed_anything() -> None:
 
 def test_a_claim_divides_what_ran_before_from_what_ran_with_it() -> None:
     before, since = lay_out_epochs([a_claim(99, run=4)], a_line("p", "f", "p", "f", "p", "p", "p"))
-    assert (before.n_bad, before.n_ran, before.rate) == (2, 4, "2 of 4 runs, 15 to 85\u00a0%")
+    assert (before.n_bad, before.n_ran, before.rate) == (
+        2,
+        4,
+        "2 of 4 runs, 50\u00a0%; 15 to 85\u00a0% with 95\u00a0% confidence",
+    )
     assert (since.n_bad, since.n_ran) == (0, 3)
     assert since.told == "If nothing had changed, 3 silent runs would happen by luck in 12 of 100 cases."
 

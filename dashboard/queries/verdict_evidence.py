@@ -12,9 +12,9 @@ from typing import Final
 
 from dashboard.queries.cases import read_aliases
 from dashboard.queries.sql import fetch_rows
-from dashboard.queries.verdicts import Judged
+from dashboard.queries.verdicts import BAD, Judged
 from dashboard.queries.windows import JobMoment
-from dashboard.templatetags.display import in_words
+from dashboard.templatetags.display import count_in_words, how_often, in_words
 from health.aliases import Aliases
 from health.history import fetch_exact_results
 from health.models import Project
@@ -22,7 +22,8 @@ from health.rules import outcomes as codes
 from health.sql import open_cursor
 
 N_STRIP: Final = 30  # the newest results drawn
-_MOST_MEMBERS: Final = 40  # of a group are looked at: those that broke most
+_MOST_MEMBERS: Final = 40  # of a group speak for it: those that broke most
+_MOST_RESULTS: Final = 10_000  # that did not pass are looked up for all groups
 _MOST_SEEN: Final = 3  # of these say in which runs the group ran at all
 _MOST_COMMITS: Final = 3  # named
 _SHORT_COMMIT: Final = 8
@@ -63,13 +64,25 @@ def read_evidence(project: Project, groups: Sequence[Sequence[Judged]], windows:
     """For each group of cases, those that broke most first, what speaks for its verdict."""
     aliases = read_aliases(project)
     shown = [list(group[:_MOST_MEMBERS]) for group in groups]
-    failed = _read_failed(project, [member for group in shown for member in group], windows, aliases)
-    wanted = {key for group in shown for key in _list_wanted(group, failed, windows)}
+    looked_at = [_choose_looked_at(group, _MOST_RESULTS // len(shown)) for group in shown]
+    failed = _read_failed(project, [member for group in looked_at for member in group], windows, aliases)
+    wanted = {key for group in looked_at for key in _list_wanted(group, failed, windows)}
     results = {
         (result.ord, result.run, result.series): result.outcome
         for result in fetch_exact_results(open_cursor(), project.pk, wanted=sorted(wanted), aliases=aliases)
     }
-    return [_describe(group, results, windows) for group in shown]
+    return [
+        _describe(group, results, windows, n_looked_at=len(seen)) for group, seen in zip(shown, looked_at, strict=True)
+    ]
+
+
+def _choose_looked_at(group: Sequence[Judged], limit: int) -> Sequence[Judged]:
+    """The first cases of a group, so many that their broken results can be read; its counts are of all of them."""
+    for n, member in enumerate(group):
+        limit -= member.n_bad
+        if n and limit < 0:
+            return group[:n]
+    return group
 
 
 def _read_failed(
@@ -81,7 +94,7 @@ def _read_failed(
     runs = sorted({job.run for number in series for job in windows.get(number, ())})
     if not names or not runs:
         return {}
-    values = {"project": project.pk, "ords": names, "series": series, "runs": runs, "bad": sorted(_BAD)}
+    values = {"project": project.pk, "ords": names, "series": series, "runs": runs, "bad": sorted(BAD)}
     found: dict[tuple[int, int], list[int]] = defaultdict(list)
     for ord_, number, run in fetch_rows(_FAILED_SQL, values):
         found[aliases.canonical(ord_), number].append(run)
@@ -124,13 +137,15 @@ def _find_leading(group: Sequence[Judged]) -> int:
     return max(bad, key=lambda number: (bad[number], -number), default=0)
 
 
-def _describe(group: Sequence[Judged], results: Results, windows: Windows) -> Evidence:
+def _describe(group: Sequence[Judged], results: Results, windows: Windows, *, n_looked_at: int) -> Evidence:
     leading = _find_leading(group)
     newest = list(reversed(windows.get(leading, ())[:N_STRIP]))
-    ords = {member.ord for member in group}
+    ords = {member.ord for member in group[:n_looked_at]}
     strip = tuple(_mark_job(job, ords, results) for job in newest)
     n_broken, n_ran = sum(mark in _BROKEN_MARKS for mark in strip), sum(mark != "none" for mark in strip)
     label = f"broke in {n_broken} of the {n_ran} newest runs in which it ran" if n_ran else "did not run lately"
+    if n_looked_at < len(group):
+        label += f", by the {in_words(n_looked_at)} of its cases that broke most"
     return Evidence(
         proofs=tuple(_prove(group, results, windows)),
         strip=strip,
@@ -159,19 +174,19 @@ def _prove(group: Sequence[Judged], results: Results, windows: Windows) -> Itera
     if n_retried:
         run = _find_newest_retry(group, results, windows)
         links = (ProofLink(f"run {run}", run),) if run else ()
-        yield Proof(f"passed on a retry {_times(n_retried)}{', last in ' if links else ''}", links)
+        yield Proof(f"passed on a retry {how_often(n_retried)}{', last in ' if links else ''}", links)
     if any(member.n_disagreed for member in group):
         yield _prove_disagreement(group, results, windows)
     again = [member for member in group if member.n_flips > 1]
     if again:
         n = sum(member.n_flips - 1 for member in again)
         whose = "" if len(group) == 1 else f", {in_words(len(again))} of its cases"
-        yield Proof(f"broke, recovered and broke again {_times(n)}{whose}")
+        yield Proof(f"broke, recovered and broke again {how_often(n)}{whose}")
     n_streak = max((member.n_streak for member in group), default=0)
     if n_streak > 1:
         yield Proof(f"broke in the newest {n_streak} runs in a row")
     if not n_retried and not again and n_streak < 2 and not any(member.n_disagreed for member in group):
-        yield Proof(f"broke {_times(sum(member.n_broken for member in group))}")
+        yield Proof(f"broke {how_often(sum(member.n_broken for member in group))}")
 
 
 def _prove_disagreement(group: Sequence[Judged], results: Results, windows: Windows) -> Proof:
@@ -204,7 +219,7 @@ def _prove_disagreement(group: Sequence[Judged], results: Results, windows: Wind
         )
         for commit in found[:_MOST_COMMITS]
     )
-    return Proof(f"passed and broke on {in_words(n)} commit{'' if n == 1 else 's'}{', ' if links else ''}", links)
+    return Proof(f"passed and broke on {count_in_words(n, 'commit')}{', ' if links else ''}", links)
 
 
 def _find_newest_retry(group: Sequence[Judged], results: Results, windows: Windows) -> int | None:
@@ -217,11 +232,6 @@ def _find_newest_retry(group: Sequence[Judged], results: Results, windows: Windo
     return max(found, key=lambda job: job.place).run if found else None
 
 
-def _times(n: int) -> str:
-    return "once" if n == 1 else "twice" if n == 2 else f"{n:,} times"
-
-
-_BAD: Final = codes.BROKEN | {codes.PASS_ON_RETRY}
 _BROKEN_MARKS: Final = frozenset({"fail", "error"})
 
 _FAILED_SQL: Final = """

@@ -13,6 +13,7 @@ from health.rules.lanes import CHANGES
 
 _N_RUNS: Final = 5
 _N_BRANCHES: Final = 8
+_RUN: Final = re.compile(r"^(?:run[\s#]+(?=[0-9]+$)|#)")
 _COMMIT: Final = re.compile(r"[0-9a-f]{4,64}", re.ASCII)
 
 
@@ -28,8 +29,10 @@ class Jump(NamedTuple):
 
 
 def list_jumps(project: Project, words: str) -> tuple[Jump, ...]:
-    """Runs and branches that the words fit: a number exactly, a commit from its start, a branch anywhere."""
-    text = words.strip().lstrip("#").casefold()
+    """Runs and branches that the words fit: a number ("35", "#35", "run 35") exactly, a commit from its start, a
+    branch anywhere.
+    """
+    text = _RUN.sub("", words.strip().casefold())
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
     commit = text if _COMMIT.fullmatch(text) else None
     values = {"project": project.pk, "number": number, "commit": commit, "n": _N_RUNS}

@@ -1,6 +1,6 @@
 """The broken cases of a lane as it stands, in groups a person can act on: new or still, failed or errored, by family.
 
-Used by what needs attention. Promise: seven statements at most, however much is broken
+Used by what needs attention. Causes that were merged are one. Promise: eight statements at most, however much is broken
 (`tests/dashboard/test_attention.py`).
 """
 
@@ -17,8 +17,11 @@ from dashboard.queries.facts import JobFact
 from dashboard.queries.sql import fetch_rows
 from dashboard.queries.streaks import Streak, read_streaks
 from dashboard.queries.texts import Failed, TextPlace, read_first_lines
+from health.causes import fetch_merged
 from health.models import Project
 from health.rules import outcomes as codes
+from health.rules.causes import find_head
+from health.sql import open_cursor
 
 _MOST_NAMED: Final = 500  # beyond, names are not read and the groups are not split by family
 _MOST_GROUPS: Final = 3  # families that get a line of their own
@@ -153,10 +156,14 @@ def _describe(group: list[_Broken], names: dict[int, CaseName], message: str, st
 
 
 def _read_details(project: Project, samples: Sequence[_Broken]) -> dict[int, tuple[int, Failed]]:
-    """The cause of each sample, and where its last attempt said what broke."""
+    """The cause of each sample, after merges, and where its last attempt said what broke."""
     wanted = spread_names(project, ((case.ord, case.jobs[0].key.run, case.jobs[0].key.series) for case in samples))
     rows = fetch_rows(_DETAILS_SQL, {"project": project.pk, "broken": sorted(codes.BROKEN), **wanted})
-    return {ord_: (cause, Failed(kind, message, TextPlace(*place))) for ord_, cause, kind, message, *place in rows}
+    merged = fetch_merged(open_cursor(), project.pk)
+    return {
+        ord_: (find_head(merged, cause), Failed(kind, message, TextPlace(*place)))
+        for ord_, cause, kind, message, *place in rows
+    }
 
 
 _DETAILS_SQL: Final = f"""

@@ -1,7 +1,7 @@
 """Claims that a case is fixed, and what ran before and since: rates per epoch, and whether silence could be luck.
 
 Used by the queries of flaky and of one case. A claim names a commit; what ran since is the evidence.
-Promise: one statement; an epoch's rate has its denominator (`tests/dashboard/test_fixes_queries.py`).
+Promise: one statement; an epoch's rate has its denominator (`tests/dashboard/test_claimed_fixes.py`).
 """
 
 from collections import defaultdict
@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from dashboard.queries.sql import fetch_rows
-from dashboard.queries.verdicts import write_rate
+from dashboard.queries.verdicts import BAD, write_rate
+from dashboard.templatetags.display import count_of
 from health.models import Project
-from health.rules import outcomes as codes
 from health.rules.flakiness import chance_of_silence
 
 Place = tuple[datetime, datetime, int]
@@ -77,7 +77,7 @@ def lay_out_epochs(claims: Sequence[Claim], results: Iterable[Outcome]) -> tuple
     for result in results:
         at = max((number for number, claim in enumerate(claims, 1) if claim.covers(result)), default=0)
         ran[at] += 1
-        bad[at] += result.outcome in _BAD
+        bad[at] += result.outcome in BAD
     epochs = [Epoch(None, ran[0], bad[0], "")]
     for number, claim in enumerate(claims, 1):
         told = tell_since(n_ran=ran[number], n_bad=bad[number], before=(bad[number - 1], ran[number - 1]))
@@ -90,7 +90,7 @@ def tell_since(*, n_ran: int, n_bad: int, before: tuple[int, int]) -> str:
     if not n_ran:
         return "No run since, so nothing is known yet."
     if n_bad:
-        return f"It broke again in {n_bad:,} of {n_ran:,} run{'' if n_ran == 1 else 's'} since: not fixed."
+        return f"It broke again in {n_bad:,} of {count_of(n_ran, 'run')} since: not fixed."
     n_bad_before, n_before = before
     if not n_bad_before:
         return "It did not break before the claim in the runs that are kept, so its silence says nothing."
@@ -110,8 +110,6 @@ def _write_chance(chance: float) -> str:
         return f"{round(chance * 100)} of 100 cases"
     return f"{round(chance * 1000)} of 1,000 cases" if chance >= 0.0015 else "at most 1 of 1,000 cases"
 
-
-_BAD: Final = codes.BROKEN | {codes.PASS_ON_RETRY}
 
 _CLAIMS_SQL: Final = """
 SELECT f.id, f.ord, f.commit, f.note, f.claimed_at, f.claimed_by, r.number, r.ordered_at, r.ran_at

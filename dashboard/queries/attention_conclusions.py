@@ -1,7 +1,9 @@
 """What was concluded of a lane that needs somebody: flaky tests, vanished ones, shrinking suites, slower tests.
 
 Used by what needs attention; each row leads to its page, which says the same in full.
-Promise: two statements where nothing was concluded, and a bounded number else (`tests/dashboard/test_conclusions.py`).
+What is told lately is of the newest N_RECENT runs: what was lost long ago is listed on its page alone.
+Promise: two statements where nothing was concluded, and a bounded number else
+(`tests/dashboard/test_attention_conclusions.py`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,33 +12,42 @@ from datetime import datetime
 from typing import Final
 
 from django.urls import reverse
+from django.utils.text import capfirst
 
 from dashboard.filters import Filters
-from dashboard.queries.concerns import Concern, count_of, link_run
+from dashboard.queries.attention_concern import Concern, link_run
 from dashboard.queries.flaky import Family, Member, group_families, read_members
 from dashboard.queries.scope import Scope, read_scope
 from dashboard.queries.shrinking import Shrinking, read_shrinking
-from dashboard.queries.slow import Speed, read_speeds
+from dashboard.queries.slow import Speed, add_lines, read_speeds
 from dashboard.queries.sql import fetch_rows
 from dashboard.queries.vanished import Lost, Suspicion, read_lost
-from dashboard.queries.verdicts import Verdict
-from dashboard.templatetags.display import duration, plain, shorten
+from dashboard.queries.verdict_evidence import ProofLink, read_evidence
+from dashboard.queries.verdicts import BAD, JOIN_GONE, Verdict
+from dashboard.queries.windows import read_jobs_of_windows
+from dashboard.templatetags.display import count_of, duration, plain, shorten
 from health.models import Project
-from health.rules import outcomes as codes
 
 # The rank of what stopped running, whether the newest run shows it or it is a conclusion already.
 VANISHED: Final = 4
+N_RECENT: Final = 10
 _MOST_READ: Final = 500
 _N_NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """How many cases of the lane each conclusion is about; `n_lost` without those that look renamed."""
+    """How many cases of the lane each conclusion is about; lost ones without those that look renamed.
+
+    `recent` are the newest runs. What was lost in one of them is news; flaky cases that were lost earlier are none.
+    """
 
     n_flaky: int
+    n_flaky_gone: int  # of these, those that vanished lately
     n_lost: int
+    n_lost_earlier: int
     n_slower: int
+    recent: list[int]
 
 
 def list_conclusions(project: Project, *, lane: str) -> list[Concern]:
@@ -45,39 +56,72 @@ def list_conclusions(project: Project, *, lane: str) -> list[Concern]:
     if not scope.series:
         return []
     values = {"project": project.pk, "series": scope.numbers, "renamed": Suspicion.RENAMED, "flaky": Verdict.FLAKY}
-    found = _Found(*fetch_rows(_FOUND_SQL, values)[0])
+    found = _Found(*fetch_rows(_FOUND_SQL, values | {"lane": scope.lane, "n_recent": N_RECENT})[0])
     told: list[Concern] = []
     if found.n_flaky:
-        told += _tell_flaky(project, scope, found.n_flaky)
+        told += _tell_flaky(project, scope, found)
     if found.n_lost:
-        told += _tell_lost(project, scope, found.n_lost)
+        told += _tell_lost(project, scope, found)
     told += _tell_shrinking(project, read_shrinking(project, scope))
     if found.n_slower:
         told += _tell_slower(project, scope, found.n_slower)
     return told
 
 
-def _tell_flaky(project: Project, scope: Scope, n: int) -> Iterator[Concern]:
-    members = read_members(project, scope, state=Verdict.FLAKY, limit=_MOST_READ)
-    families = sorted(group_families(members), key=lambda family: (-family.n_evident, -family.n_bad, family.case.ord))
-    first, since = families[0], _find_first_broken(project, scope, members)
+def _tell_flaky(project: Project, scope: Scope, found: _Found) -> Iterator[Concern]:
+    members = read_members(project, scope, state=Verdict.FLAKY, limit=_MOST_READ, gone_in=found.recent)
+    families = sorted(group_families(members), key=_rank_families)
+    first, n, n_gone = families[0], found.n_flaky, found.n_flaky_gone
+    since = _find_first_broken(project, scope, members)
+    commit = _find_commit(project, families)
     cases = list({member.case.ord: member.case for family in families for member in family.members}.values())
     is_family = len(families) == 1 and n > 1
-    whose = f"{n:,} cases of {plain(shorten(first.case.family, 60))}" if is_family else count_of(n, "test")
+    rate = first.rate if len(families) == 1 else f"{first.rate} for the first"
     yield Concern(
         rank=7,
         mark="flaky",
         word="flaky",
-        subject=f"{'One test' if n == 1 else whose} {'is' if n == 1 else 'are'} flaky",
+        subject=_count_flaky(n, n_gone, first, is_family=is_family),
         cases=tuple(cases[:_N_NAMED]),
         n_unnamed=n - len(cases[:_N_NAMED]),
         told=_give_reason(families),
         since=since[1] if since else None,
         since_url=link_run(project, since[0]) if since else "",
-        evidence=first.rate if len(families) == 1 else f"{first.rate} for the first",
+        evidence=f"{plain(commit.text)}{commit.told}; {rate}" if commit else rate,
         url=f"{_link(project, 'flaky')}?state=flaky",
         action="See the evidence",
     )
+
+
+def _rank_families(family: Family) -> tuple[bool, int, int, int]:
+    return (family.gone is not None, -family.n_evident, -family.n_bad, family.case.ord)
+
+
+def _count_flaky(n: int, n_gone: int, first: Family, *, is_family: bool) -> str:
+    """How many are flaky, and how many were until they vanished."""
+    n_now = n - n_gone
+    if is_family and n_gone in (0, n):
+        whose = f"{n:,} cases of {plain(shorten(first.case.family, 60))}"
+    else:
+        whose = "One test" if (n_now or n_gone) == 1 else count_of(n_now or n_gone, "test")
+    if not n_gone:
+        return f"{whose} {'is' if n == 1 else 'are'} flaky"
+    if n_now:
+        were = "was until it" if n_gone == 1 else "were until they"
+        return f"{whose} {'is' if n_now == 1 else 'are'} flaky, {n_gone:,} more {were} vanished lately"
+    after = f" after run {first.gone.last_run}" if first.gone else ""
+    return f"{whose} {'was flaky until it' if n == 1 else 'were flaky until they'} vanished{after}"
+
+
+def _find_commit(project: Project, families: Sequence[Family]) -> ProofLink | None:
+    """The newest commit on which the first such family both passed and broke, and how many of its runs broke."""
+    groups = ([member.judged for member in family.members] for family in families)
+    group = next((judged for judged in groups if any(one.n_disagreed for one in judged)), None)
+    if group is None:
+        return None
+    jobs = read_jobs_of_windows(project, series={judged.series for judged in group})
+    (evidence,) = read_evidence(project, [group], jobs)
+    return next((link for proof in evidence.proofs for link in proof.links if link.is_commit), None)
 
 
 def _give_reason(families: Sequence[Family]) -> str:
@@ -96,29 +140,33 @@ def _find_first_broken(project: Project, scope: Scope, members: Sequence[Member]
         "project": project.pk,
         "series": scope.numbers,
         "ords": sorted({member.case.ord for member in members}),
-        "bad": sorted(codes.BROKEN | {codes.PASS_ON_RETRY}),
+        "bad": sorted(BAD),
     }
     rows = fetch_rows(_FIRST_SQL, values)
     return (rows[0][0], rows[0][1]) if rows else None
 
 
-def _tell_lost(project: Project, scope: Scope, n: int) -> Iterator[Concern]:
-    rows = [row for row in read_lost(project, scope, limit=_MOST_READ) if row.suspicion != Suspicion.RENAMED]
+def _tell_lost(project: Project, scope: Scope, found: _Found) -> Iterator[Concern]:
+    """What stopped running lately, since the first of these runs; how much did earlier is only counted."""
+    lost = (row for row in read_lost(project, scope, limit=_MOST_READ) if row.gone.run in found.recent)
+    rows = [row for row in lost if row.suspicion != Suspicion.RENAMED]
     if not rows:
         return
-    newest = rows[0]
+    n, newest, oldest = found.n_lost, rows[0], rows[-1]
+    earlier = f", {found.n_lost_earlier:,} earlier" if found.n_lost_earlier else ""
+    is_one_run = len({row.last.run for row in rows}) == 1
     cases = list({row.case.ord: row.case for row in rows}.values())[:_N_NAMED]
     yield Concern(
         rank=VANISHED,
         mark="absent",
         word=f"{n:,} vanished",
-        subject="One test stopped running" if n == 1 else f"{n:,} tests stopped running",
+        subject=f"{'One test' if n == 1 else f'{n:,} tests'} stopped running since run {oldest.gone.run}{earlier}",
         cases=tuple(cases),
         n_unnamed=n - len(cases),
         told=_suspect(rows),
-        since=newest.gone.ran_at,
-        since_url=link_run(project, newest.gone.run),
-        evidence=f"last seen in run {newest.last.run}",
+        since=oldest.gone.ran_at,
+        since_url=link_run(project, oldest.gone.run),
+        evidence=f"{'' if is_one_run else 'the latest '}last seen in run {newest.last.run}",
         url=_link(project, "vanished"),
         action="See what vanished",
     )
@@ -147,7 +195,7 @@ def _tell_shrinking(project: Project, shrinking: Sequence[Shrinking]) -> Iterato
         mark="stale",
         word="shrinking",
         subject=f"{plain(shorten(first.suite, 60))} declares {first.now:,} tests, {first.n_fewer:,} fewer than it did",
-        told=f"{first.told[0].upper()}{first.told[1:]}.{more}",
+        told=f"{capfirst(first.told)}.{more}",
         since=first.most.ran_at,
         since_url=link_run(project, first.most.run),
         evidence=f"runs {first.most.run} and {run.run}" if first.newest else f"run {first.most.run}",
@@ -159,7 +207,7 @@ def _tell_shrinking(project: Project, shrinking: Sequence[Shrinking]) -> Iterato
 def _tell_slower(project: Project, scope: Scope, n: int) -> Iterator[Concern]:
     speeds = read_speeds(project, scope, limit=_MOST_READ, is_slower=True)
     speeds.sort(key=lambda speed: speed.seconds_before - speed.seconds)
-    first = speeds[0]
+    (first,) = add_lines(project, speeds[:1])
     cases = list({speed.case.ord: speed.case for speed in speeds}.values())[:_N_NAMED]
     yield Concern(
         rank=11,
@@ -169,8 +217,8 @@ def _tell_slower(project: Project, scope: Scope, n: int) -> Iterator[Concern]:
         cases=tuple(cases),
         n_unnamed=n - len(cases),
         told=_tell_times(first, is_only=n == 1),
-        since=None,
-        since_url="",
+        since=first.since.ran_at if first.since else None,
+        since_url=link_run(project, first.since.run) if first.since else "",
         evidence=f"medians of {first.n} and {first.n_before} results",
         url=f"{_link(project, 'slow')}#slower",
         action="See the times",
@@ -187,17 +235,31 @@ def _link(project: Project, page: str) -> str:
     return reverse(f"dashboard:{page}", kwargs={"slug": project.slug})
 
 
-_FOUND_SQL: Final = """
+_FOUND_SQL: Final = f"""
+WITH recent AS (
+    SELECT n.number FROM health_run n
+    WHERE n.project_id = %(project)s AND n.lane = %(lane)s
+      AND EXISTS (SELECT FROM health_job j WHERE j.project_id = n.project_id AND j.run = n.number)
+    ORDER BY n.ordered_at DESC, n.ran_at DESC, n.number DESC LIMIT %(n_recent)s
+), flaky AS (
+    SELECT v.ord, bool_and(x.ord IS NOT NULL) AS is_gone FROM health_caseverdict v {JOIN_GONE}
+    WHERE v.project_id = %(project)s AND v.series = ANY(%(series)s) AND v.verdict = %(flaky)s
+      AND (x.ord IS NULL OR x.gone_run IN (SELECT number FROM recent))
+    GROUP BY v.ord
+), lost AS (
+    SELECT ord, bool_or(gone_run IN (SELECT number FROM recent)) AS is_recent FROM health_vanishedcase
+    WHERE project_id = %(project)s AND series = ANY(%(series)s) AND suspicion <> %(renamed)s
+    GROUP BY ord
+)
 SELECT
-    (SELECT count(DISTINCT ord) FROM health_caseverdict
-     WHERE project_id = %(project)s AND series = ANY(%(series)s) AND verdict = %(flaky)s),
-    (SELECT count(DISTINCT ord) FROM health_vanishedcase
-     WHERE project_id = %(project)s AND series = ANY(%(series)s) AND suspicion <> %(renamed)s),
+    (SELECT count(*) FROM flaky), (SELECT count(*) FROM flaky WHERE is_gone),
+    (SELECT count(*) FROM lost WHERE is_recent), (SELECT count(*) FROM lost WHERE NOT is_recent),
     (SELECT count(DISTINCT v.ord) FROM health_casespeed v
      WHERE v.project_id = %(project)s AND v.series = ANY(%(series)s) AND v.is_slower AND v.n > 0
        AND NOT EXISTS (SELECT 1 FROM health_vanishedcase x
-                       WHERE x.project_id = v.project_id AND x.series = v.series AND x.ord = v.ord))
-"""
+                       WHERE x.project_id = v.project_id AND x.series = v.series AND x.ord = v.ord)),
+    ARRAY(SELECT number FROM recent)
+"""  # noqa: S608 - the join is a constant
 
 _FIRST_SQL: Final = """
 SELECT r.number, r.ran_at FROM health_failure f

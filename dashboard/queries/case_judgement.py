@@ -1,7 +1,7 @@
 """What was concluded of one case: its verdict in each series with rate and evidence, claimed fixes, whether it
 vanished, whether it became slower.
 
-Used by the query of the case page. Promise: seven statements at most (`tests/dashboard/test_judgement.py`).
+Used by the query of the case page. Promise: seven statements at most (`tests/dashboard/test_case_judgement.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import Final
 
 from dashboard.queries.case_history import SeriesHistory
-from dashboard.queries.evidence import Evidence, read_evidence
-from dashboard.queries.fixes import Epoch, Outcome, lay_out_epochs, read_claims
+from dashboard.queries.cases import CaseName, make_name
+from dashboard.queries.claimed_fixes import Epoch, Outcome, lay_out_epochs, read_claims
 from dashboard.queries.sql import fetch_rows
 from dashboard.queries.vanished import STATES
-from dashboard.queries.verdicts import Judged, read_verdicts, write_rate
+from dashboard.queries.verdict_evidence import Evidence, read_evidence
+from dashboard.queries.verdicts import BAD, Judged, read_verdicts, write_rate
 from dashboard.queries.windows import JobMoment, read_jobs_of_windows
 from dashboard.templatetags.display import duration
 from health.models import Project
@@ -52,6 +53,7 @@ class LostIn:
     last_run: int
     gone_run: int
     gone_at: datetime | None
+    successor: CaseName | None = None  # the case it may be now
 
     @property
     def mark(self) -> str:
@@ -81,6 +83,11 @@ class Judgement:
     lost: tuple[LostIn, ...] = ()
     slower: tuple[SlowerIn, ...] = ()
     n_window: int = 0  # runs of the largest window
+
+    @property
+    def successor(self) -> CaseName | None:
+        """The case it may be now, where it vanished and a similar one appeared."""
+        return next((lost.successor for lost in self.lost if lost.successor), None)
 
     @property
     def is_troubled(self) -> bool:
@@ -120,7 +127,7 @@ def _tell_verdict(
     if judged:
         return SeriesVerdict(series.title, judged, judged.rate, evidence[series.number])
     outcomes = [outcome.outcome for outcome in _list_outcomes([series], jobs)]
-    if not outcomes or any(outcome in _BAD for outcome in outcomes[:N_JOBS]):
+    if not outcomes or any(outcome in BAD for outcome in outcomes[:N_JOBS]):
         return None
     n = len(outcomes[:N_JOBS])
     return SeriesVerdict(series.title, None, write_rate(0, n, noun="run"), Evidence())
@@ -141,7 +148,11 @@ def _list_outcomes(main: Sequence[SeriesHistory], jobs: Mapping[int, Sequence[Jo
 
 def _read_lost(project: Project, ord_: int, titles: Mapping[int, str]) -> tuple[LostIn, ...]:
     rows = fetch_rows(_LOST_SQL, {"project": project.pk, "ord": ord_, "series": sorted(titles)})
-    return tuple(LostIn(titles[series], *row) for series, *row in rows)
+    found = []
+    for series, suspicion, last_run, gone_run, gone_at, *other in rows:
+        successor = make_name(other, project.slug) if other[0] is not None else None
+        found.append(LostIn(titles[series], suspicion, last_run, gone_run, gone_at, successor))
+    return tuple(found)
 
 
 def _read_slower(project: Project, ord_: int, titles: Mapping[int, str]) -> tuple[SlowerIn, ...]:
@@ -154,11 +165,14 @@ def _tell_slower(median: int, n: int, before: int, n_before: int) -> str:
     return f"It takes {now}, the median of its newest {n} results, after {then} in the {n_before} before."
 
 
-_BAD: Final = codes.BROKEN | {codes.PASS_ON_RETRY}
-
 _LOST_SQL: Final = """
-SELECT v.series, v.suspicion, v.last_run, v.gone_run, g.ran_at FROM health_vanishedcase v
+SELECT v.series, v.suspicion, v.last_run, v.gone_run, g.ran_at,
+    c.ord, c.name, c.class_name, c.suite_path, c.namespace, c.occurrence, c.suite
+FROM health_vanishedcase v
 LEFT JOIN health_run g ON g.project_id = v.project_id AND g.number = v.gone_run
+LEFT JOIN health_case c ON c.project_id = v.project_id AND c.ord = coalesce(v.other, (
+    SELECT p.new FROM health_renameproposal p
+    WHERE p.project_id = v.project_id AND p.old = v.ord AND p.state = 'proposed' ORDER BY p.score DESC LIMIT 1))
 WHERE v.project_id = %(project)s AND v.ord = %(ord)s AND v.series = ANY(%(series)s) ORDER BY v.series
 """
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from dashboard.queries.compare_sides import Side
 from dashboard.queries.covered import Covered, LevelFact, read_of_runs
-from dashboard.queries.sides import Side
 from dashboard.queries.sql import fetch_rows
 from health.coverage import fetch_paths
 from health.models import Project

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.urls import reverse
+from django.utils.text import capfirst
 
-from dashboard.queries.concerns import Concern, count_of, link_run, name_in
+from dashboard.queries.attention_concern import Concern, link_run, name_in
 from dashboard.queries.rhythm import find_silent
 from dashboard.queries.standing import Standing
-from dashboard.templatetags.display import plain
+from dashboard.templatetags.display import count_of, plain
 from health.models import Project, Upload
 
 _N_UPLOADS: Final = 50
@@ -40,7 +41,7 @@ def _tell_incomplete(project: Project, standing: Standing) -> Iterator[Concern]:
             mark="stale",
             word="incomplete",
             subject=f"Run {number} is incomplete" if n == 1 else f"{n} runs are incomplete",
-            told=f"{told[0].upper()}{told[1:]}. What arrived is counted.",
+            told=f"{capfirst(told)}. What arrived is counted.",
             since=run.ran_at,
             since_url=link_run(project, number),
             evidence=f"{count_of(run.counts.declared, 'test')} arrived",

@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from dashboard.queries.cases import WANTED, CaseName, read_case_names, spread_names
 from dashboard.queries.changes import JobChange
-from dashboard.queries.facts import JobFact, JobKey
+from dashboard.queries.facts import OUTCOME_MARKS, JobFact, JobKey
+from dashboard.queries.outcome_pairs import SPELLED
 from dashboard.queries.owners import read_owners
-from dashboard.queries.pairs import SPELLED
 from dashboard.queries.sql import fetch_rows
 from dashboard.queries.texts import Failed, TextPlace, read_first_lines
 from health.models import Project
@@ -34,7 +34,6 @@ _GROUPS: Final = {
 }
 # Outcomes with a text of their own.
 _TELLING: Final = codes.BROKEN | codes.DEFERRED | {codes.PASS_ON_RETRY, codes.XPASS}
-MARKS: Final = ("absent", "pass", "fail", "error", "deferred", "xfail", "xpass", "flaky")
 
 Ords = npt.NDArray[np.int64]
 
@@ -64,12 +63,12 @@ class CellCase:
     @property
     def mark(self) -> str:
         """The mark of how it ended now."""
-        return MARKS[self.now]
+        return OUTCOME_MARKS[self.now]
 
     @property
     def mark_before(self) -> str:
         """The mark of how it ended before."""
-        return MARKS[self.before]
+        return OUTCOME_MARKS[self.before]
 
     @property
     def word(self) -> str:
