@@ -2,6 +2,7 @@
 
 import pytest
 
+from dashboard.queries import attention_conclusions
 from dashboard.queries.attention_concern import Concern
 from dashboard.queries.attention_conclusions import list_conclusions
 from health.judging import judge_project
@@ -130,3 +131,18 @@ def test_its_cost_does_not_grow() -> None:
             assert {row.word.split()[-1] for row in read(project)} >= {"flaky", "vanished"}
         costs.append(len(sent))
     assert costs[0] == costs[1] <= 10
+
+
+def test_what_vanished_long_ago_hides_nothing_that_vanished_lately(monkeypatch: pytest.MonkeyPatch) -> None:
+    def word(hour: int, *bad: int) -> str:
+        return "fail" if hour in bad else "pass"
+
+    runs = []
+    for hour in range(22):
+        old = {"t::old": word(hour, 1, 3, 5)} if hour < 7 else {}
+        lately = {"t::lately": word(hour, 8, 10)} if hour < 19 else {}
+        runs.append(green(20) | old | lately)
+    project = a_history(*runs)
+    monkeypatch.setattr(attention_conclusions, "_MOST_READ", 1)
+    (row,) = [row for row in read(project) if row.mark == "flaky"]
+    assert [case.name for case in row.cases] == ["lately"]

@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils.html import strip_tags
 
 from dashboard.filters import Filters
+from dashboard.queries import cause, cause_facts, cause_window
 from dashboard.queries.cause import CausePage, read_cause_page
 from health.fixes import claim_fix
 from health.models import CauseSplit, Fingerprint, FixClaim, Membership, Project
@@ -246,3 +247,22 @@ def test_the_number_of_statements_does_not_grow(n_runs: int, n_cases: int) -> No
         page = read(project, fingerprint.fingerprint)
     assert page.evidence.cases
     assert len(sent) <= 20
+
+
+def test_one_of_very_many_causes_reads_its_own_and_the_largest_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = a_project("click")
+    a_said_run(project, fails(*(f"cause {chr(97 + k)}" for k in range(9)), "x", "x", "x"), hour=0)
+    project.refresh_from_db()
+    whole = read(project, take_fingerprint("E", "x"))
+    made, last = [], []
+    make_fact, fetch = cause_facts.make_fact, cause_window.fetch_last_failures
+    monkeypatch.setattr(cause_facts, "make_fact", lambda *row, **more: made.append(1) or make_fact(*row, **more))
+    monkeypatch.setattr(cause_window, "fetch_last_failures", lambda *a, **b: last.extend(fetch(*a, **b)) or last)
+    monkeypatch.setattr(cause_window, "MOST_READ", 2)
+    monkeypatch.setattr(cause, "_MOST_OTHERS", 2)
+    page = read(project, take_fingerprint("E", "x"))
+    assert (len(made), len(page.others), len(last)) == (3, 2, 3)
+    assert [(case.case.name, case.broke) for case in page.evidence.cases] == [
+        (case.case.name, case.broke) for case in whole.evidence.cases
+    ]
+    assert (page.total, page.n_of, page.state) == (whole.total, whole.n_of, whole.state)

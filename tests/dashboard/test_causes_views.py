@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils.html import strip_tags
 
 from dashboard.filters import Filters
-from dashboard.queries import cause_window
+from dashboard.queries import cause_facts, cause_window, causes
 from dashboard.queries.causes import CausesPage, read_causes_page
 from health.models import Fingerprint, FixClaim, Project
 from tests.builders import a_project, a_user, an_upload
@@ -262,3 +262,22 @@ def test_an_unchanged_page_is_not_sent_again(ann: Client) -> None:
     assert ann.get(PAGE, headers={"If-None-Match": tag}).status_code == 304
     a_said_run(project, fails("x"), hour=1)
     assert ann.get(PAGE, headers={"If-None-Match": tag}).status_code == 200
+
+
+@pytest.mark.parametrize("most_read", [5_000, 1])
+def test_what_many_causes_say_is_read_of_the_largest_alone(most_read: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = a_project("click")
+    many = [f"cause {name}" for name in ("a", "b", "c", "d", "e")]
+    a_said_run(project, fails(*many, "x", "x", "x", "y", "y"), hour=0)
+    made: list[int] = []
+    make_fact = cause_facts.make_fact
+    monkeypatch.setattr(cause_facts, "make_fact", lambda *row, **more: made.append(1) or make_fact(*row, **more))
+    monkeypatch.setattr(cause_window, "MOST_READ", most_read)
+    monkeypatch.setattr(causes, "_MOST_RANKED", 2)
+    for chosen in ({}, {"run": "1"}):
+        made.clear()
+        page = read(project, **chosen)
+        assert ([(line.fact.masked, line.count.broken) for line in page.lines], len(made)) == ([("x", 3), ("y", 2)], 2)
+        assert (page.n_causes, page.n_unranked, page.n_unranked_broken, page.total.broken) == (7, 5, 5, 10)
+        assert [(line.n_causes, line.count.broken, line.n_of) for line in page.categories] == [(2, 5, 10)]
+        assert "of the 2 largest, 5 of 10 broken results are in the category" in page.sentence

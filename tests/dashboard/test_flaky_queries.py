@@ -3,7 +3,7 @@
 import pytest
 
 from dashboard.filters import Filters
-from dashboard.queries import flaky
+from dashboard.queries import flaky, verdict_evidence
 from dashboard.queries.flaky import Family, FlakyPage, read_flaky
 from dashboard.queries.flaky_sentences import write_flaky, write_rule
 from dashboard.queries.verdicts import write_interval, write_rate
@@ -269,3 +269,25 @@ def test_its_cost_does_not_grow() -> None:
         assert page.families
         costs.append(len(sent))
     assert costs[0] == costs[1] <= 10
+
+
+def test_the_suite_of_a_run_is_looked_up_only_where_it_decides() -> None:
+    project = a_history({f"t::c{k}": flipping(6, 1, 3) for k in range(3)}, n_green=20)
+    looked_up = []
+    for chosen in ({}, {"suite": "t"}):
+        with counted_statements() as sent:
+            assert read(project, **chosen).counts == {"flaky": 3}
+        verdicts = [statement for statement in sent if "health_caseverdict" in statement]
+        looked_up.append([("health_tile" in statement, "health_case c" in statement) for statement in verdicts])
+    # The counts need no case at all, the list the names of what is listed.
+    assert looked_up == [[(False, False)] * 2, [(True, True)] * 2]
+
+
+def test_of_many_results_that_broke_only_some_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = a_history({f"t::c[{k}]": flipping(8, 1, 3, 5) for k in range(6)}, n_green=30)
+    whole = only(project)
+    monkeypatch.setattr(verdict_evidence, "_MOST_RESULTS", 7)
+    family = only(project)
+    assert (family.rate, told(family), family.n_cases) == (whole.rate, told(whole), 6)
+    assert family.evidence.strip == whole.evidence.strip
+    assert family.evidence.strip_label.endswith("in which it ran, by the two of its cases that broke most")

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from dashboard.views import flaky
 from health.judging import judge_project
 from health.models import Project
 from tests.builders import a_project, a_user
@@ -176,3 +177,13 @@ def test_the_page_costs_the_same_small_and_large(ann: Client) -> None:
         costs.append(len(sent))
         project.delete()
     assert costs[0] == costs[1] <= 14
+
+
+def test_a_file_that_does_not_hold_all_says_so_in_its_name(ann: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_click("t::a", "t::b", "t::c")
+    assert 'filename="click-flaky.csv"' in ann.get(f"{PAGE}?format=csv").headers["Content-Disposition"]
+    monkeypatch.setattr(flaky, "MOST_IN_FILE", 2)
+    answer = ann.get(f"{PAGE}?format=csv&owner=")
+    assert 'filename="click-flaky-first-2.csv"' in answer.headers["Content-Disposition"]
+    assert len(list(csv.DictReader(StringIO(answer.text)))) == 2
+    assert ann.get(f"{PAGE}?format=json").json()["name"] == "click-flaky-first-2"

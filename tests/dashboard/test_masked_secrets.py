@@ -92,7 +92,7 @@ def test_a_skip_that_prints_a_secret_is_masked() -> None:
 # --- what we shortened ourselves, and kinds --------------------------------------------------------------------
 
 _URL = f"postgres://admin:{SECRET}"
-_TOKEN = f"ghp_{'a1B2c3D4e5' * 4}"
+_TOKEN = f"ghp_{'a1B2c3D4e5' * 3}f6G7h8"
 _CUT = (
     f"{'x' * (LONGEST_SAMPLE - len(_URL) - 1)} {_URL}@db:5432/shop",
     f"{'x' * (LONGEST_SAMPLE - len(_TOKEN))} {_TOKEN} refused",
@@ -198,7 +198,7 @@ def test_a_secret_at_the_cut_of_a_text_is_masked_everywhere() -> None:
 def test_a_secret_at_the_cut_of_a_reason_is_masked() -> None:
     """Of the text of what was put off only the beginning is read."""
     project = a_project("click")
-    text = f"{'x' * (398 - len(_URL))} {_URL}@db"
+    text = f"{'x' * (399 - len(_URL))} {_URL}@db"
     report = f'<testsuite name="s"><testcase classname="t" name="a"><skipped>{text}</skipped></testcase></testsuite>'
     upload_report(project, report.encode())
     Failure.objects.filter(project=project).update(message_length=0)

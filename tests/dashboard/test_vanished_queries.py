@@ -204,3 +204,13 @@ def test_its_cost_does_not_grow() -> None:
         assert Run.objects.filter(project=project).count() == n_runs
         costs.append(len(sent))
     assert costs[0] == costs[1] <= 8
+
+
+def test_where_groups_are_many_and_large_fewer_cases_of_each_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = {f"t{place}::c{k}": "pass" for place in range(3) for k in range(4)} | green(3)
+    project = a_history(whole, whole, green(3))
+    assert [len(group.cases) for group in read(project).groups] == [4] * 3
+    monkeypatch.setattr(vanished, "_MOST_NAMED", 6)
+    page = read(project)
+    assert [(group.n, len(group.cases), group.n_unlisted) for group in page.groups] == [(4, 2, 2)] * 3
+    assert page.n_cases == 12

@@ -3,7 +3,7 @@
 import pytest
 from django.contrib.auth.models import User
 
-from health import cause_acts
+from health import cause_acts, causes
 from health.cause_acts import merge_causes, set_category, split_cause, undo_split, unmerge_cause
 from health.causes import fetch_merged, fetch_parts, fetch_splits
 from health.fsck import find_violations
@@ -126,6 +126,16 @@ def test_a_part_can_be_told_apart_again_and_parts_are_known(ann: User) -> None:
     cursor = open_cursor()
     splits = fetch_splits(cursor, project.pk)
     assert sorted(fetch_parts(cursor, project.pk, fingerprint=BASE, splits=splits)) == sorted(ANSWERS.values())
+    followed: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(causes, "follow_splits", lambda kind, message, **_: followed.append(message) or [])
+        a_said_run(project, fails(*(f"{chr(97 + k)} is no answer" for k in range(20))), hour=1)
+        followed.clear()
+        fetch_parts(cursor, project.pk, fingerprint=BASE, splits=splits)
+        assert sorted(message[:4] for message in followed) == ["HTTP"] * 2  # others of their kind begin otherwise
+        followed.clear()
+        fetch_parts(cursor, project.pk, fingerprint=BASE, splits=splits, limit=1)
+        assert len(followed) == 1
     assert split_cause(project.pk, fingerprint=ANSWERS[503], place=0, user=ann) is None  # kept already
     assert split_cause(project.pk, fingerprint=BASE, place=1, user=ann) is None  # split already
     assert split_cause(project.pk, fingerprint=ANSWERS[503], place=9, user=ann) is None
