@@ -17,6 +17,7 @@ from health.sql import open_cursor
 from ingest.cases import forget_names
 from ingest.claims import claim_next, finish_failed
 from ingest.store import Contents, store_contents
+from tests import scenes
 from tests.builders import (
     FIRST_MOMENT,
     a_coverage,
@@ -660,7 +661,17 @@ def test_a_deleted_delivery_is_awaited_again(deliveries, data) -> None:  # type:
 
 
 def test_the_clock_looks_only_at_runs_that_wait() -> None:
+    """Among so many that are whole that no other index could look as good to the planner."""
+    scenes.a_run(a_project(), scenes.green(), hour=0)
     cursor = open_cursor()
+    cursor.execute(
+        """
+        INSERT INTO health_run SELECT (jsonb_populate_record(
+            r, jsonb_build_object('number', n, 'external_id', n::text))).*
+        FROM health_run r CROSS JOIN generate_series(100, 2000) AS n
+        """
+    )
+    cursor.execute("ANALYZE health_run")
     cursor.execute("SET LOCAL enable_seqscan = off")
     for statement, values in ((_OVERDUE_PROJECTS, None), (_OVERDUE_RUNS, (1, 5))):
         rows = cursor.execute(f"EXPLAIN {statement}", values).fetchall()
