@@ -49,7 +49,7 @@ def request_pages(project: Project, rounds: int, seconds_of_requests: float) -> 
     pages, skipped = _find_pages(project)
     client, recorder = _sign_in(project), Recorder()
     readings: dict[str, dict[str, Any]] = {
-        name: {"changed": [], "same": [], "sql": [], "slowest": [], "bytes": 0} for name in pages
+        name: {"changed": [], "same": [], "sql": [], "slowest": [], "each": [], "bytes": 0} for name in pages
     }
     first: dict[str, float] = {}
     statements: dict[str, list[Statement]] = {}
@@ -69,6 +69,7 @@ def request_pages(project: Project, rounds: int, seconds_of_requests: float) -> 
                 readings[name]["same"].append(same)
                 readings[name]["sql"].append(sum(recorder.milliseconds))
                 readings[name]["slowest"].append(max(recorder.milliseconds, default=0.0))
+                readings[name]["each"] += recorder.milliseconds
                 statements[name] = list(recorder.statements)
             readings[name]["bytes"] = len(response.content)
     crowd = replay_in_crowd(statements, clients=_CLIENTS, seconds=_CROWD_SECONDS)

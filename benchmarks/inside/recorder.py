@@ -52,7 +52,7 @@ class Recorder:
 def replay_in_crowd(
     pages: Mapping[str, Sequence[Statement]], *, clients: int, seconds: float
 ) -> dict[str, list[float]]:
-    """Ask what the pages asked, from so many clients at once; milliseconds a page's statements took together."""
+    """Ask what the pages asked, from so many clients at once; milliseconds of each statement, by page."""
     readings: dict[str, list[float]] = {name: [] for name in pages}
     threads = [
         threading.Thread(target=_replay, args=(pages, number, time.monotonic() + seconds, readings))
@@ -74,10 +74,10 @@ def _replay(
         while time.monotonic() < deadline:
             for name in names[offset:] + names[:offset]:
                 asked = [statement for statement in pages[name] if _is_question(statement.query)]
-                began = time.perf_counter()
                 for statement in asked:
+                    began = time.perf_counter()
                     own.execute(statement.query, statement.values, binary=bool(statement.is_binary))
-                readings[name].append((time.perf_counter() - began) * 1e3)
+                    readings[name].append((time.perf_counter() - began) * 1e3)
 
 
 def _is_question(query: Any) -> bool:

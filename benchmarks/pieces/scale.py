@@ -21,6 +21,7 @@ _N_WARM: Final = 5
 _ROUNDS: Final = 20
 _MOST_SECONDS: Final = 120.0
 _STORE_SECONDS: Final = 3_000.0
+_ACT: Final = "answers 302"
 _PAGE_LIMIT: Final = 50.0
 _SQL_LIMIT: Final = 15.0
 _CROWD_LIMIT: Final = 50.0
@@ -30,7 +31,7 @@ def measure(bench: Workbench) -> Section:
     """One history after the other, in one database."""
     section = Section(
         f"Scale: {bench.effort.scale_results / 1e6:g} M results a history",
-        ("history", "page", "p50 ms", "p95 ms", "SQL p95", "slowest statement", "SQL of 4 clients", "kB"),
+        ("history", "page", "p50 ms", "p95 ms", "SQL p95", "slowest statement", "statement of 4 clients", "kB"),
     )
     for cases in _SHAPES:
         _measure_history(
@@ -91,30 +92,33 @@ def _take_medians(answer: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _add_pages(section: Section, history: str, key: str, answer: Mapping[str, Any]) -> None:
-    slow: dict[str, list[str]] = {"pages": [], "SQL": [], "SQL of four clients": []}
-    sql, crowd = [], []
+    """A row for each page; the figures are of all statements that all pages ask, and notes name what is above."""
+    slow: dict[str, list[str]] = {"page": [], "statement": [], "statement with four clients": []}
+    every, crowd = [], []
     for name, readings in sorted(answer["pages"].items()):
-        whole, asked = percentile(readings["changed"], 0.95), percentile(readings["sql"], 0.95)
+        whole, slowest = (percentile(readings[kind], 0.95) for kind in ("changed", "slowest"))
         of_four = percentile(answer["crowd"][name], 0.95)
-        sql += readings["slowest"]
+        every += readings["each"]
         crowd += answer["crowd"][name]
         section.rows.append(
             (
                 *(history, name, f"{statistics.median(readings['changed']):.1f}", f"{whole:.1f}"),
-                *(f"{asked:.1f}", f"{percentile(readings['slowest'], 0.95):.1f}", f"{of_four:.1f}"),
+                *(f"{percentile(readings['sql'], 0.95):.1f}", f"{slowest:.1f}", f"{of_four:.1f}"),
                 f"{readings['bytes'] / 1e3:.0f}",
             )
         )
         for words, value, limit in (
-            ("pages", whole, _PAGE_LIMIT),
-            ("SQL", asked, _SQL_LIMIT),
-            ("SQL of four clients", of_four, _CROWD_LIMIT),
+            ("page", whole, _PAGE_LIMIT),
+            ("statement", slowest, _SQL_LIMIT),
+            ("statement with four clients", of_four, _CROWD_LIMIT),
         ):
             if value > limit:
                 slow[words].append(f"{name} {value:.0f}")
-    section.add(f"scale.sql_p95.{key}", percentile(sql, 0.95), "ms")
+    section.add(f"scale.sql_p95.{key}", percentile(every, 0.95), "ms")
     section.add(f"scale.sql_p95_of_four.{key}", percentile(crowd, 0.95), "ms")
-    section.notes += [
-        f"{history}: {words} above the limit, p95 in ms: {', '.join(names)}" for words, names in slow.items() if names
-    ]
-    section.notes += [f"{history}: {name} was skipped: it {why}" for name, why in answer["skipped"].items()]
+    for words, names in slow.items():
+        if names:
+            section.notes.append(f"{history}: {words} above its limit, p95 in ms: {', '.join(names)}")
+    acts = [name for name, why in answer["skipped"].items() if why == _ACT]
+    others = [f"{name} was skipped: it {why}" for name, why in answer["skipped"].items() if why != _ACT]
+    section.notes += [f"{history}: not measured, being acts: {', '.join(acts)}", *others]

@@ -662,7 +662,8 @@ def test_a_deleted_delivery_is_awaited_again(deliveries, data) -> None:  # type:
 
 def test_the_clock_looks_only_at_runs_that_wait() -> None:
     """Among so many that are whole that no other index could look as good to the planner."""
-    scenes.a_run(a_project(), scenes.green(), hour=0)
+    project = a_project()
+    scenes.a_run(project, scenes.green(), hour=0)
     cursor = open_cursor()
     cursor.execute(
         """
@@ -673,6 +674,6 @@ def test_the_clock_looks_only_at_runs_that_wait() -> None:
     )
     cursor.execute("ANALYZE health_run")
     cursor.execute("SET LOCAL enable_seqscan = off")
-    for statement, values in ((_OVERDUE_PROJECTS, None), (_OVERDUE_RUNS, (1, 5))):
+    for statement, values in ((_OVERDUE_PROJECTS, None), (_OVERDUE_RUNS, (project.pk, 5))):
         rows = cursor.execute(f"EXPLAIN {statement}", values).fetchall()
         assert "run_waiting" in "\n".join(row[0] for row in rows)
