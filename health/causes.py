@@ -86,7 +86,8 @@ def _write_counts(cursor: Cursor, project_id: int, jobs: Sequence[JobKey], broke
 def fetch_last_failures(
     cursor: Cursor, project_id: int, *, jobs: Sequence[JobKey], aliases: Aliases, fingerprints: Collection[int] = ()
 ) -> list[BrokenResult]:
-    """The last failure of each case in each of these jobs, by its newest name: of the last attempt in CI and in there.
+    """The last failure of each case in each of these jobs, by its newest name: of the last attempt in CI and in there,
+    the worst, the first: what was sent first or last makes no difference.
 
     With `fingerprints`, of the cases alone that failed with one of them in their job.
     The case may have passed after it: `keep_broken` tells.
@@ -100,7 +101,8 @@ def fetch_last_failures(
         JOIN health_failure f ON f.project_id = %s AND f.run = j.run AND f.series = j.series AND f.outcome = ANY(%s)
         JOIN health_upload u ON u.id = f.upload
         {_OF_FINGERPRINTS if fingerprints else ""}
-        ORDER BY f.run, f.series, f.ord, u.attempt DESC, f.attempt DESC, f.upload DESC, f.sequence
+        ORDER BY f.run, f.series, f.ord, u.attempt DESC, f.attempt DESC,
+            f.outcome DESC, f.sequence, f.fingerprint, f.upload DESC
         """,  # noqa: S608 - a constant
         (
             *keys,
@@ -112,7 +114,7 @@ def fetch_last_failures(
     if not aliases:
         return [BrokenResult(*row[:7]) for row in rows]
     # Of several names of one case the last attempt speaks, as it does of one name.
-    rows.sort(key=lambda row: (row[7], row[8], row[5], -row[6]))
+    rows.sort(key=lambda row: (row[7], row[8], row[4], -row[6], -row[3], row[5]))
     newest = {(run, series, aliases.canonical(ord_)): rest for run, series, ord_, *rest in rows}
     return [BrokenResult(*key, *rest[:4]) for key, rest in sorted(newest.items())]
 

@@ -28,11 +28,13 @@ def suspect_causes(
     held: Mask,
     ords: Numbers,
     last_runs: Numbers,
+    last_places: Numbers,
     is_part_missing: Mask,
 ) -> tuple[npt.NDArray[np.uint8], dict[int, int]]:
     """The suspicion of each of these cases, and what those that were renamed may be now.
 
-    `newest` is the run of the newest complete job, which holds the cases `held`; `last_runs` held these.
+    `newest` is the run of the newest complete job, which holds the cases `held`; `last_runs` held these, and stand at
+    `last_places` in the order of the series.
     """
     if not len(ords):
         return np.zeros(0, np.uint8), {}
@@ -40,8 +42,8 @@ def suspect_causes(
     is_renamed = np.isin(ords, list(others))
     is_suite_silent = _find_silent(cursor, window, newest, ords, last_runs)
     is_class_gone = np.zeros(len(ords), np.bool_)
-    if (rest := ~is_renamed & ~is_suite_silent & ~is_part_missing).any():
-        is_class_gone[rest] = _find_classless(cursor, window.project_id, ords[rest], held)
+    if (~is_renamed & ~is_suite_silent & ~is_part_missing).any():
+        is_class_gone = _find_classless(cursor, window.project_id, ords, held, last_places)
     reasons = suspect(
         is_renamed, is_suite_silent=is_suite_silent, is_part_missing=is_part_missing, is_class_gone=is_class_gone
     )
@@ -104,15 +106,18 @@ def _fetch_named_suites(
     return dict(named)
 
 
-def _find_classless(cursor: Cursor, project_id: int, ords: Numbers, held: Mask) -> Mask:
-    """Which cases are of a class, or of a file, of which the newest complete job holds none."""
+def _find_classless(cursor: Cursor, project_id: int, ords: Numbers, held: Mask, last_places: Numbers) -> Mask:
+    """Which cases went together with the last of their class, or file: the newest complete job holds none of it."""
     rows = cursor.execute(_CLASSES_SQL, {"project": project_id, "ords": format_array(ords.tolist())}, binary=True)
     classes, members = np.array(rows.fetchall(), np.int32).reshape(-1, 2).T
     is_held = members < len(held)
     is_held[is_held] = held[members[is_held]]
     order = np.argsort(members)
     class_of = classes[order][np.searchsorted(members[order], ords)]
-    return ~np.isin(class_of, classes[is_held])
+    ended = np.full(len(classes) + 1, -1, np.int32)
+    np.maximum.at(ended, class_of, last_places)
+    went_last: Mask = last_places == ended[class_of]
+    return ~np.isin(class_of, classes[is_held]) & went_last
 
 
 _CLASSES_SQL: Final = """

@@ -85,6 +85,7 @@ def settle_vanished(
         held=held,
         ords=ords,
         last_runs=last_runs,
+        last_places=last[ords],
         is_part_missing=np.array([gone[run][1] for run in last_runs.tolist()], np.bool_),
     )
     values = [

@@ -174,5 +174,5 @@ JOIN health_failure f ON f.project_id = %(project)s AND f.ord = wanted.name AND 
     AND f.series = wanted.series AND f.outcome = ANY(%(broken)s)
 JOIN health_fingerprint p ON p.project_id = f.project_id AND p.fingerprint = f.fingerprint
 JOIN health_upload u ON u.id = f.upload
-ORDER BY wanted.ord, u.attempt DESC, f.attempt DESC, f.upload DESC, f.sequence
+ORDER BY wanted.ord, u.attempt DESC, f.attempt DESC, f.outcome DESC, f.sequence, f.fingerprint, f.upload DESC
 """  # noqa: S608 - a constant

@@ -376,7 +376,7 @@ FROM health_failure f
 JOIN health_fingerprint p ON p.project_id = f.project_id AND p.fingerprint = f.fingerprint
 JOIN health_upload u ON u.id = f.upload
 WHERE f.project_id = %(project)s AND f.ord = ANY(%(ords)s) AND f.run = ANY(%(runs)s) AND f.outcome = ANY(%(broken)s)
-ORDER BY f.run, f.series, u.attempt DESC, f.attempt DESC, f.upload DESC, f.sequence
+ORDER BY f.run, f.series, u.attempt DESC, f.attempt DESC, f.outcome DESC, f.sequence, f.fingerprint, f.upload DESC
 """
 
 _FAMILY_SQL: Final = """

@@ -221,5 +221,6 @@ JOIN health_failure f ON f.project_id = %(project)s AND f.ord = wanted.name AND 
     AND f.series = wanted.series
 JOIN health_fingerprint p ON p.project_id = f.project_id AND p.fingerprint = f.fingerprint
 JOIN health_upload u ON u.id = f.upload
-ORDER BY f.run, f.series, wanted.ord, f.outcome, u.attempt DESC, f.attempt DESC, f.upload DESC, f.sequence
+ORDER BY f.run, f.series, wanted.ord, f.outcome, u.attempt DESC, f.attempt DESC,
+    f.outcome DESC, f.sequence, f.fingerprint, f.upload DESC
 """  # noqa: S608 - a constant

@@ -359,5 +359,6 @@ FROM {WANTED}
 JOIN health_failure f ON f.project_id = %(project)s AND f.ord = wanted.name AND f.run = wanted.run
     AND f.series = wanted.series AND f.outcome = ANY(%(broken)s)
 JOIN health_upload u ON u.id = f.upload
-ORDER BY f.run, f.series, wanted.ord, u.attempt DESC, f.attempt DESC, f.upload DESC, f.sequence
+ORDER BY f.run, f.series, wanted.ord, u.attempt DESC, f.attempt DESC,
+    f.outcome DESC, f.sequence, f.fingerprint, f.upload DESC
 """  # noqa: S608 - a constant

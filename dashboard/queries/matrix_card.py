@@ -81,5 +81,5 @@ FROM unnest(%(runs)s::int[], %(series)s::int[]) AS wanted(run, series)
 JOIN health_failure f ON f.project_id = %(project)s AND f.run = wanted.run AND f.series = wanted.series
     AND f.ord = ANY(%(ords)s)
 JOIN health_fingerprint p ON p.project_id = f.project_id AND p.fingerprint = f.fingerprint
-ORDER BY f.run, f.attempt DESC, f.upload DESC, f.sequence
+ORDER BY f.run, f.attempt DESC, f.outcome DESC, f.sequence, f.fingerprint, f.upload DESC
 """

@@ -111,8 +111,8 @@ class LostGroup:
         place = plain(self.case.place) or "its place"
         return {
             Suspicion.RENAMED: f"{'A similar one' if one else 'Similar ones'} appeared when {_it(one)} vanished.",
-            Suspicion.FILE_GONE: f"Nothing of {place} runs any more.",
-            Suspicion.DESELECTED: f"Others of {place} still run.",
+            Suspicion.FILE_GONE: f"No test directly in {place} runs any more.",
+            Suspicion.DESELECTED: f"Others of {place} ran on.",
             Suspicion.SUITE_SILENT: f"The whole suite {plain(self.suite)} has not reported since.",
             Suspicion.SHARD_MISSING: f"Newer runs are incomplete, so {_it(one)} may come back.",
         }[Suspicion(self.suspicion)]

@@ -25,7 +25,7 @@ def suspect(
     """The suspicion of each case, as a place in SUSPICIONS; what no other fits was deselected or removed.
 
     `is_part_missing`: the run right after the last one that holds the case lacks a part, which it may have been in.
-    `is_class_gone`: no case of the same class or file runs any more.
+    `is_class_gone`: it went with the last cases of its class or file, of which none runs any more.
     """
     conditions = [is_renamed, is_suite_silent, is_part_missing, is_class_gone]
     return np.select(conditions, range(len(conditions)), len(conditions)).astype(np.uint8)

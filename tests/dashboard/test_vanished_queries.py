@@ -40,7 +40,7 @@ def test_a_case_that_is_gone_says_when_it_was_seen_and_that_others_still_run() -
     project = a_history(whole, whole, of("tests.api", "reads one user", "writes"))
     group = only(project)
     assert (group.n, group.case.name, group.word) == (1, "deletes everything", "deselected or removed")
-    assert group.told == "Others of tests.api still run."
+    assert group.told == "Others of tests.api ran on."
     assert (group.last.run, group.gone.run, group.series) == (2, 3, ("tests",))
     assert write_vanished(read(project)).startswith("One test stopped running on main")
 

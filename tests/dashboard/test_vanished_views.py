@@ -39,7 +39,7 @@ def test_what_stopped_running_stands_with_its_last_run_and_a_suspicion(ann: Clie
     page = ann.get(PAGE).text
     assert "<h1>One test stopped running on main" in page
     assert '<span class="st" data-s="absent">deselected or removed</span>' in page
-    assert "Others of tests.api still run." in page
+    assert "Others of tests.api ran on." in page
     assert '<a href="/p/click/runs/2/">run 2</a>' in page
     assert '<a href="/p/click/runs/3/#gone">run 3</a>' in page
     assert "suite tests.api" in page

@@ -6,6 +6,7 @@ import pytest
 
 from health.baselines import JobKey
 from health.causes import count_causes
+from health.judging import judge_project
 from health.models import Case, CauseCount, Failure, Job, Project
 from health.rebuild import delete_run, rebuild_project
 from health.rules import outcomes as codes
@@ -103,3 +104,14 @@ def test_nothing_that_was_skipped_is_a_cause() -> None:
     count_all(project)
     assert Failure.objects.filter(project=project).exclude(outcome__in=codes.BROKEN).count() == 3
     assert counts(project) == []
+
+
+def test_which_delivery_came_first_does_not_choose_the_cause() -> None:
+    """Two deliveries of one attempt speak of a case: the error hides the failure, in whatever order they came."""
+    for words in (("fail", "error"), ("error", "fail")):
+        project = a_project()
+        for word in words:
+            an_upload(project, {"t.x::a": word}, run_id="1", commit="a" * 40)
+        judge_project(project.pk)
+        (row,) = CauseCount.objects.filter(project=project)
+        assert row.fingerprint == take_fingerprint("AssertionError", "error: t.x::a")

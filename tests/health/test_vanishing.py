@@ -47,6 +47,15 @@ def test_a_class_without_a_case_left_is_a_file_gone() -> None:
     assert look(project) == {"b": (1, 2, "file"), "c": (1, 2, "file")}
 
 
+def test_what_went_while_its_class_ran_on_was_not_lost_with_it() -> None:
+    """The class is gone now; of the case that went before it that says nothing."""
+    project = a_project()
+    deliver(project, "tests.unit.x::a", "tests.unit.y::early", "tests.unit.y::late")
+    deliver(project, "tests.unit.x::a", "tests.unit.y::late")
+    deliver(project, "tests.unit.x::a")
+    assert look(project) == {"early": (1, 2, "deselected"), "late": (2, 3, "file")}
+
+
 def test_a_suite_that_reports_nothing_is_silent_whoever_named_it() -> None:
     project = a_project()
     deliver(project, "t.x::a", "t.x::b", run_id="1", suite="unit")
