@@ -1,8 +1,8 @@
 """The real Celery worker with traps laid: `celery --app tests.faults.worker worker`.
 
 Points in the order an upload passes them: parsing (in the middle of its file), parsed, copied (everything is in the
-transaction, nothing committed), committed (the task has not returned yet). Where a test asks for it, tasks have shorter
-time limits, soft and hard.
+transaction, nothing committed), committed (the task has not returned yet), judged (conclusions are in a transaction of
+their own, nothing of them committed). Where a test asks for it, tasks have shorter time limits, soft and hard.
 """
 
 import os
@@ -28,6 +28,7 @@ def shorten_limits(request: Any, **_: Any) -> None:
 @signals.worker_process_init.connect
 def lay_traps(**_: Any) -> None:
     """In each child, before its first task."""
+    from health import judging
     from ingest import pipeline, store
 
     read_report = pipeline.read_report
@@ -38,3 +39,4 @@ def lay_traps(**_: Any) -> None:
     pipeline.read_report = read_trapped  # type: ignore[assignment]
     spring_around(pipeline, "store_contents", before="parsed", after="committed")
     spring_around(store, "bump_revision", after="copied")
+    spring_around(judging, "count_causes", after="judged")

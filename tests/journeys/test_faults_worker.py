@@ -92,6 +92,25 @@ def test_f03_killed_after_the_commit_nothing_is_done_twice(lab: Lab) -> None:
 
 
 @pytest.mark.fault_smoke
+def test_f03_killed_while_it_judges_the_sweeper_has_it_done(lab: Lab) -> None:
+    sender = lab.a_sender()
+    lab.traps.arm("judged", signal.SIGSTOP)
+    lab.accept(sender, SMALL, run_id="1")
+    pid = lab.wait_until_caught("judged")
+    assert lab.uploads(sender) == [("stored", 1)]
+    conclusions = """
+        SELECT (SELECT count(*) FROM health_serieswindow WHERE project_id = %(project)s),
+            (SELECT sum(n_failed) FROM health_causecount WHERE project_id = %(project)s),
+            (SELECT count(*) FROM health_job WHERE project_id = %(project)s AND NOT is_judged)
+    """.replace("%(project)s", str(sender.project))
+    assert lab.stack.query(conclusions) == [(0, None, 1)]
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: lab.stack.query(conclusions) == [(1, SMALL.failed, 0)], what="conclusions the sweeper asked for")
+    assert lab.uploads(sender) == [("stored", 1)]
+    lab.assert_exact(sender, [SMALL], n_names=SMALL.n)
+
+
+@pytest.mark.fault_smoke
 def test_f06_a_frozen_worker_that_wakes_after_another_finished_changes_nothing(lab: Lab) -> None:
     sender = lab.a_sender()
     lab.traps.arm("parsed", signal.SIGSTOP)
