@@ -3,6 +3,15 @@
 from health.models.audit import AuditEntry
 from health.models.configuration import Configuration
 from health.models.coverage import CoverageReport, DirectoryDay, FileCoverage, RunCoverage, SourceFile
+from health.models.deferrals import (
+    Backing,
+    BackingCase,
+    BackingChange,
+    Deferral,
+    DeferralChange,
+    DeferredCase,
+    DeferredSpan,
+)
 from health.models.judged import (
     CaseSpeed,
     CaseVerdict,
@@ -34,6 +43,9 @@ from health.models.uploads import PayloadChunk, Upload, UploadFile
 __all__ = [
     "Allowance",
     "AuditEntry",
+    "Backing",
+    "BackingCase",
+    "BackingChange",
     "Case",
     "CaseSpeed",
     "CaseVerdict",
@@ -41,6 +53,10 @@ __all__ = [
     "CauseSplit",
     "Configuration",
     "CoverageReport",
+    "Deferral",
+    "DeferralChange",
+    "DeferredCase",
+    "DeferredSpan",
     "DirectoryDay",
     "Failure",
     "FailureText",

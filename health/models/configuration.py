@@ -1,7 +1,7 @@
-"""What `.suitewatch.yml` and CODEOWNERS said, commit by commit, and which of it is in force.
+"""What `.suitewatch.yml`, CODEOWNERS and `.suitewatch-deferrals.yml` said by commit, and what of it is in force.
 
-Written by `ingest.configuration`, read by rules and pages. `configuration` and `code_owners` of an upload tie
-its delivery (and so its run and commit) to what travelled with it; those of the project are the two in force.
+Written by `ingest.configuration`, read by rules and pages. `configuration`, `code_owners` and `deferrals` of
+an upload tie its delivery (and so its run and commit) to what travelled with it; those of the project are in force.
 """
 
 from django.db import models
@@ -11,11 +11,12 @@ from health.models.projects import Project
 
 
 class Configuration(models.Model):
-    """One content of one of the two files; the same content again is the same row."""
+    """One content of one of the three files; the same content again is the same row."""
 
     class Role(models.TextChoices):
         CONFIGURATION = "configuration", ".suitewatch.yml"
         OWNERS = "owners", "CODEOWNERS"
+        DEFERRALS = "deferrals", ".suitewatch-deferrals.yml"
 
     pk = models.CompositePrimaryKey("project_id", "number")
     project = models.ForeignKey(Project, models.CASCADE, related_name="+")

@@ -46,6 +46,8 @@ class Project(models.Model):
     configuration = models.IntegerField(null=True)
     # Configuration.number of the CODEOWNERS in force.
     code_owners = models.IntegerField(null=True)
+    # Configuration.number of the .suitewatch-deferrals.yml in force.
+    deferrals_file = models.IntegerField(null=True)
     # Configuration.number whose rules the cases and the figures follow: another one while a rebuild is due.
     rules_of = models.IntegerField(null=True)
     # A run that waits for shards or jobs is closed, as incomplete, when nothing came for so long.

@@ -61,6 +61,7 @@ class Upload(models.Model):
     n_suite_errors = models.IntegerField(default=0)
     configuration = models.IntegerField(null=True, help_text="Configuration.number of its .suitewatch.yml")
     code_owners = models.IntegerField(null=True, help_text="Configuration.number of its CODEOWNERS")
+    deferrals_file = models.IntegerField(null=True, help_text="Configuration.number of its .suitewatch-deferrals.yml")
     progress = models.SmallIntegerField(null=True, help_text="per cent of its bytes read, while it is processed")
     receipt = models.JSONField(null=True)
     error = models.JSONField(null=True)
