@@ -25,6 +25,11 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "view": ("rows", "all"),
     "rows": ("200", "1000"),
     "rank": ("evidence", "rate"),
+    "backing": ("", "backed", "weakened", "broken", "unproven", "none"),
+    "kind": ("", "skip", "xfail", "quarantine", "planned"),
+    "age": ("", "week", "month", "quarter", "half", "year", "older"),
+    "missing": ("", "reason", "owner", "review", "issue", "backing"),
+    "arrange": ("age", "name", "count", "debt"),
 }
 # Fields that no dataclass could have under the word that stands in the address.
 _SPELLED: Final = {"start": "from", "end": "to"}
@@ -55,6 +60,12 @@ class Filters:
     path: str = ""
     owner: str = ""
     category: str = ""
+    backing: str = CHOICES["backing"][0]
+    kind: str = CHOICES["kind"][0]
+    age: str = CHOICES["age"][0]
+    missing: str = CHOICES["missing"][0]
+    phase: str = ""
+    arrange: str = CHOICES["arrange"][0]
     run: str = ""  # a number
     start: str = ""  # what is compared, a run or a branch; `from` in the address
     end: str = ""  # `to` in the address

@@ -1,6 +1,6 @@
 """Say that a run is over: by CI, which has sent all there is (`finish`), or by the clock, since the rest is missing.
 
-`finish_run` is called by the door, the other two by the sweeper; the rule is in
+`finish_run` and `look_up_run` are called by the door, the other two by the sweeper; the rule is in
 docs/decisions/0011-when-a-run-is-over.md. All times are the database's.
 Promise: closing twice is closing once, and a delivery that comes later still counts
 (`tests/ingest/test_finish.py`, `tests/health/test_completeness.py`).
@@ -25,7 +25,7 @@ _IN_VAIN: Final = frozenset({Upload.State.FAILED, Upload.State.DEAD})
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The run that was finished, None where nothing of it is read.
+    """A run by the name CI has for it, None where nothing of it is read.
 
     `uploads` counts by state those that name it and are still to be read, or could not be. `is_said`: it was finished
     before, so there is nothing to do.
@@ -45,12 +45,12 @@ def finish_run(project_id: int, *, provider: str, run_id: str, actor: str) -> Fi
     """What CI has sent of this run is all. None when nothing of the run ever came."""
     with transaction.atomic():
         cursor = open_cursor()
-        found = _look(cursor, project_id, provider, run_id)
+        found = look_up_run(cursor, project_id, provider, run_id)
         if found is None or found.is_said:
             return found
         lock_project(cursor, project_id)
         is_new = _insert_finish(cursor, project_id, provider, run_id)
-        found = _look(cursor, project_id, provider, run_id)  # what was being stored before we had the lock
+        found = look_up_run(cursor, project_id, provider, run_id)  # what was being stored before we had the lock
         if found and found.run:
             settle_run_and_coverage(cursor, project_id, run=found.run)
         if is_new:
@@ -60,8 +60,8 @@ def finish_run(project_id: int, *, provider: str, run_id: str, actor: str) -> Fi
     return found
 
 
-def _look(cursor: Cursor, project_id: int, provider: str, run_id: str) -> Finished | None:
-    """What there is of the run."""
+def look_up_run(cursor: Cursor, project_id: int, provider: str, run_id: str) -> Finished | None:
+    """What there is of the run that CI calls so; None when nothing of it ever came."""
     values = {"project": project_id, "provider": provider, "run_id": run_id}
     runs, uploads = fetch_together(
         cursor,

@@ -34,6 +34,7 @@ _DERIVED: Final[dict[str, tuple[str, ...]]] = {
     "caseverdict": ("series", "ord"),
     "vanishedcase": ("series", "ord"),
     "casespeed": ("series", "ord"),
+    "deferredspan": ("series", "ord", "first_run"),
     "causecount": ("run", "series", "fingerprint"),
 }
 

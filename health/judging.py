@@ -15,8 +15,10 @@ from django.db import transaction
 from health.aliases import Aliases, fetch_aliases
 from health.baselines import JobKey
 from health.causes import count_causes
+from health.deferred_spans import SpanSightings, settle_spans
 from health.fixes import fetch_epochs, settle_claims
 from health.locks import try_lock_project
+from health.register import settle_register
 from health.revisions import bump_revision
 from health.rules import outcomes as codes
 from health.rules.flakiness import is_mass_failure
@@ -58,9 +60,12 @@ def judge_next(project_id: int) -> bool:
             return False
         runs, aliases = [job.run for job in jobs], fetch_aliases(cursor, project_id)
         doubted = settle_claims(cursor, project_id, runs=runs)
-        for series, lane in _fetch_lanes(cursor, project_id, {jobs[0].series, *doubted}):
+        lanes = _fetch_lanes(cursor, project_id, {jobs[0].series, *doubted})
+        for series, lane in lanes:
             fresh = runs if series == jobs[0].series else []
             _judge_series(cursor, project_id, series, is_long_lived=lane != CHANGES, aliases=aliases, runs=fresh)
+        if any(lane != CHANGES for _, lane in lanes):
+            settle_register(cursor, project_id, jobs=jobs, lanes={lane for _, lane in lanes})
         count_causes(cursor, project_id, jobs=jobs)
         _note_judged(cursor, project_id, jobs)
         bump_revision(cursor, project_id)
@@ -120,10 +125,13 @@ def _judge_series(
     jobs = [window.jobs[place] for place in kept]
     epochs = fetch_epochs(cursor, project_id, jobs=jobs, aliases=aliases)
     sightings = Sightings(window)
+    spans = SpanSightings(cursor, window) if is_long_lived else None
     n_cases, verdicts, speeds = 0, [], []
     for grid in walk_window(cursor, window):
         n_cases += int(_IS_EXECUTED[grid.outcomes].any(axis=0).sum())
         sightings.look(grid)
+        if spans:
+            spans.look(grid)
         judged = grid if len(kept) == len(window.jobs) else grid.choose_rows(kept)
         verdicts.append(draw_verdicts(judged, jobs=jobs, epochs=epochs, is_long_lived=is_long_lived))
         is_running = sightings.find_running(grid.ords) if is_long_lived else np.ones(len(grid.ords), np.bool_)
@@ -133,6 +141,8 @@ def _judge_series(
     is_known = _write_window(cursor, window, n_excluded=len(window.jobs) - len(kept), n_cases=n_cases)
     if is_long_lived:
         settle_vanished(cursor, window, sightings=sightings, is_known=is_known, runs=runs)
+    if spans:
+        settle_spans(cursor, window, sightings=spans, is_known=is_known, runs=runs)
 
 
 def _write_window(cursor: Cursor, window: Window, *, n_excluded: int, n_cases: int) -> bool:

@@ -18,6 +18,8 @@ from health.in_force import is_due, settle_configuration
 from health.judging import judge_project
 from health.lanes import settle_lanes
 from health.locks import lock_project
+from health.register import settle_register
+from health.register.renames import follow_renames
 from health.revisions import bump_revision
 from health.rollups import Cases, fetch_cases, refresh_job, settle_run
 from health.sql import Cursor, open_cursor
@@ -38,6 +40,7 @@ def rebuild_project(project_id: int) -> int:
     with transaction.atomic():
         n_jobs = recount_project(project_id)
         judge_project(project_id)
+        settle_register(open_cursor(), project_id)
     return n_jobs
 
 
@@ -51,6 +54,7 @@ def recount_project(project_id: int) -> int:
         settle_lanes(cursor, project_id)
         settle_configuration(cursor, project_id)
         _follow_rules(cursor, project_id)
+        follow_renames(cursor, project_id)
         keys = _find_jobs_with_tiles(cursor, project_id)
         cases = fetch_cases(cursor, project_id)
         for key in keys:
@@ -175,6 +179,7 @@ def delete_upload(project_id: int, upload_id: int) -> None:
             _settle_rest(cursor, project_id, run=row[0], lost={row[1]}, cases=cases)
         settle_configuration(cursor, project_id)
         judge_project(project_id)
+        settle_register(cursor, project_id)  # with the last job of a series there is nothing left to judge
         bump_revision(cursor, project_id)
 
 
@@ -197,6 +202,7 @@ def delete_run(project_id: int, number: int) -> None:
         _settle_rest(cursor, project_id, run=number, lost={series for _, series in uploads}, cases=cases)
         settle_configuration(cursor, project_id)
         judge_project(project_id)
+        settle_register(cursor, project_id)  # with the last job of a series there is nothing left to judge
         bump_revision(cursor, project_id)
 
 

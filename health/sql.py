@@ -17,6 +17,7 @@ Cursor = psycopg.Cursor[tuple[Any, ...]]
 _COPY_HEAD: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_END: Final = b"\xff\xff"
 _PIECE: Final = 2**18
+_ARRAY_HEAD: Final = 20  # dimensions, flags, type, length, lower bound: four bytes each
 
 
 def fetch_together(cursor: Cursor, *questions: tuple[str, Any]) -> list[list[tuple[Any, ...]]]:
@@ -44,6 +45,26 @@ class BinaryRow:
             rows[f"{name} length"] = length
             rows[name] = values[name]
         return _COPY_HEAD + rows.tobytes() + _COPY_END
+
+
+def copy_numbers(cursor: Cursor, statement: str, values: Any, **columns: str) -> npt.NDArray[Any]:
+    """The rows of a statement that gives whole numbers and nothing else, as one array: no object for each value.
+
+    `columns` are names and types in the statement's order, as in `BinaryRow`; there is no null among them. The server
+    sends each column as one value: a message for each row costs more than all else.
+    """
+    names = ", ".join(f'"{name}"' for name in columns)
+    arrays = ", ".join(f'array_agg("{name}"::int{kind[1:]})' for name, kind in columns.items())
+    cursor.execute(f"SELECT {arrays} FROM ({statement}) AS numbers({names})", values, binary=True)  # noqa: S608
+    result = cursor.pgresult
+    assert result is not None
+    found = [result.get_value(0, at) for at in range(len(columns))]
+    n_rows = 0 if found[0] is None else int.from_bytes(found[0][12:16], "big")
+    rows = np.empty(n_rows, list(columns.items()))
+    for (name, kind), data in zip(columns.items(), found, strict=True):
+        if data is not None:
+            rows[name] = np.frombuffer(data, [("length", ">i4"), ("value", f">{kind}")], offset=_ARRAY_HEAD)["value"]
+    return rows
 
 
 def pack_large_row(*numbers: int, value: bytes) -> Iterator[bytes | memoryview]:

@@ -25,7 +25,9 @@ def cut_texts(blob: bytes, *, spans: Iterable[Span]) -> dict[Span, bytes]:
         if not piece and not pending:
             break
         for start, end in waiting:
-            if start < at + len(piece) and end > at:
+            if start >= at + len(piece):
+                break
+            if end > at:
                 parts[start, end].append(piece[max(start - at, 0) : end - at])
         at += len(piece)
         waiting = [span for span in waiting if span[1] > at]

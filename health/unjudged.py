@@ -13,7 +13,13 @@ from health.baselines import JobKey, Place
 from health.sql import Cursor
 
 # What is concluded of a series.
-CONCLUSIONS: Final = ("health_serieswindow", "health_caseverdict", "health_vanishedcase", "health_casespeed")
+CONCLUSIONS: Final = (
+    "health_serieswindow",
+    "health_caseverdict",
+    "health_vanishedcase",
+    "health_casespeed",
+    "health_deferredspan",
+)
 
 
 def doubt_series(cursor: Cursor, project_id: int, *, series: Collection[int]) -> None:

@@ -66,13 +66,14 @@ ERRORS: Final[dict[str, str]] = {
     "too_many_cases": "One file holds more cases than the limit.",
     "bad_json": "The JSON breaks its own rules.",
     "coverage_too_large": "The coverage report names more lines or files than the limit.",
-    # In .suitewatch.yml and CODEOWNERS.
-    "configuration_too_large": "`.suitewatch.yml` or CODEOWNERS is longer than the limit.",
+    # In the files of the configuration.
+    "configuration_too_large": "A file of the configuration is longer than the limit.",
     "configuration_unreadable": "`.suitewatch.yml` is no YAML, or nothing in it could be understood.",
     "configuration_invalid": "A value in `.suitewatch.yml` is not what can stand there.",
     "yaml_forbidden": "`.suitewatch.yml` uses aliases, anchors or tags.",
     "unknown_key": "`.suitewatch.yml` has a key that means nothing here.",
-    "duplicate_key": "`.suitewatch.yml` says the same key twice.",
+    "duplicate_key": "`.suitewatch.yml` says the same key twice, or puts the same pattern off twice.",
+    "names_nothing": "A text under `deferrals` names no tests that can be looked up.",
     "owners_invalid": "A line of CODEOWNERS cannot be read.",
     # In the worker.
     "worker_crashed": "The worker died each time it read this upload.",

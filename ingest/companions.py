@@ -1,4 +1,4 @@
-"""What travels with reports and is none: `.suitewatch.yml` and CODEOWNERS, told apart by the names of their form parts.
+"""What travels with reports and is none: the files of the configuration, told apart by the names of their form parts.
 
 Called by `ingest.envelope`. Promise: whatever is wrong with one of them costs a warning, never the upload
 (`tests/ingest/test_companions.py`).
@@ -9,18 +9,18 @@ from typing import Final, NamedTuple
 
 from django.conf import settings
 
-from ingest.configuration import CONFIGURATION, OWNERS
+from ingest.configuration import CONFIGURATION, DEFERRALS, OWNERS
 from ingest.errors import HINTS, IngestError
 from ingest.forms import Part
 from ingest.inflate import HEAD, find_encoding, read_pieces, unpack
 from ingest.remarks import Remark
 
 # The name of the form part is the role the file is kept under.
-FILES: Final = {"configuration": CONFIGURATION, "owners": OWNERS}
+FILES: Final = {"configuration": CONFIGURATION, "owners": OWNERS, "deferrals": DEFERRALS}
 
 
 class Companion(NamedTuple):
-    """One of the two files, small enough to be held."""
+    """One of these files, small enough to be held."""
 
     role: str
     name: str
@@ -28,12 +28,12 @@ class Companion(NamedTuple):
 
 
 def is_companion(part: Part) -> bool:
-    """Whether a form part is one of the two."""
+    """Whether a form part is one of them."""
     return part.field in FILES
 
 
 def read_companions(parts: Iterable[Part]) -> tuple[list[Companion], list[Remark]]:
-    """The two files as far as they can be taken, and warnings about what was not."""
+    """These files as far as they can be taken, and warnings about what was not."""
     taken: dict[str, Companion] = {}
     warnings: list[Remark] = []
     for part in parts:

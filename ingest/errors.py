@@ -63,13 +63,14 @@ HINTS: Final[dict[str, str]] = {
     "too_many_cases": "Split the report into several files, for example one per shard.",
     "bad_json": "Nothing can be read behind this place. It is a fault of the program that wrote the file.",
     "coverage_too_large": "Split the report, or measure fewer files.",
-    # In .suitewatch.yml and CODEOWNERS: each a warning, never a reason to refuse an upload.
+    # In the files of the configuration: each a warning, never a reason to refuse an upload.
     "configuration_too_large": "Make the file smaller. The upload was read without it.",
     "configuration_unreadable": "The one before it stays in force until this is mended. Run `suitewatch check`.",
     "configuration_invalid": "This entry is left out. docs/configuration-file.md lists what can stand here.",
     "yaml_forbidden": "Write the value out. The one before it stays in force until this is mended.",
     "unknown_key": "This entry is left out. docs/configuration-file.md lists the keys.",
     "duplicate_key": "Take one of them out.",
+    "names_nothing": "Name a path, PATH::NAME, a name or `suite NAME`; docs/deferred.md shows how.",
     "owners_invalid": "This part of the line is left out. Write: pattern, blank, owners.",
     # In the worker.
     "worker_crashed": "Have it read again on the upload's page, or split the report.",

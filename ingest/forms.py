@@ -1,6 +1,6 @@
 """A multipart body becomes fields and named parts, and nothing in it is left out unsaid.
 
-Called by `ingest.envelope` and, for the small form that finishes a run, by `ingest.views_runs`. Django's parser does
+Called by `ingest.envelope` and, for the small forms that speak of a run, by `ingest.views_runs`. Django's parser does
 the reading; it skips what it cannot name, so parts are counted.
 Promise: each part is a field or a file, or the whole form is refused; parts have no name on disk, so that a killed
 process leaves none behind (`tests/ingest/test_forms.py`).
@@ -21,8 +21,9 @@ from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.utils import timezone
 from django.utils.http import parse_header_parameters
 
+from health.rules.gate import RULES
 from ingest.body import spool_body
-from ingest.errors import IngestError
+from ingest.errors import IngestError, make_storable
 from ingest.metadata import Metadata, check_metadata
 
 _PIECE: Final = 256 * 1024
@@ -31,6 +32,7 @@ _LONGEST_NAME: Final = 255
 _LONGEST_TAIL: Final = 64  # line breaks and blanks behind the closing boundary
 _WITHOUT_NAME: Final = "report.xml"
 _MOST_BYTES_OF_A_NAME: Final = 16_384
+_MOST_NAMED: Final = 5
 
 
 class Part(NamedTuple):
@@ -76,8 +78,27 @@ def read_query(request: HttpRequest) -> dict[str, str]:
 
 def read_run_name(request: HttpRequest) -> Metadata:
     """Provider and run id out of a small form of either kind. Raises IngestError."""
+    return _check_run_name(_spool_small_form(request))
+
+
+def read_gate_question(request: HttpRequest) -> tuple[Metadata, tuple[str, ...] | None]:
+    """The run, and which reasons fail it: None where the configuration decides. Raises IngestError."""
+    fields = _spool_small_form(request)
+    rules = tuple(word for word in (part.strip() for part in fields.get("fail_on", "").split(",")) if word)
+    unknown = sorted(set(rules) - set(RULES))
+    if unknown:
+        names = ", ".join(repr(make_storable(word[:80])) for word in unknown[:_MOST_NAMED])
+        hint = f"Give some of {', '.join(RULES)}, with commas between them."
+        raise IngestError("invalid_field", f"Nothing fails a run under the name of {names}.", hint, field="fail_on")
+    return _check_run_name(fields), rules or None
+
+
+def _spool_small_form(request: HttpRequest) -> dict[str, str]:
     with spool_body(request, most=_MOST_BYTES_OF_A_NAME) as body:
-        fields = _read_small_form(request, body)
+        return _read_small_form(request, body)
+
+
+def _check_run_name(fields: Mapping[str, str]) -> Metadata:
     known = {name: value for name, value in fields.items() if name in ("provider", "run_id")}
     metadata, _ = check_metadata(known, now=timezone.now())
     if not metadata.run_id:

@@ -32,7 +32,7 @@ LIMITS: Final = (
     Limit(
         "UPLOAD_MAX_CONFIGURATION_BYTES",
         "bytes",
-        ".suitewatch.yml, and CODEOWNERS; a larger one is left out.",
+        "A file of the configuration; a larger one is left out.",
         "configuration_too_large",
     ),
     Limit("UPLOAD_TIMEOUT_SECONDS", "seconds", "A request, from its first byte to its last.", "upload_timeout"),

@@ -224,6 +224,7 @@ def _keep_configuration(delivery: Delivery, files: Sequence[UploadFile]) -> Kept
         upload_id=delivery.upload_id,
         data=came.get(UploadFile.Role.CONFIGURATION),
         owners_data=came.get(UploadFile.Role.OWNERS),
+        deferrals_data=came.get(UploadFile.Role.DEFERRALS),
     )
 
 

@@ -208,7 +208,7 @@ def _lock(cursor: Cursor, delivery: Delivery) -> _Project:
         (
             """
             SELECT identity_epoch, default_branch, long_lived_branches,
-                num_nonnulls(configuration, code_owners) > 0 FROM health_project
+                num_nonnulls(configuration, code_owners, deferrals_file) > 0 FROM health_project
             WHERE id = %s FOR NO KEY UPDATE
             """,
             (delivery.project_id,),
@@ -367,7 +367,7 @@ def _finish_upload(
         """
         UPDATE health_upload SET (state, finished_at, lease_until, progress, run, series, attempt, ran_at,
             n_suite_errors, receipt, error) = (%s, clock_timestamp(), NULL, NULL, %s, %s, %s, %s, %s, %s, NULL)
-        WHERE id = %s RETURNING num_nonnulls(configuration, code_owners) > 0
+        WHERE id = %s RETURNING num_nonnulls(configuration, code_owners, deferrals_file) > 0
         """,
         (
             state,

@@ -5,8 +5,9 @@
 """Send test reports from CI to Suitewatch: one file, standard library only, Python 3.8 or newer.
 
 Called as `suitewatch upload FILES…` or `python suitewatch.py upload FILES…`; `load_demo` uses the pieces.
-`import` sends old reports with the dates they tell; `finish` says that a run's reports were all sent; `check` looks at
-`.suitewatch.yml` before it is pushed.
+`import` sends old reports with the dates they tell; `finish` says that a run's reports were all sent; `gate` asks
+whether the run may pass; `deferred` fetches the register of put-off tests; `check` looks at `.suitewatch.yml` before it
+is pushed.
 Promise: the exit code tells your mistake from the server's trouble, a delivery sent twice is stored once, and
 what a CI system says is read by one table (`CI_SYSTEMS`), each row and trap of it a test
 (tests/ingest/test_uploader_ci.py).
@@ -47,17 +48,19 @@ from typing import IO, Any, NamedTuple, NoReturn
 __version__ = "0.1.0"
 
 PROBLEMS = 1
-SENT, WRONG_USE, NO_FILE, REFUSED, NOT_UNDERSTOOD, SERVER_TROUBLE = 0, 2, 3, 4, 5, 6
+SENT, WRONG_USE, NO_FILE, REFUSED, NOT_UNDERSTOOD, SERVER_TROUBLE, HELD = 0, 2, 3, 4, 5, 6, 7
 
 EXIT_CODES = """\
 exit codes:
-  0  sent; or the server had trouble, which is said but does not break your build
+  0  sent; gate: the run passes; or the server had trouble, which is said but does not break your build
   1  check: something in the file cannot be used
   2  wrong use: an option, the address or the token is missing or wrong
   3  no file matched (--allow-empty makes it 0)
   4  refused: token, address, size, a field or the day's quota; trying again at once would not help
-  5  a file failed; finish: the run is incomplete, or nothing of it could be read (known only with --wait)
-  6  the server had trouble and --fail-on-error was given
+  5  a file failed; finish: the run is incomplete, or nothing of it could be read (known only with --wait);
+     gate: nobody can tell, since the run is incomplete, brought no results, or is not known
+  6  the server had trouble and --fail-on-error was given; check and deferred: the server had trouble
+  7  gate: the run does not pass, and why is said
 """
 
 # (field of the upload API, flag, help); the variable is SUITEWATCH_ + the flag in capitals.
@@ -275,7 +278,7 @@ ENDS = {"partial": "is partly stored", "failed": "failed", "dead": "was given up
 MOST_FILES, MOST_PACKED, MOST_PLAIN = 100, 24 << 20, 192 << 20
 CHUNK = 1 << 20
 ANSWER_LIMIT = 4 << 20
-# The largest .suitewatch.yml or CODEOWNERS that servers read, unless they are told otherwise.
+# The largest file of the configuration that servers read, unless they are told otherwise.
 MOST_CONFIGURATION = 64 << 10
 # What a receipt counts of tests, and the words for it.
 KINDS = {
@@ -303,6 +306,9 @@ FORMATS = {
     "sonarqube-generic": "SonarQube generic",
 }
 MOST_REMARKS, MOST_IGNORED, MOST_ROWS = 5, 10, 50
+# What `deferred` may bring: a register of 50,000 entries as JSON stays below.
+MOST_EXPORT = 256 << 20
+EXPORTS = ("deselect", "xfail", "json")
 
 
 class UploadError(Exception):
@@ -681,6 +687,9 @@ TRAPS = {
 
 CONFIGURATION_PLACES = (".suitewatch.yml", ".suitewatch.yaml")
 OWNERS_PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
+DEFERRALS_PLACES = (".suitewatch-deferrals.yml", ".suitewatch-deferrals.yaml")
+# Where the files are that travel with reports, by the name of their form part.
+COMPANIONS = {"configuration": CONFIGURATION_PLACES, "owners": OWNERS_PLACES, "deferrals": DEFERRALS_PLACES}
 
 
 def find_root() -> str:
@@ -688,7 +697,7 @@ def find_root() -> str:
     folders = [os.getcwd()]
     while os.path.dirname(folders[-1]) != folders[-1]:
         folders.append(os.path.dirname(folders[-1]))
-    for marks in ((".git",), CONFIGURATION_PLACES):
+    for marks in ((".git",), CONFIGURATION_PLACES + DEFERRALS_PLACES):
         for folder in folders:
             if any(os.path.exists(os.path.join(folder, mark)) for mark in marks):
                 return folder
@@ -699,7 +708,7 @@ def find_configuration(given: str | None = None) -> dict[str, str]:
     """The files that travel with reports, by the name of their form part; a given one stands for ours."""
     root = find_root()
     found = {}
-    for part, places in (("configuration", CONFIGURATION_PLACES), ("owners", OWNERS_PLACES)):
+    for part, places in COMPANIONS.items():
         paths = [os.path.join(root, *place.split("/")) for place in places]
         path = next((path for path in paths if os.path.isfile(path)), "")
         if path:
@@ -722,10 +731,18 @@ def find_local_reader() -> Any:
         return None
 
 
-def check_locally(reader: Any, data: bytes, *, is_owners: bool) -> dict[str, Any]:
+def name_companion(path: str) -> str:
+    """The name a server knows a file by: what is neither CODEOWNERS nor deferrals is a configuration."""
+    name = os.path.basename(path)
+    if name.upper() == "CODEOWNERS":
+        return "CODEOWNERS"
+    return DEFERRALS_PLACES[0] if name.lower() in DEFERRALS_PLACES else CONFIGURATION_PLACES[0]
+
+
+def check_locally(reader: Any, data: bytes, *, file: str) -> dict[str, Any]:
     """What the server would answer, found here."""
-    text, remarks = reader.decode_text(data, file=reader.OWNERS if is_owners else reader.CONFIGURATION)
-    read = reader.read_configuration(*(("", text) if is_owners else (text,)))
+    text, remarks = reader.decode_text(data, file=file)
+    read = reader.read_file(text, file=file)
     warnings = [remark.to_json() for remark in [*remarks, *read.warnings]]
     return {"ok": not warnings, "warnings": warnings, "content": read.content}
 
@@ -802,7 +819,7 @@ class Delivery(NamedTuple):
 
     fields: Mapping[str, str]
     reports: Sequence[Report]
-    companions: Sequence[tuple[str, Report]] = ()  # .suitewatch.yml and CODEOWNERS, by the name of their form part
+    companions: Sequence[tuple[str, Report]] = ()  # the configuration's files, by the name of their form part
 
     @property
     def key(self) -> str:
@@ -1047,6 +1064,12 @@ class Reply(NamedTuple):
         return document if isinstance(document, dict) else {}
 
 
+def is_whole_export(reply: Reply) -> bool:
+    """Is it the register, and not the page of whatever stands between? A file without a single entry is one, too."""
+    kind = (reply.headers.get("Content-Type") or "").partition(";")[0]
+    return reply.status == 200 and kind in ("text/plain", "application/json") and len(reply.body) < MOST_EXPORT
+
+
 class Courier:
     """Carries deliveries to one server and brings back the receipts, by the environment's proxies."""
 
@@ -1063,6 +1086,7 @@ class Courier:
         self.url = without_credentials(url).rstrip("/")
         self.endpoint = self.url + "/api/v1/uploads"
         self.finish_endpoint = self.url + "/api/v1/runs/finish"
+        self.gate_endpoint = self.url + "/api/v1/runs/gate"
         self.timeout = timeout
         self._token = token
         self._note, self._sleep, self._clock = note, sleep, clock
@@ -1085,7 +1109,14 @@ class Courier:
 
     def finish(self, name: Mapping[str, str], *, seconds: float) -> dict[str, Any]:
         """Say that the run of this name is over, again and again until all of it is read or the time is up."""
-        form = urllib.parse.urlencode(name).encode()
+        return self._ask_until_read(self.finish_endpoint, name, seconds=seconds)
+
+    def judge(self, question: Mapping[str, str], *, seconds: float) -> dict[str, Any]:
+        """Ask whether a run may pass, until all of it is read and compared or the time is up."""
+        return self._ask_until_read(self.gate_endpoint, question, seconds=seconds)
+
+    def _ask_until_read(self, endpoint: str, fields: Mapping[str, str], *, seconds: float) -> dict[str, Any]:
+        form = urllib.parse.urlencode(fields).encode()
         headers = {
             "Authorization": "Bearer " + self._token,
             "Content-Type": "application/x-www-form-urlencoded",
@@ -1093,29 +1124,50 @@ class Courier:
         }
         until, pause = self._clock() + seconds, 0.5
         while True:
-            answer = self._insist(self.finish_endpoint, headers, body=lambda: [form], key="waiting")
+            answer = self._insist(endpoint, headers, body=lambda: [form], key="waiting")
             if not answer["waiting"] or self._clock() + pause > until:
                 return answer
             self._sleep(pause)
             pause = min(pause * 1.5, 5.0)
 
-    def check(self, data: bytes, *, is_owners: bool) -> dict[str, Any]:
+    def fetch_deferred(self, project: str, form: str) -> bytes:
+        """The register of a project as a file of this form, all of it."""
+        address = f"{self.url}/api/v1/projects/{urllib.parse.quote(project, safe='')}/deferred/export?format={form}"
+        headers = {"Authorization": "Bearer " + self._token}
+        return self._persist(address, headers, is_good=is_whole_export, most=MOST_EXPORT).body
+
+    def check(self, data: bytes, *, file: str) -> dict[str, Any]:
         """What the server would understand of a configuration file; it keeps nothing of it."""
-        name = "CODEOWNERS" if is_owners else ".suitewatch.yml"
         headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(data))}
-        return self._insist(f"{self.url}/api/v1/check?filename={name}", headers, body=lambda: [data], key="ok")
+        return self._insist(f"{self.url}/api/v1/check?filename={file}", headers, body=lambda: [data], key="ok")
 
     def _insist(
         self, url: str, headers: dict[str, str], *, body: Callable[[], Iterable[bytes]], key: str
     ) -> dict[str, Any]:
         """The answer that holds `key`, tried for two minutes at most; else UploadError, with the reason."""
+
+        def is_good(reply: Reply) -> bool:
+            return reply.status in (200, 202) and reply.json().get(key) is not None
+
+        return self._persist(url, headers, body=body, is_good=is_good).json()
+
+    def _persist(
+        self,
+        url: str,
+        headers: dict[str, str],
+        *,
+        is_good: Callable[[Reply], bool],
+        body: Callable[[], Iterable[bytes] | None] = lambda: None,
+        most: int = ANSWER_LIMIT,
+    ) -> Reply:
+        """The first good reply of two minutes at most; else UploadError, with the reason."""
         give_up_at = self._clock() + PATIENCE
         pauses = iter(PAUSES)
         while True:
             timeout = min(self.timeout, max(1.0, give_up_at - self._clock()))
-            reply = self._ask(url, headers, body=body(), timeout=timeout)
-            if reply.status in (200, 202) and reply.json().get(key) is not None:
-                return reply.json()
+            reply = self._ask(url, headers, body=body(), timeout=timeout, most=most)
+            if is_good(reply):
+                return reply
             if not reply.passes:
                 final = reply.status not in (400, 413, 415, 422)
                 raise UploadError(REFUSED, self.explain(reply), final=final, code=reply.code)
@@ -1156,14 +1208,24 @@ class Courier:
             self._sleep(wait)
             pause = min(pause * 1.5, 3.0)
 
-    def _ask(self, url: str, headers: dict[str, str], *, timeout: float, body: Iterable[bytes] | None = None) -> Reply:
-        """One try. Whatever answers is a Reply; silence is one of status 0."""
+    def _ask(
+        self,
+        url: str,
+        headers: dict[str, str],
+        *,
+        timeout: float,
+        body: Iterable[bytes] | None = None,
+        most: int = ANSWER_LIMIT,
+    ) -> Reply:
+        """One try. Whatever answers is a Reply; silence, or an answer that breaks off, is one of status 0."""
         agent = {"User-Agent": "suitewatch/" + __version__}
         request = urllib.request.Request(url, data=body, headers=dict(headers, **agent))
         try:
             try:
                 with self._opener.open(request, timeout=timeout) as answer:
-                    return Reply(answer.getcode(), answer.headers, answer.read(ANSWER_LIMIT))
+                    reply = Reply(answer.getcode(), answer.headers, answer.read(most))
+                is_whole = len(reply.body) >= min(most, int(reply.headers.get("Content-Length") or 0))
+                return reply if is_whole else Reply(0, email.message.Message(), b"the answer broke off")
             except urllib.error.HTTPError as error:
                 with error:
                     return Reply(error.code, error.headers, error.read(ANSWER_LIMIT))
@@ -1200,6 +1262,11 @@ class Courier:
 def printable(text: object, *, limit: int = 500) -> str:
     """Foreign text on one line, without the control characters that would repaint a terminal."""
     return "".join(mark if mark.isprintable() else " " for mark in str(text))[:limit]
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Names in a sentence: a, b and c."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def count(number: int, noun: str) -> str:
@@ -1246,10 +1313,36 @@ def describe_run(run: Mapping[str, Any]) -> str:
     return f"Run {run.get('number')} is incomplete: {printable(run.get('told') or 'what is missing is unknown')}."
 
 
+def describe_name(name: Mapping[str, str]) -> str:
+    """A run by the name CI has for it."""
+    return f"run {name['run_id']}" + (f" of {name['provider']}" if "provider" in name else "")
+
+
 def describe_failed(uploads: Mapping[str, int]) -> str:
     """A run that is none, since all that was sent of it came to nothing."""
     said = ", ".join(f"{count(n, 'upload')} ended as {printable(state)}" for state, n in sorted(uploads.items()))
     return f"Nothing of the run could be read{': ' if said else ''}{said}."
+
+
+def describe_gate(answer: Mapping[str, Any]) -> list[str]:
+    """A verdict in lines: what fails the run and what does not, each with its first tests and where they are."""
+    lines = []
+    for heading, key in (("", "reasons"), ("Not failing this run: ", "warnings"), ("Tolerated: ", "tolerated")):
+        for reason in answer.get(key) or []:
+            lines += [printable(heading + str(reason.get("told"))), *list_tests(reason)]
+    return lines
+
+
+def list_tests(reason: Mapping[str, Any]) -> list[str]:
+    """The tests a reason names, one a line."""
+    listed = reason.get("listed") or []
+    lines = []
+    for test in listed:
+        note = f" ({printable(test['note'])})" if test.get("note") else ""
+        address = f"  {printable(test['url'])}" if test.get("url") else ""
+        lines.append(f"  {printable(test.get('name'))}{note}{address}")
+    rest = (reason.get("n") or 0) - len(listed)
+    return [*lines, f"  and {rest:,} more"] if listed and rest > 0 else lines
 
 
 def describe_figures(file: Mapping[str, Any]) -> str:
@@ -1350,15 +1443,42 @@ def describe_as_markdown(summary: Mapping[str, Any]) -> str:
         files += (delivery.get("receipt") or {}).get("files") or []
     if not summary["deliveries"] and "waiting" not in summary:
         lines += ["Nothing was sent.", ""]
+    lines += draw_gate(summary.get("gate") or {})
     lines += draw_tables(files)
     for run in list_runs(summary):
         lines += [escape_markdown(describe_run(run)), ""]
     for delivery in summary["deliveries"]:
-        address = (delivery.get("run") or {}).get("url") or delivery.get("url") or ""
-        if re.match("https?://", str(address)):
-            target = urllib.parse.quote(str(address), safe="%/:?#@!$&'*+,;=~")
+        target = as_target((delivery.get("run") or {}).get("url") or delivery.get("url"))
+        if target:
             lines += [f"[{count(len(delivery['files']), 'file')} in Suitewatch]({target})", ""]
     return "\n".join(lines) + "\n"
+
+
+def draw_gate(answer: Mapping[str, Any]) -> list[str]:
+    """The verdict on a run, and a list for each reason."""
+    if not answer:
+        return []
+    lines = [f"**{escape_markdown(answer.get('told'))}**", ""]
+    for heading, key in (("", "reasons"), ("Not failing this run: ", "warnings"), ("Tolerated: ", "tolerated")):
+        for reason in answer.get(key) or []:
+            lines += [escape_markdown(heading + str(reason.get("told"))), ""]
+            tests = [draw_test(test) for test in reason.get("listed") or []]
+            lines += [*tests, ""] if tests else []
+    target = as_target((answer.get("run") or {}).get("url"))
+    return [*lines, f"[The run in Suitewatch]({target})", ""] if target else lines
+
+
+def draw_test(test: Mapping[str, Any]) -> str:
+    name, target = escape_markdown(test.get("name")), as_target(test.get("url"))
+    note = f" ({escape_markdown(test['note'])})" if test.get("note") else ""
+    return f"- [{name}]({target}){note}" if target else f"- {name}{note}"
+
+
+def as_target(address: object) -> str:
+    """An address as the target of a link in Markdown; empty when it is none."""
+    if not re.match("https?://", str(address or "")):
+        return ""
+    return urllib.parse.quote(str(address), safe="%/:?#@!$&'*+,;=~")
 
 
 def list_runs(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -1454,29 +1574,69 @@ class Errand:
         return url, token
 
     def run(self) -> int:
-        return self.finish() if self.options.command == "finish" else self.send_files()
+        doing = {"finish": self.finish, "gate": self.gate}
+        return doing.get(self.options.command, self.send_files)()
 
     def finish(self) -> int:
         """Say that the reports of this run were all sent."""
-        fields = gather_metadata(vars(self.options), environ=self.environ, git=lambda _commit: {})
-        name = {field: value for field, value in fields.items() if field in ("provider", "run_id")}
-        if "run_id" not in name:
-            raise UploadError(WRONG_USE, "Which run? Nothing here says it, and --run-id is not given.")
+        name = self.name_run()
         if self.options.dry_run:
-            self.voice.tell(f"Would send: POST {self.courier.finish_endpoint}")
-            for field, value in sorted(name.items()):
-                self.voice.tell(f"  {field} = {value}")
-            return SENT
+            return self.show_form(self.courier.finish_endpoint, name)
         try:
             answer = self.courier.finish(name, seconds=self.options.wait or 0)
         except UploadError as trouble:
             if self.options.allow_empty and trouble.code == "run_not_found":
-                of = f" of {name['provider']}" if "provider" in name else ""
-                self.voice.tell(f"Nothing came of run {name['run_id']}{of}, so there is nothing to finish.")
+                self.voice.tell(f"Nothing came of {describe_name(name)}, so there is nothing to finish.")
                 return SENT
             raise
         self.summary.update(fields=name, run=answer.get("run"), waiting=answer["waiting"])
         return self.tell_finished(answer)
+
+    def name_run(self) -> dict[str, str]:
+        """The run that all of this is about, as its uploads named it."""
+        fields = gather_metadata(vars(self.options), environ=self.environ, git=lambda _commit: {})
+        name = {field: value for field, value in fields.items() if field in ("provider", "run_id")}
+        if "run_id" not in name:
+            raise UploadError(WRONG_USE, "Which run? Nothing here says it, and --run-id is not given.")
+        return name
+
+    def show_form(self, endpoint: str, fields: Mapping[str, str]) -> int:
+        self.voice.tell(f"Would send: POST {endpoint}")
+        for field, value in sorted(fields.items()):
+            self.voice.tell(f"  {field} = {value}")
+        return SENT
+
+    def gate(self) -> int:
+        """Ask whether this run may pass, once the server has read and compared what was sent of it."""
+        name = self.name_run()
+        question = dict(name, fail_on=self.options.fail_on) if self.options.fail_on else name
+        if self.options.dry_run:
+            return self.show_form(self.courier.gate_endpoint, question)
+        seconds = self.options.wait or PATIENCE
+        try:
+            answer = self.courier.judge(question, seconds=seconds)
+        except UploadError as trouble:
+            if trouble.code != "run_not_found":
+                raise
+            if self.options.allow_empty:
+                self.voice.tell(f"Nothing came of {describe_name(name)}, so there is nothing to judge.")
+                return SENT
+            raise UploadError(NOT_UNDERSTOOD, str(trouble), code=trouble.code) from None
+        self.summary.update(fields=question, run=answer.get("run"), waiting=answer["waiting"], gate=answer)
+        return self.tell_verdict(answer, seconds=seconds)
+
+    def tell_verdict(self, answer: Mapping[str, Any], *, seconds: float) -> int:
+        verdict, run = answer.get("verdict"), answer.get("run") or {}
+        speak = self.voice.tell if verdict == "pass" else self.voice.warn
+        late = f" That took longer than {seconds:.0f} s." if answer["waiting"] else ""
+        speak(printable(answer.get("told")) + late)
+        for line in describe_gate(answer):
+            self.voice.tell(line)
+        if run.get("url"):
+            self.voice.tell(printable(run["url"]))
+        if answer["waiting"]:
+            return SERVER_TROUBLE
+        return {"pass": SENT, "fail": HELD}.get(str(verdict), NOT_UNDERSTOOD)
 
     def tell_finished(self, answer: Mapping[str, Any]) -> int:
         run, n_unread = answer.get("run") or {}, answer["waiting"]
@@ -1593,7 +1753,7 @@ class Errand:
                 {"part": part, "name": report.name, "bytes": report.plain_bytes, "sha256": report.sha256}
                 for part, report in packed
             ]
-            self.voice.tell(f"With {printable(' and '.join(report.name for _, report in packed))}.")
+            self.voice.tell(f"With {printable(join_names([report.name for _, report in packed]))}.")
         return packed
 
     def show(self, delivery: Delivery) -> None:
@@ -1680,13 +1840,64 @@ class Errand:
         return NOT_UNDERSTOOD if state in ("partial", "failed") else SERVER_TROUBLE
 
 
+def run_deferred(
+    options: argparse.Namespace, *, environ: Mapping[str, str], voice: Voice, **timing: Callable[..., Any]
+) -> int:
+    """Fetch the register of put-off tests; the file is there whole or as it was before."""
+    project = tidy(options.project) or tidy(environ.get("SUITEWATCH_PROJECT"))
+    if not project:
+        raise UploadError(WRONG_USE, "Of which project? Set SUITEWATCH_PROJECT or give --project, as in its address.")
+    errand = Errand(options, environ=environ, voice=voice, **timing)
+    if options.dry_run:
+        voice.tell(
+            f"Would fetch the register of {printable(project)} from {errand.courier.url or '(no address given)'}"
+        )
+        return SENT
+    try:
+        content = errand.courier.fetch_deferred(project, options.format)
+    except UploadError as trouble:
+        if trouble.code != "scope_missing":
+            raise
+        words = "This token may only upload. Make one that may read on the project's settings page"
+        raise UploadError(REFUSED, f"{words}, and set SUITEWATCH_TOKEN to it for this step.") from None
+    if options.output:
+        write_whole(options.output, content)
+        voice.tell(f"Wrote {printable(readable(options.output))}, {size_in_words(len(content))}.")
+    else:
+        sys.stdout.flush()
+        sys.stdout.write(content.decode("utf-8", "replace"))
+        sys.stdout.flush()
+    return SENT
+
+
+def write_whole(path: str, content: bytes) -> None:
+    """Write a file in one go: whoever reads it meanwhile, or after a crash, finds the old one or the new one."""
+    folder = os.path.dirname(os.path.abspath(path))
+    try:
+        handle, draft = tempfile.mkstemp(dir=folder, prefix=".suitewatch-")
+        try:
+            with os.fdopen(handle, "wb") as target:
+                target.write(content)
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(draft, 0o666 & ~mask)  # a draft is the writer's own alone, as the file is not to be
+            os.replace(draft, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(draft)
+            raise
+    except OSError as error:
+        raise UploadError(WRONG_USE, f"The file could not be written: {error}.") from error
+
+
 def run_check(
     options: argparse.Namespace, *, environ: Mapping[str, str], voice: Voice, **timing: Callable[..., Any]
 ) -> int:
     """Look at configuration files as an upload would be read: here if the reader is here, else at the server."""
     paths = options.files or list(find_configuration(options.config).values())
     if not paths:
-        voice.warn(f"No .suitewatch.yml and no CODEOWNERS here. Looked in {printable(find_root())}.")
+        names = f"{CONFIGURATION_PLACES[0]}, CODEOWNERS or {DEFERRALS_PLACES[0]}"
+        voice.warn(f"No {names} here. Looked in {printable(find_root())}.")
         return NO_FILE
     reader, courier = find_local_reader(), None
     if reader is None:
@@ -1701,9 +1912,8 @@ def run_check(
                 data = source.read(ANSWER_LIMIT)
         except OSError as error:
             raise UploadError(WRONG_USE, f"The file could not be read: {error}.") from error
-        is_owners = os.path.basename(path).upper() == "CODEOWNERS"
         look = courier.check if courier else functools.partial(check_locally, reader)
-        answers.append(dict(look(data, is_owners=is_owners), file=readable(path)))
+        answers.append(dict(look(data, file=name_companion(path)), file=readable(path)))
     if options.json:
         print(json.dumps({"files": answers}, indent=2))
     else:
@@ -1774,9 +1984,10 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     seconds: dict[str, Any] = {"type": read_seconds, "metavar": "SECONDS"}
     add(
         "command",
-        choices=["upload", "import", "finish", "check"],
-        help="upload what just ran, import what ran long ago, say that all reports of a run were sent (finish), or "
-        "check .suitewatch.yml before it is pushed",
+        choices=["upload", "import", "finish", "gate", "deferred", "check"],
+        help="upload what just ran, import what ran long ago, say that all reports of a run were sent (finish), ask "
+        "whether the run may pass (gate), fetch the register of put-off tests (deferred), or check .suitewatch.yml "
+        "before it is pushed",
     )
     add(
         "files",
@@ -1793,9 +2004,24 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
         group.add_argument(f"--{flag}", dest=field, metavar="TEXT", help=words)
     group = parser.add_argument_group("what travels with them")
     group.add_argument("--config", metavar="FILE", help="instead of the repository's .suitewatch.yml")
-    group.add_argument("--no-config", action="store_true", help="send neither .suitewatch.yml nor CODEOWNERS")
+    group.add_argument(
+        "--no-config",
+        action="store_true",
+        help="send neither .suitewatch.yml nor CODEOWNERS nor .suitewatch-deferrals.yml",
+    )
     group = parser.add_argument_group("check only")
     group.add_argument("--json", action="store_true", help="print what was found as JSON")
+    group = parser.add_argument_group("gate only")
+    group.add_argument(
+        "--fail-on",
+        metavar="REASONS",
+        help="what fails the run, with commas: new-failures, unbacked-deferrals, overdue-reviews, shrinking-suites "
+        "(else: what .suitewatch.yml says, else new-failures)",
+    )
+    group = parser.add_argument_group("deferred only")
+    group.add_argument("--format", choices=EXPORTS, default="json", help="what the register is written as (json)")
+    group.add_argument("--output", metavar="FILE", help="where to (else: standard output)")
+    group.add_argument("--project", metavar="NAME", help="the project, as in its address (SUITEWATCH_PROJECT)")
     group = parser.add_argument_group("import only")
     group.add_argument(
         "--run-per",
@@ -1809,7 +2035,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
         default="attribute",
         help="when it ran: the report's timestamp, else --ran-at, else the time of the file; or that at once",
     )
-    add("--wait", help="wait for the receipt and print it (--wait alone: 120 s)", **seconds)
+    add("--wait", help="wait for the receipt and print it (--wait alone, and gate: 120 s)", **seconds)
     add("--timeout", default=60.0, help="silence after which a try counts as failed (60)", **seconds)
     add("--summary", metavar="FILE", help="write what happened as JSON")
     add("--dry-run", action="store_true", help="show what would be sent, send nothing")
@@ -1822,8 +2048,10 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_intermixed_args(["--wait=120" if word == "--wait" else word for word in argv])
     if not options.files and options.command in ("upload", "import"):
         parser.error("the following arguments are required: FILES")
-    if options.files and options.command == "finish":
-        parser.error("finish takes no FILES: what is to be read has to be uploaded before")
+    if options.files and options.command in ("finish", "gate"):
+        parser.error(f"{options.command} takes no FILES: what is to be read has to be uploaded before")
+    if options.files and options.command == "deferred":
+        parser.error("deferred takes no FILES: --output says where to write")
     return options
 
 
@@ -1860,6 +2088,8 @@ def main(
     try:
         if options.command == "check":
             return run_check(options, environ=environ, voice=voice, **timing)
+        if options.command == "deferred":
+            return run_deferred(options, environ=environ, voice=voice, **timing)
         with voice.fold():
             errand = Errand(options, environ=environ, voice=voice, **timing)
             summary = errand.summary
@@ -1869,8 +2099,8 @@ def main(
         exit_code = trouble.exit_code
     except KeyboardInterrupt:
         exit_code = 130
-    if options.command == "check":
-        return exit_code  # what could not be looked at is not good
+    if options.command in ("check", "deferred"):
+        return exit_code  # what could not be looked at is not good, and a list that did not come is none
     if exit_code == SERVER_TROUBLE and not options.fail_on_error:
         voice.warn("The trouble is the server's, not your build's: exit code 0 (--fail-on-error makes it 6).")
         exit_code = SENT

@@ -1,9 +1,10 @@
-"""HTTP in, HTTP out: the address that checks `.suitewatch.yml` and CODEOWNERS, and their schema for editors.
+"""HTTP in, HTTP out: the address that checks the files of the configuration, and their schemas for editors.
 
 Called by `ingest.urls`. Promise: a check needs no token and keeps nothing but a count of the sender's checks, and it
 is read as an upload would read it (`tests/ingest/configuration/test_check.py`).
 """
 
+import json
 import math
 from functools import cache
 
@@ -14,8 +15,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from health import allowances
 from ingest.body import spool_body
-from ingest.configuration import CONFIGURATION, OWNERS, decode_text, read_configuration
-from ingest.configuration.shapes import SCHEMA_PATH
+from ingest.configuration import CONFIGURATION, DEFERRALS, decode_text, name_file, read_file
+from ingest.configuration.shapes import load_schema
 from ingest.errors import IngestError
 from ingest.views import answer_errors, give_connection_back
 
@@ -24,12 +25,12 @@ from ingest.views import answer_errors, give_connection_back
 @require_POST
 @answer_errors
 def check(request: HttpRequest) -> HttpResponse:
-    """What would be understood of the body: `.suitewatch.yml`, or CODEOWNERS where `filename` says so."""
+    """What would be understood of the body: `.suitewatch.yml`, or another of the files where `filename` says so."""
     _take_allowance(request)
     give_connection_back()
-    file = OWNERS if request.GET.get("filename", "").rpartition("/")[2].upper() == OWNERS else CONFIGURATION
+    file = name_file(request.GET.get("filename", ""))
     text, remarks = decode_text(_read_body(request), file=file)
-    read = read_configuration("", text) if file == OWNERS else read_configuration(text)
+    read = read_file(text, file=file)
     warnings = [remark.to_json() for remark in remarks + read.warnings]
     return JsonResponse({"file": file, "ok": not warnings, "warnings": warnings, "content": read.content})
 
@@ -53,11 +54,21 @@ def _read_body(request: HttpRequest) -> bytes:
 @require_GET
 def schema(request: HttpRequest) -> HttpResponse:
     """The JSON Schema of `.suitewatch.yml`; editors fetch it from anywhere."""
-    response = HttpResponse(_read_schema(), content_type="application/schema+json")
+    return _answer_schema(CONFIGURATION)
+
+
+@require_GET
+def deferrals_schema(request: HttpRequest) -> HttpResponse:
+    """The JSON Schema of `.suitewatch-deferrals.yml`."""
+    return _answer_schema(DEFERRALS)
+
+
+def _answer_schema(file: str) -> HttpResponse:
+    response = HttpResponse(_write_schema(file), content_type="application/schema+json")
     response["Access-Control-Allow-Origin"] = "*"
     return response
 
 
 @cache
-def _read_schema() -> bytes:
-    return SCHEMA_PATH.read_bytes()
+def _write_schema(file: str) -> bytes:
+    return json.dumps(load_schema(file), indent=2, ensure_ascii=False).encode()

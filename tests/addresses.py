@@ -10,7 +10,7 @@ from django.urls import URLPattern, reverse
 
 from dashboard.api import urls as api
 from dashboard.urls import urlpatterns
-from health.models import Fingerprint, Membership, Project, Upload, UploadToken
+from health.models import Deferral, Fingerprint, Membership, Project, Upload, UploadToken
 from tests.builders import a_project, a_user, an_upload
 from tests.coverage_scenes import lines, measured
 
@@ -25,7 +25,6 @@ class World:
 
     def url(self, pattern: URLPattern, *, of: str = "dashboard") -> str:
         """The address of this pattern in the project the members share; `of` names whose pattern it is."""
-        is_token = "token" in str(pattern.name)
         known: dict[str, Any] = {
             "slug": self.project.slug,
             "uidb64": "MQ",
@@ -34,10 +33,17 @@ class World:
             "ord": 0,
             "fingerprint": Fingerprint.objects.filter(project=self.project).values_list("fingerprint", flat=True)[0],
             "public_id": self.upload.public_id,
-            "pk": self.token.pk if is_token else Membership.objects.get(user__username="other").pk,
+            "pk": self._find_number(str(pattern.name)),
         }
         arguments = {name: known[name] for name in pattern.pattern.converters}
         return reverse(f"{of}:{pattern.name}", kwargs=arguments)
+
+    def _find_number(self, name: str) -> int:
+        if "token" in name:
+            return self.token.pk
+        if "deferral" in name:
+            return Deferral.objects.filter(project=self.project).earliest("pk").pk
+        return Membership.objects.get(user__username="other").pk
 
 
 def page_patterns() -> list[URLPattern]:
@@ -64,4 +70,5 @@ def a_world(**metadata: Any) -> World:
     token, _ = UploadToken.issue(project, name="ci")
     upload = an_upload(project, {"tests.a::one": "pass", "tests.a::two": "fail"}, **metadata)
     measured(project, {"src/a.py": lines(3, 1)}, hour=2)
+    Deferral.objects.create(project=project, ord=0, origin="person", kind="skip", opened_at=upload.received_at)
     return World(project, token, upload)

@@ -12,7 +12,7 @@ from django.utils.html import strip_tags
 
 from dashboard.api.addresses import ADDRESSES
 from health.judging import judge_project
-from health.models import Fingerprint, Project, SourceFile, Upload
+from health.models import Deferral, Fingerprint, Project, SourceFile, Upload
 from tests.builders import a_project, a_token, a_user
 from tests.coverage_scenes import lines, measured
 from tests.scenes import a_run, green
@@ -80,6 +80,7 @@ def place_of(project: Project, name: str) -> str:
     known = {
         "<int:number>": str(number.get(name, run)),
         "<uuid:public_id>": str(Upload.objects.filter(project=project).values_list("public_id", flat=True)[0]),
+        "<int:pk>": str(Deferral.objects.filter(project=project).earliest("pk").pk),
         "<fingerprint:fingerprint>": f"{causes[0] & (2**64 - 1):016x}",
     }
     address = ADDRESSES[name]

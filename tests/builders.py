@@ -66,24 +66,28 @@ def a_key(name: str) -> str:
 
 
 def a_report(cases: dict[str, str], *, seconds: float = 0.01, text: str = "", suite_errors: int = 0) -> ParsedReport:
-    """A parsed report of cases by name ("class::case") and outcome word; broken ones carry a message and a text."""
+    """A parsed report of cases by name ("class::case") and outcome word; broken ones carry a message and a text.
+
+    The message may stand behind the word: `skip: no network here`.
+    """
     report = ParsedReport(format="junit")
     packer, offset = zlib.compressobj(), 0
     blob = b""
-    for index, (name, word) in enumerate(cases.items()):
+    for index, (name, described) in enumerate(cases.items()):
+        word, _, said = described.partition(": ")
         outcome = OUTCOMES[word]
         report.keys.append(a_key(name))
         report.outcomes.append(outcome)
         report.seconds.append(seconds)
         if outcome != codes.PASS:
-            message = f"{word}: {name}"
+            message = said or f"{word}: {name}"
             body = (text or f"{name}:1: {word}").encode()
             blob += packer.compress(message.encode() + body)
             length = len(message.encode())
             report.details.append(Detail(index, 1, outcome, "AssertionError", message, offset, length, len(body)))
             offset += length + len(body)
     report.texts = blob + packer.flush()
-    words = list(cases.values())
+    words = [described.partition(": ")[0] for described in cases.values()]
     report.elements = ElementCounts(
         tests=len(words),
         passed=words.count("pass") + words.count("retry"),
@@ -135,12 +139,13 @@ def an_upload(
     suite_errors: int = 0,
     configuration: str | None = None,
     owners: str | None = None,
+    deferrals: str | None = None,
     **metadata: Any,
 ) -> Upload:
     """Store a report as one upload through the real claim and store. Metadata as in the upload API.
 
-    `cases` may be None where only `coverage` comes (`a_coverage`). `configuration` and `owners` are the texts of
-    `.suitewatch.yml` and CODEOWNERS that came with it.
+    `cases` may be None where only `coverage` comes (`a_coverage`). `configuration`, `owners` and `deferrals` are the
+    texts of `.suitewatch.yml`, CODEOWNERS and `.suitewatch-deferrals.yml` that came with it.
 
     Without `ran_at` each upload of a project runs one hour after the one before; without `run_id` it is a run of its
     own.
@@ -155,9 +160,9 @@ def an_upload(
     delivery = claim_next()
     assert delivery is not None
     assert delivery.upload_id == upload.pk
-    if configuration is not None or owners is not None:
-        data, owners_data = (None if text is None else text.encode() for text in (configuration, owners))
-        keep_configuration(project_id=project.pk, upload_id=upload.pk, data=data, owners_data=owners_data)
+    texts = {"data": configuration, "owners_data": owners, "deferrals_data": deferrals}
+    if came := {name: text.encode() for name, text in texts.items() if text is not None}:
+        keep_configuration(project_id=project.pk, upload_id=upload.pk, **came)
     report, n = None, len(cases or ())
     if cases is not None:
         report = a_report(cases, seconds=seconds, text=text, suite_errors=suite_errors)

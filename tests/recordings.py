@@ -24,7 +24,7 @@ def read_index(slug: str) -> dict[str, Any]:
 
 
 def load_recordings(slug: str, *, with_coverage: bool = False, **fields: Any) -> Project:
-    """The demo project with all its runs, oldest first, and its conclusions drawn."""
+    """The demo project with all its runs, oldest first, and its conclusions drawn once all are there."""
     index = read_index(slug)
     project = a_project(slug, default_branch=index["project"]["default_branch"], **fields)
     authorization = {"HTTP_AUTHORIZATION": f"Bearer {a_token(project)}"}

@@ -16,6 +16,7 @@ ADDRESSES: Final[dict[str, str]] = {
     "causes": "causes",
     "cause": "causes/<fingerprint:fingerprint>",
     "vanished": "vanished",
+    "deferred": "deferred",
     "slow": "slow",
     "trends": "trends",
     "runs": "runs",
@@ -23,6 +24,7 @@ ADDRESSES: Final[dict[str, str]] = {
     "compare": "compare",
     "search": "search",
     "case": "cases/<int:number>",
+    "deferral": "deferred/<int:pk>",
     "renames": "renames",
     "coverage": "coverage",
     "coverage-file": "coverage/files/<int:number>",
@@ -33,5 +35,6 @@ ADDRESSES: Final[dict[str, str]] = {
 WITHOUT: Final[dict[str, str]] = {
     "start": "shows how to send the first report",
     "start-progress": "is a panel of that page",
+    "deferral-add": "is where people write an entry",
     "settings": "is where people and tokens are changed",
 }

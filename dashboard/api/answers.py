@@ -65,6 +65,7 @@ class CountFacts(Facts):
     errored: int = Field(description="Of the executed, those that stopped with an error; never counted as failed.")
     skipped: int = Field(description="Of the declared, those that did not run.")
     xfailed: int = Field(description="Of the executed, those that failed as expected.")
+    deferred: int = Field(description="Of the declared, those put off: skipped, or expected to fail and executed.")
     passed_on_retry: int = Field(
         validation_alias="flaky", description="Of the passed, those that passed only on a retry; no verdict."
     )

@@ -1,6 +1,6 @@
 """One case. Called by `dashboard.api.operations` (`tests/dashboard/test_api_figures.py`)."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.http import Http404
@@ -147,6 +147,24 @@ class RelativesFacts(Facts):
     n_unlisted: int = Field(description="How many others are not listed.")
 
 
+class CaseEntryFacts(Facts):
+    """What the register says of the case."""
+
+    kind: str = Field(description="skip, xfail, quarantine or planned.")
+    is_open: bool = Field(description="Whether it is put off now.")
+    opened_at: datetime = Field(description="Since when.")
+    opened_run: int | None = Field(description="The run that put it off first; null where none did.")
+    days: int = Field(description="For how many days.")
+    runs: int | None = Field(description="For how many runs of its branch; null where nobody knows.")
+    closed_at: datetime | None = Field(description="When that ended; null while it is open.")
+    reason: str = Field(description="Why; empty where nobody says.")
+    owner: str = Field(description="Who answers for it; empty where nobody does.")
+    review_day: date | None = Field(description="When it is to be looked at; null where nobody says.")
+    is_overdue: bool = Field(description="Whether that day is over.")
+    backing: str = Field(description="backed, weakened, broken or unproven; empty where none is named.")
+    url: str = Field(description="Path of its page on this server.")
+
+
 class CasePage(Facts):
     """One case."""
 
@@ -156,6 +174,8 @@ class CasePage(Facts):
     word: str = Field(description="How it ended last, in words.")
     owners: tuple[str, ...] = Field(description="Who owns it, by CODEOWNERS or `.suitewatch.yml`.")
     reason: str = Field(description="Why it was put off; empty when it was not.")
+    entry: CaseEntryFacts | None = Field(description="Its entry in the register, open or closed; null without one.")
+    passes_unexpectedly: bool = Field(description="Whether it passes though its entry says that it should fail.")
     latest: CellFacts | None = Field(description="The worst of what the newest jobs of the main branch say.")
     judgement: JudgementFacts = Field(description="What was concluded of it.")
     streak: StreakFacts | None = Field(description="Since when it is broken; null when it is not.")

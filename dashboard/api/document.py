@@ -4,9 +4,11 @@ Called by `dashboard.api.door`. Promise: it is OpenAPI 3.1, every field and para
 answer fits it (`tests/dashboard/test_api_document.py`).
 """
 
+from copy import deepcopy
 from functools import cache
 from typing import Any, Final
 
+from dashboard.api.export import OPERATION, PATH
 from dashboard.api.operations import API
 from dashboard.api.sending import ENTRIES, TAG
 
@@ -62,7 +64,8 @@ def write_document(address: str) -> dict[str, Any]:
     document["info"] = {"title": "Suitewatch", "version": "1", "description": _TOLD}
     document["servers"] = [{"url": address}]
     document["tags"] = [{"name": name, "description": told} for name, told in _TAGS.items()]
-    document["paths"] = {path: _complete(item) for path, item in document["paths"].items()} | ENTRIES
+    read = {**document["paths"], PATH: {"get": deepcopy(OPERATION)}}
+    document["paths"] = {path: _complete(item) for path, item in read.items()} | ENTRIES
     components = document["components"]
     components["schemas"]["Error"] = _ERROR
     components["responses"] = {name: _describe(told) for _, (name, told) in _REFUSALS.items() if name != "NotModified"}
@@ -86,15 +89,19 @@ def _complete(item: dict[str, Any]) -> dict[str, Any]:
             status: {"$ref": f"#/components/responses/{name}"} for status, (name, _) in _REFUSALS.items()
         }
         operation["security"] = [{"token": []}, {"session": []}]
-        operation["responses"]["200"]["description"] = "The figures."
+        good = operation["responses"]["200"]
+        if good["description"] == _UNSAID:
+            good["description"] = "The figures."
         for parameter in operation["parameters"]:
             parameter.setdefault("description", _NAMES_IN_PATH.get(parameter["name"], ""))
     return item
 
 
+_UNSAID: Final = "OK"  # what django-ninja says of every answer
 _NAMES_IN_PATH: Final = {
     "slug": "The project, as it stands in the addresses of its pages.",
     "number": "The number in the page's address.",
+    "pk": "The entry, as it stands in the address of its page.",
     "fingerprint": "The cause, as it stands in the address of its page.",
     "public_id": "The upload, as it stands in the address of its page.",
 }

@@ -22,6 +22,9 @@ from django.views.decorators.http import require_safe
 
 from dashboard.filters import Filters
 from dashboard.http import HtmxRequest, Role, get_project_or_404, has_role, keep_private, make_etag
+from dashboard.queries.deferred_export import CONTENT_TYPES, FORMATS
+from dashboard.queries.deferred_named import export_deferred
+from dashboard.queries.entry_marks import find_today
 from dashboard.queries.upload import describe_step, find_upload
 from dashboard.queries.uploads import read_pulse
 from health.models import Project
@@ -119,6 +122,23 @@ def answer(request: HttpRequest, slug: str, **arguments: Any) -> HttpResponseBas
     return response
 
 
+@require_safe
+@_answer_refusals
+def export(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """The register of put-off tests as a list for pytest: a text, and none of the figures."""
+    asked = _enter(request)
+    project, form = _find_project(asked, slug), request.GET.get("format", FORMATS[0])
+    if form not in FORMATS:
+        raise Http404
+    etag = make_etag(project, address=request.get_full_path(), reader=asked.caller.key, also="")
+    unchanged = get_conditional_response(request, etag=etag)
+    if unchanged is not None and unchanged.status_code == 304:
+        return unchanged
+    response = _finish(HttpResponse(export_deferred(project, form), content_type=CONTENT_TYPES[form]))
+    response["ETag"] = etag
+    return response
+
+
 def _enter(request: HttpRequest) -> ApiRequest:
     """The request with who sent it. Raises RefusedError."""
     if settings.SECURE_SSL_REDIRECT and not request.is_secure():
@@ -155,7 +175,9 @@ def _tell_besides(project: Project, name: str, **arguments: Any) -> str:
     """What an answer tells beside the project's facts, as the page of that name says it."""
     now = timezone.now()
     if name == "overview":
-        return f"{now:%Y-%m-%dT%H}"
+        return f"{now:%Y-%m-%dT%H} {find_today(project, now=now)}"
+    if name in ("run", "case", "deferred", "deferral"):
+        return f"{find_today(project, now=now)}"  # entries of the register grow older
     if name == "uploads":
         return read_pulse(project, now=now)
     if name == "upload":

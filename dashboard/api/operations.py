@@ -16,8 +16,8 @@ from ninja.errors import HttpError, ValidationError
 VERSION: Final = "1"
 # In the order of the documentation; each has a `router`.
 _MODULES: Final = (
-    *("projects", "overview", "trends", "matrix", "flaky", "causes", "vanished", "slow", "runs", "compare", "search"),
-    *("cases", "renames", "coverage", "uploads"),
+    *("projects", "overview", "trends", "matrix", "flaky", "causes", "vanished", "deferred", "slow", "runs"),
+    *("compare", "search", "cases", "renames", "coverage", "uploads", "deferral"),
 )
 Operation = Callable[..., HttpResponse]
 

@@ -78,6 +78,7 @@ class RecentFacts(Facts):
 
     run: RunFacts = Field(description="The run.")
     what: str = Field(description="Its jobs in words.")
+    backed: int | None = Field(description="Of the deferred, those whose backing holds; null where nobody knows.")
     change: int | None = Field(description="Declared cases more than in the run before of the same jobs.")
 
 
@@ -85,6 +86,8 @@ class OverviewPage(Facts):
     """What the overview says."""
 
     sentence: str = Field(description="How the project is, in one sentence.")
+    line: str = Field(description="Executed of declared and backed of deferred, in one line.")
+    backed: int | None = Field(description="Of the deferred, those whose backing holds; null where nobody knows.")
     standing: StandingFacts = Field(description="How the branch stands that the project is judged by.")
     attention: AttentionFacts = Field(description="What needs somebody.")
     numbers: tuple[NumberFacts, ...] = Field(description="The page's numbers, each with its denominator.")

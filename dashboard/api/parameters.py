@@ -35,6 +35,12 @@ DESCRIPTIONS: Final[dict[str, str]] = {
     "owner": "Only what this team or person owns.",
     "from": "What is compared: a run by number, or a branch by name.",
     "to": "What it is compared with.",
+    "backing": "Only entries whose backing is in this state; `none` names none.",
+    "kind": "Only entries of this kind.",
+    "age": "Only entries put off for so long: under 7 days, 30, 90, 180, 365, or a year and more.",
+    "missing": "Only entries that do not say this.",
+    "phase": "Only entries of this phase.",
+    "arrange": "The order of the entries: age, name, tests of a family, or its test-days.",
     "cell": "The cases of this cell of the table: its `key`.",
 }
 

@@ -28,6 +28,7 @@ class ProjectFacts(Facts):
     time_zone: str = Field(description="Days are days of this zone.")
     judgement: ProjectWordFacts = Field(description="What is said of it.")
     counts: CountFacts | None = Field(description="How its main branch stands; null without test results.")
+    backed: int | None = Field(description="Of the deferred, those whose backing holds; null where nobody knows.")
     last_run_at: datetime | None = Field(description="When its newest run ran.")
 
 

@@ -12,12 +12,19 @@ from typing import Any, Final
 from django.utils.html import format_html, format_html_join
 
 from dashboard.api.addresses import ROOT
+from dashboard.api.export import PATH as EXPORT
 
 _SHAPES: Final = {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false"}
 _WORDS: Final = ("{}", "<code>{}</code>")
 _METHODS: Final = ("get", "post", "put")
 # In commands; curl reads braces as a list.
-_EXAMPLES: Final = {"{slug}": "SLUG", "{number}": "NUMBER", "{public_id}": "UPLOAD", "{fingerprint}": "CAUSE"}
+_EXAMPLES: Final = {
+    "{slug}": "SLUG",
+    "{number}": "NUMBER",
+    "{pk}": "ENTRY",
+    "{public_id}": "UPLOAD",
+    "{fingerprint}": "CAUSE",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +131,7 @@ def _read_operation(
         parameters=tuple(_read_parameter(parameter) for parameter in operation.get("parameters", ())),
         sent=_list_sent(operation, schemas),
         fields=_list_answered(operation, schemas),
-        is_framed=path.startswith(f"/{ROOT}/"),
+        is_framed=path.startswith(f"/{ROOT}/") and path != EXPORT,
         curl=_write_curl(operation, address + path),
     )
 

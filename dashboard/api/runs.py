@@ -36,6 +36,7 @@ class RunLineFacts(Facts):
 
     run: RunFacts = Field(description="The run.")
     what: str = Field(description="Its jobs in words; empty where it brought coverage alone.")
+    backed: int | None = Field(description="Of the deferred, those whose backing holds; null where nobody knows.")
     coverage: tuple[LevelFacts, ...] = Field(description="What it measured, level by level.")
     missing: str = Field(description="What it lacks; empty when nothing.")
 
@@ -62,6 +63,8 @@ class SuiteFacts(Facts):
     level: str = Field(description="Its test level; may be empty.")
     n_jobs: int = Field(description="In how many of the jobs it is.")
     counts: CountFacts = Field(description="Its cases.")
+    line: str = Field(description="Executed of declared and backed of deferred; empty where nothing was put off.")
+    backed: int | None = Field(description="Of the deferred, those whose backing holds; null where nobody knows.")
 
 
 class BrokenFacts(Facts):
@@ -73,6 +76,7 @@ class BrokenFacts(Facts):
     kind: str = Field(description="new or still, against the job's baseline; empty where there is none.")
     seconds: float = Field(description="How long it took.")
     owners: tuple[str, ...] = Field(description="Who owns it, by CODEOWNERS or `.suitewatch.yml`.")
+    is_quarantined: bool = Field(description="Whether the register has it quarantined; it is counted all the same.")
 
 
 class CauseFacts(Facts):
@@ -119,12 +123,21 @@ class ListFacts(Facts):
     cases: tuple[NamedFacts, ...] = Field(description="The first of them.")
 
 
+class EntryMarkFacts(Facts):
+    """An open entry of the register."""
+
+    kind: str = Field(description="skip, xfail or quarantine.")
+    days: int = Field(description="For how many days it has been put off.")
+    url: str = Field(description="Path of its page on this server.")
+
+
 class PutOffCaseFacts(Facts):
     """A case that was skipped or failed as expected."""
 
     case: CaseFacts = Field(description="The case.")
     job: JobNameFacts = Field(description="The job.")
     outcome: Outcome = Field(description="skipped or expected failure.")
+    entry: EntryMarkFacts | None = Field(description="Its open entry in the register; null where it has none.")
 
 
 class ReasonFacts(Facts):
@@ -195,6 +208,8 @@ class RunPage(Facts):
     jobs: tuple[JobFacts, ...] = Field(description="All jobs of the run.")
     chosen: JobNameFacts | None = Field(description="The one job that the figures are of; null when of all.")
     counts: CountFacts = Field(description="Cases of the jobs shown.")
+    line: str = Field(description="Executed of declared and backed of deferred, in one line.")
+    backed: int | None = Field(description="Of the deferred, those whose backing holds; null where nobody knows.")
     n_new: int = Field(description="Broken here and not in the baselines.")
     n_still: int = Field(description="Broken here and in the baselines.")
     n_fixed: int = Field(description="Broken in the baselines, passed here.")

@@ -169,17 +169,50 @@ ENTRIES: Final[dict[str, dict[str, dict[str, Any]]]] = {
             ),
         )
     },
+    "/api/v1/runs/gate": {
+        "post": _operation(
+            "gate",
+            "Ask whether a run may pass",
+            "What fails it, what is only told, and what is tolerated; as of the day of its commit. Changes nothing.",
+            requestBody={
+                "required": True,
+                "content": {
+                    "application/x-www-form-urlencoded": {
+                        "schema": _object(
+                            provider=_text(_FIELDS["provider"]),
+                            run_id=_text("Number of the CI run, as it was sent."),
+                            fail_on=_text("Which reasons fail it, with commas between them; else as configured."),
+                        )
+                    }
+                },
+            },
+            responses=_answer(
+                "200",
+                "The verdict.",
+                _object(
+                    verdict=_text("pass, fail or unknown."),
+                    run={"type": ["object", "null"], "description": "The run; null while nothing of it is read."},
+                    reasons={"type": "array", "items": {"type": "object"}, "description": "What fails it."},
+                    warnings={"type": "array", "items": {"type": "object"}, "description": "What was found besides."},
+                    tolerated={"type": "array", "items": {"type": "object"}, "description": "What fails nothing."},
+                    waiting={"type": "integer", "description": "What is still to be read or compared."},
+                    told=_text("The verdict in a sentence."),
+                ),
+            ),
+        )
+    },
     "/api/v1/check": {
         "post": _operation(
             "check",
             "Check a configuration",
-            "What would be understood of the body: `.suitewatch.yml`, or CODEOWNERS where `filename` says so.",
+            "What would be understood of the body: `.suitewatch.yml`, or where `filename` says so CODEOWNERS or "
+            "`.suitewatch-deferrals.yml`.",
             parameters=[
                 {
                     "name": "filename",
                     "in": "query",
                     "required": False,
-                    "description": "Which of the two it is.",
+                    "description": "Which of the three it is.",
                     "schema": {"type": "string"},
                 }
             ],
@@ -188,7 +221,7 @@ ENTRIES: Final[dict[str, dict[str, dict[str, Any]]]] = {
                 "200",
                 "What was understood.",
                 _object(
-                    file=_text("Which of the two it was read as."),
+                    file=_text("Which of the three it was read as."),
                     ok={"type": "boolean", "description": "Whether there is no remark."},
                     warnings={"type": "array", "items": {"type": "object"}, "description": "The remarks."},
                     content={"type": "object", "description": "What the file says."},
@@ -220,6 +253,15 @@ ENTRIES: Final[dict[str, dict[str, dict[str, Any]]]] = {
             "configuration_schema",
             "Schema of the configuration",
             "The JSON Schema of `.suitewatch.yml`, for editors.",
+            responses={"200": {"description": "The schema.", "content": {"application/schema+json": {}}}},
+            is_open=True,
+        )
+    },
+    "/suitewatch-deferrals.schema.json": {
+        "get": _operation(
+            "deferrals_schema",
+            "Schema of the deferrals file",
+            "The JSON Schema of `.suitewatch-deferrals.yml`, for editors.",
             responses={"200": {"description": "The schema.", "content": {"application/schema+json": {}}}},
             is_open=True,
         )

@@ -27,6 +27,7 @@ class DayFacts(Facts):
     failed: int = Field(description="Of the executed, those that failed.")
     errored: int = Field(description="Of the executed, those that stopped with an error.")
     skipped: int = Field(description="Of the declared, those that did not run.")
+    deferred: int = Field(description="Of the declared, those put off: skipped, or expected to fail and executed.")
     passed_on_retry: int = Field(
         validation_alias="flaky", description="Of the passed, those that passed only on a retry; no verdict."
     )

@@ -33,7 +33,7 @@ class UploadLineFacts(Facts):
     n_tests: int | None = Field(description="Cases in its reports; null until it is stored.")
     n_coverage: int = Field(description="How many of its files are coverage.")
     n_remarks: int = Field(description="How many remarks its receipt has.")
-    n_mistakes: int = Field(description="How many mistakes its `.suitewatch.yml` has.")
+    n_mistakes: int = Field(description="How many mistakes its files of the configuration have.")
     n_bytes: int = Field(description="Its size, unpacked, in bytes.")
     attempts: int = Field(description="How often it was read.")
     message: str = Field(description="Why it failed; empty when it did not.")

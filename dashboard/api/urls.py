@@ -12,5 +12,6 @@ urlpatterns = [
     path("api/v1/openapi.json", door.document, name="document"),
     path("api/v1/docs", door.docs, name="docs"),
     path(ROOT, door.list_projects, name="projects"),
+    path(f"{ROOT}/<slug:slug>/deferred/export", door.export, name="deferred-export"),
     *(path(f"{ROOT}/<slug:slug>/{address}", door.answer, name=name) for name, address in ADDRESSES.items()),
 ]

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from dashboard.charts.figure import Figure, Pane, choose_ticks, show_unseen, stack_panes, write_seconds, write_share
 
 if TYPE_CHECKING:
+    from dashboard.queries.facts import Counts
     from dashboard.queries.standing import Point
 
 
@@ -63,13 +64,20 @@ def draw_trend(points: "tuple[Point, ...]", *, zone: str, lane: str) -> Figure:
                 str(point.run.number),
                 day,
                 f"{n_broken:,}",
-                f"{c.as_expected:,} of {c.executed:,}, {write_share(c.as_expected, c.executed)}",
+                f"{c.as_expected:,} of {c.executed:,}, {_write_share(c)}",
                 f"{c.declared:,}",
                 write_seconds(c.seconds),
             )
             for point, n_broken, c, day in reversed(list(zip(points, broken, counts, days, strict=True)))
         ),
     )
+
+
+def _write_share(counts: "Counts") -> str:
+    """All of it is never said without what was put off."""
+    is_whole = counts.as_expected == counts.executed > 0
+    put_off = f", {counts.deferred:,} put off" if is_whole and counts.deferred else ""
+    return f"{write_share(counts.as_expected, counts.executed)}{put_off}"
 
 
 def _say(points: "Sequence[Point]", n_red: int) -> str:

@@ -41,11 +41,18 @@ class _Measure:
     write: "Callable[[DayPoint], str]"
     hover: str
     suffix: str = ""
+    whole: str = ""  # what stands at the end of the line instead of 100 % where something is put off
 
 
 def _share(part: int, whole: int) -> float | None:
     """In per cent, one decimal as it is written, rounded down; None of nothing."""
     return part * 1000 // whole / 10 if whole else None
+
+
+def _write_share(point: "DayPoint", part: int, whole: int) -> str:
+    """A share of a day; all of it is never said without what was put off."""
+    put_off = f", {point.deferred:,} put off" if part == whole and whole and point.deferred else ""
+    return f"{write_share(part, whole)}{put_off}"
 
 
 def _write_declared(point: "DayPoint") -> str:
@@ -62,18 +69,20 @@ _MEASURES: Final[dict[str, _Measure]] = {
         "of executed",
         "line",
         lambda p: _share(p.as_expected, p.executed),
-        lambda p: write_share(p.as_expected, p.executed),
+        lambda p: _write_share(p, p.as_expected, p.executed),
         "%{y:.1f} % as expected",
         " %",
+        "0 broke",
     ),
     "executed": _Measure(
         "Executed",
         "of declared",
         "line",
         lambda p: _share(p.executed, p.declared),
-        lambda p: write_share(p.executed, p.declared),
+        lambda p: _write_share(p, p.executed, p.declared),
         "%{y:.1f} % executed",
         " %",
+        "all ran",
     ),
     "declared": _Measure(
         "Declared",
@@ -119,8 +128,8 @@ def draw_all(group: "Group", *, is_weekly: bool, coverage: "tuple[LevelTrend, ..
         title=f"{len(group.points)} {'week' if is_weekly else 'day'}{'' if len(group.points) == 1 else 's'} with runs",
         subtitle="oldest left",
         label=(
-            f"{len(panes)} lines over {len(days)} points. At the end {_MEASURES['passed'].write(last)} as expected,"
-            f" {_MEASURES['executed'].write(last)} executed; tests declared: {_write_declared(last)}."
+            f"{len(panes)} lines over {len(days)} points. At the end as expected: {_MEASURES['passed'].write(last)};"
+            f" executed: {_MEASURES['executed'].write(last)}; tests declared: {_write_declared(last)}."
         ),
         plot=stack_panes(panes, x=days),
         head=(
@@ -209,7 +218,7 @@ def _make_pane(
     end = (
         f"<b>{n_broken}</b> of {sum(value is not None for value in values)} red"
         if measure.shape == "bars"
-        else f"<b>{measure.write(newest)}</b> {newest.day:%-d %b}"
+        else f"<b>{_write_end(measure, newest)}</b> {newest.day:%-d %b}"
     )
     if low is None:
         low = find_floor(values) if measure.suffix else 0.0 if measure.shape != "step" else None
@@ -225,6 +234,11 @@ def _make_pane(
         tick_suffix=measure.suffix,
         is_low=not note,
     )
+
+
+def _write_end(measure: _Measure, point: "DayPoint") -> str:
+    """There is little room at the end of a line."""
+    return measure.whole if measure.suffix and measure.take(point) == 100 and point.deferred else measure.write(point)
 
 
 def _note(measure: _Measure, points: "Sequence[DayPoint]", is_weekly: bool) -> str:
@@ -244,7 +258,7 @@ def _write_row(point: "DayPoint") -> tuple[str, ...]:
     return (
         f"{point.day:%-d %b %Y}",
         f"{point.n_jobs:,}",
-        f"{point.as_expected:,} of {point.executed:,}, {write_share(point.as_expected, point.executed)}",
+        f"{point.as_expected:,} of {point.executed:,}, {_write_share(point, point.as_expected, point.executed)}",
         f"{point.executed:,} of {point.declared:,}",
         f"{point.broken:,}",
         _write_declared(point),

@@ -4,7 +4,7 @@ Called by `dashboard.views.settings`. Promise: one statement for any page of it,
 its own name (`tests/dashboard/test_acts.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -26,8 +26,14 @@ _WORDS: Final[dict[str, str]] = {
     "cause.merged": "merged causes",
     "cause.split": "told a cause apart by a word",
     "cause.unmerged": "split a cause off",
+    "deferral.accepted": "accepted that a test is put off again",
+    "deferral.added": "put a test off",
+    "deferral.backing_accepted": "accepted that backing tests are gone",
+    "deferral.changed": "corrected a deferred entry",
+    "deferral.released": "released a test",
     "configuration.in_force": "put a configuration in force",
     "owners.in_force": "put a CODEOWNERS in force",
+    "deferrals.in_force": "put a deferrals file in force",
     "member.added": "added a member",
     "member.changed": "changed a member's role",
     "member.removed": "removed a member",
@@ -126,6 +132,8 @@ def _tell_change(action: str, detail: Mapping[str, Any]) -> str:
         return _tell_configuration(detail)
     if n := detail.get("n"):
         return f"{in_words(int(n))} {'delivery' if int(n) == 1 else 'deliveries'}"
+    if fields := detail.get("fields"):
+        return _tell_fields(fields, n=int(detail.get("entries") or 1))
     if missing := detail.get("missing"):
         return str(missing)
     if code := detail.get("code"):
@@ -136,6 +144,12 @@ def _tell_change(action: str, detail: Mapping[str, Any]) -> str:
     if before and after:
         return f"{before} → {after}"
     return f"was {before}" if before else after
+
+
+def _tell_fields(fields: Sequence[str], *, n: int) -> str:
+    """Which fields of an entry, and of how many."""
+    told = ", ".join("review date" if field == "review" else str(field) for field in fields)
+    return told if n == 1 else f"{told}, of {in_words(n)} entries"
 
 
 def _tell_configuration(detail: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from dashboard.queries.attention_arrivals import list_arrivals
 from dashboard.queries.attention_broken import FIRST, NEW, BrokenGroup, read_broken
 from dashboard.queries.attention_concern import Concern, link_run, name_in
 from dashboard.queries.attention_conclusions import N_RECENT, VANISHED, list_conclusions
+from dashboard.queries.attention_deferred import list_deferred
 from dashboard.queries.cases import CaseName, read_case_names
 from dashboard.queries.changes import JobChange, read_changes
 from dashboard.queries.facts import JobFact
@@ -47,6 +48,7 @@ def read_attention(project: Project, standing: Standing, *, now: datetime) -> At
         *_tell_suite_errors(project, standing),
         *(() if any(concern.rank == VANISHED for concern in concluded) else _tell_gone(project, standing, changes)),
         *_tell_renamed(project, standing),
+        *list_deferred(project, standing, now=now),
         *list_arrivals(project, standing, now=now),
         *_tell_slower(project, standing, changes),
         *concluded,

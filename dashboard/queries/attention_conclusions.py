@@ -181,7 +181,8 @@ def _suspect(rows: Sequence[Lost]) -> str:
         return "Nothing of their class or file runs any more."
     if suspicions == {Suspicion.SHARD_MISSING}:
         return "Newer runs are incomplete, so they may come back."
-    return "Deselected or removed; others beside them still run." if suspicions == {Suspicion.DESELECTED} else ""
+    beside = "it" if len(rows) == 1 else "them"
+    return f"Deselected or removed; others beside {beside} still run." if suspicions == {Suspicion.DESELECTED} else ""
 
 
 def _tell_shrinking(project: Project, shrinking: Sequence[Shrinking]) -> Iterator[Concern]:

@@ -14,6 +14,8 @@ from dashboard.filters import Filters
 from dashboard.queries.case_history import N_MOMENTS, Cell, LaneHistory, SeriesHistory, lay_out, read_series
 from dashboard.queries.case_judgement import Judgement, read_judgement
 from dashboard.queries.cases import CaseName, make_name, read_aliases, read_case_names
+from dashboard.queries.deferral_facts import EntryFact
+from dashboard.queries.entry_marks import EXPECTED, read_entry_of_case
 from dashboard.queries.facts import OUTCOME_MARKS, JobKey
 from dashboard.queries.owners import find_owners
 from dashboard.queries.put_off import read_reasons
@@ -136,6 +138,13 @@ class CasePage:
     variants: tuple[str, ...]
     reason: str  # why the newest result was put off, in the report's words; empty when it was not, or none is given
     judgement: Judgement
+    entry: EntryFact | None = None  # in the register: open, or closed before
+
+    @property
+    def passes_unexpectedly(self) -> bool:
+        """Whether it passes although its entry says that it is expected to fail, or quarantined."""
+        is_expected = bool(self.entry and self.entry.is_open and self.entry.kind in EXPECTED)
+        return is_expected and bool(self.latest and self.latest.outcome in codes.PASSED)
 
     @property
     def runs_with_both(self) -> tuple[int, ...]:
@@ -221,6 +230,7 @@ def read_case_page(
         is_owned=owned.is_set,
         reason=_read_reason(project, number, latest, judged),
         judgement=read_judgement(project, ords=aliases.list_members(number), main=main),
+        entry=read_entry_of_case(project, number),
     )
 
 

@@ -35,6 +35,7 @@ class JobChange:
     transitions: Transitions
     has_now: bool  # results of either, whatever suites are looked at
     has_before: bool
+    suites: npt.NDArray[np.int32]  # the one each case is shown under here
 
     @property
     def is_kept(self) -> bool:
@@ -75,13 +76,13 @@ def _compare(
     has_now, has_before = bool(now.outcomes.any()), bool(before.outcomes.any())
     if suites is not None:
         now, before = _narrow(now, before, cases, suites)
+    shown_in = effective_suites(cases, now)
     if job.baseline is None:
         nothing = np.zeros(cases.n, np.bool_)
-        return JobChange(job, now, before, Transitions(nothing, nothing, nothing, nothing), has_now, has_before)
-    transitions = compare_outcomes(
-        now.outcomes, before.outcomes, suites=effective_suites(cases, now), is_complete=job.is_complete
-    )
-    return JobChange(job, now, before, transitions, has_now, has_before)
+        transitions = Transitions(nothing, nothing, nothing, nothing)
+    else:
+        transitions = compare_outcomes(now.outcomes, before.outcomes, suites=shown_in, is_complete=job.is_complete)
+    return JobChange(job, now, before, transitions, has_now, has_before, shown_in)
 
 
 def _narrow(now: Results, before: Results, cases: Cases, suites: Collection[int]) -> tuple[Results, Results]:

@@ -17,6 +17,7 @@ from django.urls import reverse
 from dashboard.queries.cases import WANTED, CaseName, read_aliases, spread_names
 from dashboard.queries.cause_facts import CauseFact, Known, read_causes
 from dashboard.queries.changes import JobChange
+from dashboard.queries.entry_marks import EntryMark
 from dashboard.queries.facts import JobFact, JobKey
 from dashboard.queries.history import Moment, read_moments_until
 from dashboard.queries.owners import find_owners
@@ -57,6 +58,12 @@ class BrokenCase:
     judged: Judged | None = None  # what is concluded of it now; None where it always plainly passed, or nothing was yet
     broken_since: str = ""  # where that is "broken", and this its newest run: "run 12"
     judged_on: str = ""  # the branch that is said of, where it is not the default one
+    entry: EntryMark | None = None  # in the register, where it has an open one
+
+    @property
+    def is_quarantined(self) -> bool:
+        """Whether its failures are known and tolerated for now; they count all the same."""
+        return self.entry is not None and self.entry.is_quarantined
 
     @property
     def mark(self) -> str:
@@ -109,6 +116,17 @@ class BrokenFamily:
         n_bad, n_ran = sum(one.n_bad for one in judged), sum(one.n_ran for one in judged)
         rate = f"{n_bad:,} of {count_of(n_ran, 'result')}, {write_interval(n_bad, n_ran)}"
         return f"{next(iter(verdicts)).label}: {rate}"
+
+    @property
+    def quarantine(self) -> str:
+        """Whether it is quarantined: how many of several are."""
+        n = sum(broken.is_quarantined for broken in self.cases)
+        return "quarantined" if n == len(self.cases) else f"{n:,} quarantined" if n else ""
+
+    @property
+    def quarantine_url(self) -> str:
+        """The entry of the first that is."""
+        return next((broken.entry.url for broken in self.cases if broken.entry and broken.is_quarantined), "")
 
     @property
     def verdict_url(self) -> str:
@@ -212,9 +230,10 @@ def read_failures(
     *,
     broken: Sequence[tuple[JobChange, int]],
     names: Mapping[int, CaseName],
+    entries: Mapping[int, EntryMark],
     for_owner: bool = False,
 ) -> Failures:
-    """Group the picked results by cause and read what each cause says."""
+    """Group the picked results by cause and read what each cause says; `entries` are those of the register."""
     shown = broken[:MOST_CASES]
     if not shown:
         return Failures((), 0, 0)
@@ -223,6 +242,7 @@ def read_failures(
     lately = _read_lately(project, shown[:_MOST_STRIPS])
     owners, is_owned = find_owners(project, cases=[names[ord_] for _, ord_ in shown if ord_ in names])
     cases = [_describe(change, ord_, names[ord_], details, lately, owners) for change, ord_ in shown if ord_ in names]
+    cases = [replace(case, entry=entries.get(case.case.ord)) for case in cases]
     cases = _add_verdicts(project, cases, lately)
     known = read_causes(project, fingerprints={case.fingerprint for case in cases if case.fingerprint is not None})
     groups: dict[int | None, list[BrokenCase]] = defaultdict(list)

@@ -13,6 +13,7 @@ from typing import Final
 from dashboard.filters import Filters
 from dashboard.queries.cases import CaseName, make_name
 from dashboard.queries.claimed_fixes import Claim, read_claims
+from dashboard.queries.entry_marks import EntryMark, read_marks
 from dashboard.queries.owners import read_owners
 from dashboard.queries.scope import Scope, read_scope
 from dashboard.queries.shown_suites import write_shown_suite
@@ -67,6 +68,7 @@ class Family:
     owners: tuple[str, ...] = ()
     claims: tuple[Claim, ...] = ()
     suite: str = ""
+    quarantines: tuple[EntryMark, ...] = ()  # of those of its cases that are quarantined
 
     @property
     def first(self) -> Member:
@@ -221,7 +223,7 @@ def read_flaky(project: Project, filters: Filters) -> FlakyPage:
     return FlakyPage(
         scope=scope,
         windows=read_windows(project, scope),
-        families=_add_evidence(project, shown, jobs),
+        families=_add_quarantines(project, _add_evidence(project, shown, jobs)),
         counts=counts,
         counts_gone=counts_gone,
         flaky_until=flaky_until,
@@ -232,6 +234,22 @@ def read_flaky(project: Project, filters: Filters) -> FlakyPage:
         n_left_out=len(left_out),
         owners=tuple(offered),
         is_cut=len(members) > MOST_READ,
+    )
+
+
+def _add_quarantines(project: Project, families: Sequence[Family]) -> tuple[Family, ...]:
+    """With what the register says of their cases: whose failures are tolerated."""
+    marks = read_marks(project, ords={member.case.ord for family in families for member in family.members})
+    return tuple(
+        replace(
+            family,
+            quarantines=tuple(
+                marks[ord_]
+                for ord_ in sorted({member.case.ord for member in family.members})
+                if ord_ in marks and marks[ord_].is_quarantined
+            ),
+        )
+        for family in families
     )
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from dashboard.queries.covered import LevelFact
 from dashboard.queries.facts import Counts, tell_as_expected
 from dashboard.queries.standing import Point, Standing
+from dashboard.queries.two_axes import is_backed, tell_axes, tell_backed, tell_put_off
 from dashboard.templatetags.display import duration, percent_of, plain
 
 _WIDTH: Final = 100.0
@@ -45,18 +46,24 @@ class Number:
 
 
 def list_numbers(
-    standing: Standing, *, levels: Sequence[LevelFact] = (), coverage: Sequence[Sequence[LevelFact]] = ()
+    standing: Standing,
+    *,
+    levels: Sequence[LevelFact] = (),
+    coverage: Sequence[Sequence[LevelFact]] = (),
+    backed: int | None = None,
 ) -> tuple[Number, ...]:
     """Pass rate, deferred, line coverage, declared; without coverage test time. Nothing without a run.
 
     `levels` are what stands for the lane, as `rank_levels` orders them, `coverage` is of its runs, oldest first.
+    `backed` is how many of the deferred tests are, None where nobody knows.
     """
     if standing.head is None:
         return ()
     points = standing.points
+    rate, deferred = _tell_rate(points, backed), _tell_deferred(standing, backed)
     if not levels:
-        return (_tell_rate(points), _tell_deferred(standing), _tell_declared(points), _tell_time(points))
-    return (_tell_rate(points), _tell_deferred(standing), tell_coverage(levels, coverage), _tell_declared(points))
+        return (rate, deferred, _tell_declared(points, backed), _tell_time(points))
+    return (rate, deferred, tell_coverage(levels, coverage), _tell_declared(points, backed))
 
 
 def tell_coverage(levels: Sequence[LevelFact], coverage: Sequence[Sequence[LevelFact]] = ()) -> Number:
@@ -85,7 +92,8 @@ def tell_coverage(levels: Sequence[LevelFact], coverage: Sequence[Sequence[Level
     )
 
 
-def _tell_rate(points: Sequence[Point]) -> Number:
+def _tell_rate(points: Sequence[Point], backed: int | None) -> Number:
+    """In per cent, but all of it only where nothing is put off that nothing backs: then the fraction says it."""
     counts = points[-1].counts
     if not counts.executed:
         return Number("Pass rate", "none", "", "", f"Nothing ran of {counts.declared:,} declared tests.", None)
@@ -95,17 +103,21 @@ def _tell_rate(points: Sequence[Point]) -> Number:
     told = f". {' and '.join(broken)}" if broken else ""
     n_green, n_points = sum(point.is_green for point in points), len(points)
     green = f" {_count_of(n_green, n_points)} runs left it green." if n_points > 1 else ""
+    is_whole = counts.as_expected == counts.executed and not is_backed(counts, backed=backed)
+    if is_whole:  # the fraction is the figure
+        whole = whole.partition(f"of {counts.executed:,} ")[2]
+        told = f"; {tell_put_off(counts, backed=backed)}"
     return Number(
         title="Pass rate",
-        figure=percent_of(counts.as_expected, counts.executed),
-        unit="%",
+        figure=f"{counts.as_expected:,}" if is_whole else percent_of(counts.as_expected, counts.executed),
+        unit=f"of {counts.executed:,}" if is_whole else "%",
         whole=whole,
         rest=f"{f': {split}' if split else ''}{told}.{green}",
         spark=_draw(points, lambda c: c.as_expected / c.executed if c.executed else 0, "Pass rate", ceiling=1.0),
     )
 
 
-def _tell_deferred(standing: Standing) -> Number:
+def _tell_deferred(standing: Standing, backed: int | None) -> Number:
     points = standing.points
     counts = points[-1].counts
     if not counts.declared:
@@ -113,19 +125,22 @@ def _tell_deferred(standing: Standing) -> Number:
     told = [f"{counts.skipped:,} skipped"] if counts.skipped else []
     told += [f"{counts.xfailed:,} expected to fail"] if counts.xfailed else []
     most = max(standing.jobs, key=lambda job: job.counts.deferred, default=None)
+    split = f": {', '.join(told)}{tell_backed(counts, backed=backed)}." if told else ": everything ran."
+    is_in_register = bool(counts.deferred) and backed is not None
     return Number(
         title="Deferred",
         figure=f"{counts.deferred:,}",
         unit="",
         whole=f"of {counts.declared:,} declared",
-        rest=(f": {', '.join(told)}." if told else ": everything ran.") + _tell_oldest(points, lambda c: c.deferred),
+        rest=split + _tell_oldest(points, lambda c: c.deferred),
         spark=_draw(points, lambda c: c.deferred, "Deferred tests"),
-        run=most.key.run if most and most.counts.deferred else None,
+        run=most.key.run if most and most.counts.deferred and not is_in_register else None,
         part="put-off",
+        page="deferred" if is_in_register else "",
     )
 
 
-def _tell_declared(points: Sequence[Point]) -> Number:
+def _tell_declared(points: Sequence[Point], backed: int | None) -> Number:
     counts = points[-1].counts
     if not counts.declared:
         return Number("Declared", "none", "", "", "The reports list no test.", None)
@@ -133,7 +148,7 @@ def _tell_declared(points: Sequence[Point]) -> Number:
         title="Declared",
         figure=f"{counts.declared:,}",
         unit="",
-        whole=f"{counts.executed:,} executed, {counts.skipped:,} skipped" if counts.skipped else "all executed",
+        whole=tell_axes(counts, backed=backed) if counts.deferred else "all executed",
         rest=f". No plan says how many there should be.{_tell_oldest(points, lambda c: c.declared)}",
         spark=_draw(points, lambda c: c.declared, "Declared tests"),
     )

@@ -10,11 +10,13 @@ from datetime import date, datetime
 from typing import Final
 
 from dashboard.queries.attention import Attention, read_attention
+from dashboard.queries.backed import read_put_off_now
 from dashboard.queries.covered import LevelFact, rank_levels, read_newest, read_of_runs, write_levels
 from dashboard.queries.facts import JobFact, RunFact, name_jobs
 from dashboard.queries.numbers import Number, list_numbers
 from dashboard.queries.sentences import write_status
 from dashboard.queries.standing import Standing, read_standing
+from dashboard.queries.two_axes import is_backed, tell_axes, tell_backed, tell_put_off
 from dashboard.templatetags.display import find_crowded_days, in_words
 from health.models import Project, Run
 
@@ -32,6 +34,12 @@ class RecentRun:
     what: str
     change: int | None
     is_bare: bool = False
+    backed: int | None = None  # how many of its deferred tests are; None where nobody knows
+
+    @property
+    def told_backed(self) -> str:
+        """What follows the number of deferred tests."""
+        return tell_backed(self.run.counts, backed=self.backed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,20 @@ class Overview:
     has_several: bool  # whether the runs are not all of the same jobs
     has_other_runs: bool
     has_only_coverage: bool
+    backed: int | None = None  # how many of the deferred tests are; None for a branch the register is not about
+
+    @property
+    def line(self) -> str:
+        """Executed of declared and backed of deferred, in one line."""
+        return tell_axes(self.standing.head.counts, backed=self.backed) if self.standing.head else ""
+
+    @property
+    def told_put_off(self) -> str:
+        """What is put off and not backed, as a sentence; empty where that is nothing."""
+        head = self.standing.head
+        if head is None or is_backed(head.counts, backed=self.backed):
+            return ""
+        return f"{tell_put_off(head.counts, backed=self.backed, noun='test')}."
 
 
 def read_overview(project: Project, *, now: datetime, lane: str = "") -> Overview:
@@ -63,11 +85,14 @@ def read_overview(project: Project, *, now: datetime, lane: str = "") -> Overvie
     levels = rank_levels(fact for fact in read_newest(project) if fact.lane == standing.lane)
     only = levels if standing.head is None else ()
     counted = {job.key.run for job in standing.jobs}
+    backed = _read_backed(project, standing)
+    if len(counted) == 1:
+        recent_runs = tuple(replace(one, backed=backed) if one.run.number in counted else one for one in recent_runs)
     return Overview(
         standing=standing,
-        sentence=write_status(standing, has_other_runs=has_other_runs, coverage=only),
+        sentence=write_status(standing, has_other_runs=has_other_runs, coverage=only, backed=backed),
         attention=read_attention(project, standing, now=now),
-        numbers=list_numbers(standing, levels=levels, coverage=in_order),
+        numbers=list_numbers(standing, levels=levels, coverage=in_order, backed=backed),
         recent=recent_runs,
         counted=tuple(run for run in reversed(standing.runs) if run.number in counted),
         has_several=len({recent.what for recent in recent_runs if recent.what}) > 1,
@@ -75,7 +100,14 @@ def read_overview(project: Project, *, now: datetime, lane: str = "") -> Overvie
         crowded=find_crowded_days(recent.run.ran_at for recent in recent_runs),
         has_other_runs=has_other_runs,
         has_only_coverage=bool(only),
+        backed=backed,
     )
+
+
+def _read_backed(project: Project, standing: Standing) -> int | None:
+    if standing.head is None:
+        return None
+    return read_put_off_now([project.pk])[project.pk].find_backed(standing.head.counts, lane=standing.lane)
 
 
 def tell_recent(standing: Standing, *, n_shown: int) -> str:

@@ -1,7 +1,7 @@
 """All projects of one person, worst first: a line each, and one sentence for all of them.
 
 Called by `dashboard.views.projects`. A line says what the project's overview says, by the same rules.
-Promise: six queries, however many projects and runs there are (`tests/dashboard/test_projects_queries.py`).
+Promise: seven queries, however many projects and runs there are (`tests/dashboard/test_projects_queries.py`).
 """
 
 from collections import defaultdict
@@ -17,10 +17,12 @@ from django.utils import timezone
 from django.utils.text import capfirst
 
 from dashboard.queries.attention_conclusions import N_RECENT
+from dashboard.queries.backed import read_put_off_now
 from dashboard.queries.facts import JOB_COLUMNS, RUN_COLUMNS, Counts, JobFact, RunFact, read_job, read_run
 from dashboard.queries.rhythm import Silence, find_silent
 from dashboard.queries.sql import fetch_rows
 from dashboard.queries.standing import DEPTH, N_RUNS, Point, fold_jobs, write_newest
+from dashboard.queries.two_axes import is_backed, tell_backed, tell_put_off
 from dashboard.queries.verdicts import JOIN_GONE
 from dashboard.templatetags.display import count_in_words, count_of, in_words, write_day
 from health.models import Project, Upload
@@ -54,22 +56,25 @@ class Found(NamedTuple):
 
     n_flaky: int = 0
     n_vanished: int = 0
+    n_unbacked: int = 0  # put off, and nothing backs it
 
     def plus(self, other: "Found") -> "Found":
         """Both together."""
-        return Found(self.n_flaky + other.n_flaky, self.n_vanished + other.n_vanished)
+        return Found(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
     @property
     def words(self) -> list[str]:
         """For the state: "11 flaky"."""
-        return [f"{n:,} {word}" for n, word in ((self.n_flaky, "flaky"), (self.n_vanished, "vanished")) if n]
+        counted = ((self.n_flaky, "flaky"), (self.n_vanished, "vanished"), (self.n_unbacked, "unbacked"))
+        return [f"{n:,} {word}" for n, word in counted if n]
 
     @property
     def exception(self) -> str:
         """For the sentence: " but for 11 flaky tests"; empty where there is nothing."""
-        counted = ((self.n_flaky, "flaky test"), (self.n_vanished, "vanished test"))
-        said = [count_in_words(n, noun) for n, noun in counted if n]
-        return f" but for {' and '.join(said)}" if said else ""
+        nouns = ("flaky test", "vanished test", "unbacked put-off test")
+        said = [count_in_words(n, noun) for n, noun in zip(self, nouns, strict=True) if n]
+        first = f"{', '.join(said[:-1])} and " if len(said) > 1 else ""
+        return f" but for {first}{said[-1]}" if said else ""
 
 
 NOTHING_FOUND: Final = Found()
@@ -87,6 +92,7 @@ class ProjectLine:
     runs: tuple[RunFact, ...]  # those with test results, oldest first
     last_run_at: datetime | None = None  # with or without them
     found: Found = NOTHING_FOUND  # beside what its newest runs say, of a calm project
+    backed: int | None = None  # how many of the deferred tests are; None without test results
 
     @property
     def severity(self) -> Severity:
@@ -115,7 +121,12 @@ class ProjectLine:
         n_unsure = sum(mark == "none" for mark in self.marks)
         told = [f"{n_red} red"] if n_red else []
         told += [f"{n_unsure} incomplete or empty"] if n_unsure else []
-        return ", ".join([count_of(len(self.runs), "run"), *(told or ["all green"])])
+        return ", ".join([count_of(len(self.runs), "run"), *(told or ["none red"])])
+
+    @property
+    def told_backed(self) -> str:
+        """What follows the number of deferred tests."""
+        return tell_backed(self.counts, backed=self.backed) if self.counts else ""
 
 
 def read_lines(user: User) -> tuple[ProjectLine, ...]:
@@ -129,17 +140,21 @@ def read_lines_of(projects: Sequence[Project]) -> tuple[ProjectLine, ...]:
     jobs = _read_jobs(runs)
     refused = _read_refused([project.pk for project in projects if project.pk not in runs])
     silent = find_silent([project.pk for project in projects], now=timezone.now())
+    put_off = read_put_off_now([project.pk for project in projects if project.pk in runs])
     lines = []
     for project in projects:
         found = runs.get(project.pk, [])
         points, _, _ = fold_jobs(found, jobs[project.pk])
         with timezone.override(project.time_zone):
             judgement = judge_project(project, points[-N_RUNS:], is_refused=project.pk in refused, has_runs=bool(found))
+            head = points[-1] if points else None
+            backed = put_off[project.pk].find_backed(head.counts, lane=head.run.lane) if head else None
+            judgement = _add_put_off(judgement, head, backed)
             judgement = _add_silence(judgement, silent.get(project.pk))
-        head = points[-1] if points else None
         tested = tuple(point.run for point in points[-N_RUNS:])
         last = found[-1].ran_at if found else None
-        lines.append(ProjectLine(project.slug, project.name, project.time_zone, judgement, head, tested, last))
+        line = ProjectLine(project.slug, project.name, project.time_zone, judgement, head, tested, last, backed=backed)
+        lines.append(line)
     told = _add_found(projects, lines)
     return tuple(sorted(told, key=lambda line: (line.severity, not line.last_run_at, line.name.casefold())))
 
@@ -157,10 +172,15 @@ def _add_found(projects: Sequence[Project], lines: Sequence[ProjectLine]) -> lis
     }
     found = {project_id: Found(*counts) for project_id, *counts in fetch_rows(_FOUND_SQL, values)}
     pairs = zip(projects, lines, strict=True)
-    return [_add_words(line, found.get(project.pk, NOTHING_FOUND)) for project, line in pairs]
+    return [
+        _add_words(line, found.get(project.pk, NOTHING_FOUND)) if project.pk in calm else line
+        for project, line in pairs
+    ]
 
 
 def _add_words(line: ProjectLine, found: Found) -> ProjectLine:
+    if line.counts and line.backed is not None:
+        found = found._replace(n_unbacked=line.counts.deferred - line.backed)
     word = ", ".join([line.judgement.word, *found.words])
     return replace(line, judgement=line.judgement._replace(word=word), found=found)
 
@@ -231,6 +251,14 @@ def judge_project(project: Project, points: Sequence[Point], *, is_refused: bool
         declared = count_of(head.counts.declared, "declared test")
         return Judgement(Severity.INCOMPLETE, "absent", "none ran", f"Nothing ran {where}, of {declared}.")
     return _judge_green(points, where)
+
+
+def _add_put_off(judgement: Judgement, head: Point | None, backed: int | None) -> Judgement:
+    """What is put off and not backed, said beside what is green."""
+    if head is None or head.is_red or not head.counts.executed or is_backed(head.counts, backed=backed):
+        return judgement
+    put_off = tell_put_off(head.counts, backed=backed, noun="test")
+    return judgement._replace(sentence=f"{judgement.sentence} {put_off}.")
 
 
 def _add_silence(judgement: Judgement, silence: Silence | None) -> Judgement:

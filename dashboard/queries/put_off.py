@@ -13,6 +13,7 @@ import numpy as np
 
 from dashboard.queries.cases import WANTED, CaseName, spread_names
 from dashboard.queries.changes import JobChange
+from dashboard.queries.entry_marks import EntryMark
 from dashboard.queries.facts import JobFact, JobKey
 from dashboard.queries.sql import fetch_rows
 from dashboard.queries.texts import Said, TextPlace, mask_cause, read_texts
@@ -32,6 +33,7 @@ class PutOffCase:
     case: CaseName
     job: JobFact
     outcome: int
+    entry: EntryMark | None = None  # in the register, where it has an open one
 
     @property
     def mark(self) -> str:
@@ -54,6 +56,11 @@ class PutOffFamily:
     def first(self) -> PutOffCase:
         """The one whose state and place stand for all."""
         return self.cases[0]
+
+    @property
+    def oldest(self) -> EntryMark | None:
+        """The oldest of their entries in the register."""
+        return max((one.entry for one in self.cases if one.entry), key=lambda entry: entry.days, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,11 @@ class PutOff:
     n_shown: int
     n: int
 
+    @property
+    def has_entries(self) -> bool:
+        """Whether the register holds any of them."""
+        return any(one.entry for reason in self.reasons for one in reason.cases)
+
 
 def pick_put_off(changes: Sequence[JobChange]) -> list[tuple[JobChange, int]]:
     """Every result that was put off, by number of the case."""
@@ -93,13 +105,19 @@ def pick_put_off(changes: Sequence[JobChange]) -> list[tuple[JobChange, int]]:
     return sorted(picked, key=lambda entry: (entry[1], entry[0].job.title))
 
 
-def read_put_off(project: Project, *, picked: Sequence[tuple[JobChange, int]], names: Mapping[int, CaseName]) -> PutOff:
-    """Group the first of the picked results by reason."""
+def read_put_off(
+    project: Project,
+    *,
+    picked: Sequence[tuple[JobChange, int]],
+    names: Mapping[int, CaseName],
+    entries: Mapping[int, EntryMark],
+) -> PutOff:
+    """Group the first of the picked results by reason; `entries` are those of the register, by number of the case."""
     shown = [(change, ord_) for change, ord_ in picked[:MOST_CASES] if ord_ in names]
     said = read_reasons(project, results=[(change.job.key, ord_) for change, ord_ in shown])
     groups: dict[str, list[PutOffCase]] = defaultdict(list)
     for change, ord_ in shown:
-        case = PutOffCase(names[ord_], change.job, int(change.now.outcomes[ord_]))
+        case = PutOffCase(names[ord_], change.job, int(change.now.outcomes[ord_]), entries.get(ord_))
         groups[said.get((change.job.key, ord_), "")].append(case)
     ranked = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
     return PutOff(tuple(Reason(title, tuple(cases)) for title, cases in ranked), len(shown), len(picked))

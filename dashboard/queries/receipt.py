@@ -68,6 +68,7 @@ _NOTE: Final = ("open", "note")
 # In the configuration every remark is a mistake: the entry has no effect, or the whole file has none.
 _LEFT_OUT: Final = ("stale", "left out")
 _NOT_USED: Final = ("fail", "not used")
+_NOT_FOUND: Final = ("stale", "not looked up")
 _OF_WHOLE_FILE: Final = frozenset({"configuration_too_large", "configuration_unreadable", "internal", "yaml_forbidden"})
 # What a whole file is cannot be wrong at one place in it.
 _WITHOUT_PLACE: Final = frozenset({"empty_file", "not_a_report", "unsupported_type"})
@@ -209,14 +210,16 @@ def note(warning: Mapping[str, Any]) -> Remark:
 
 
 def note_mistake(warning: Mapping[str, Any]) -> Remark:
-    """A warning about `.suitewatch.yml` or CODEOWNERS."""
-    mark, word = _NOT_USED if warning.get("code") in _OF_WHOLE_FILE else _LEFT_OUT
+    """A warning about a file of the configuration."""
+    code = warning.get("code")
+    mark, word = _NOT_USED if code in _OF_WHOLE_FILE else _NOT_FOUND if code == "names_nothing" else _LEFT_OUT
     return describe(warning, mark=mark, word=word)
 
 
 def tell_mistakes(n: int, *, files: Iterable[str]) -> str:
     """How many mistakes there are, and in which files; nothing of none."""
-    places = " and ".join(sorted({name or "the configuration" for name in files}))
+    names = sorted({name or "the configuration" for name in files})
+    places = " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
     return f"{count_in_words(n, 'mistake')} in {places}" if n else ""
 
 

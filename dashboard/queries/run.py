@@ -6,15 +6,17 @@ Promise: a bounded number of statements, and the lists agree with the counts of 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from dashboard.filters import Filters
+from dashboard.queries.backed import read_backed_in_run
 from dashboard.queries.cases import CaseName, read_case_names
 from dashboard.queries.changes import JobChange, read_changes
 from dashboard.queries.covered import LevelFact, read_of_run
+from dashboard.queries.entry_marks import read_marks
 from dashboard.queries.facts import (
     JOB_COLUMNS,
     RUN_COLUMNS,
@@ -40,6 +42,7 @@ from dashboard.queries.renames import State, list_proposals
 from dashboard.queries.run_deliveries import Deliveries, read_deliveries
 from dashboard.queries.scope import read_scope
 from dashboard.queries.sql import fetch_rows
+from dashboard.queries.two_axes import tell_axes, tell_backed
 from health.completeness import Missing
 from health.models import Project
 from health.rules import outcomes as codes
@@ -57,6 +60,18 @@ class SuiteLine:
     level: str
     counts: Counts
     n_jobs: int
+    numbers: tuple[int, ...] = ()  # a suite is a name at a level, and may have had several numbers
+    backed: int | None = None  # how many of its deferred results are; None where nobody knows
+
+    @property
+    def line(self) -> str:
+        """Executed of declared and backed of deferred, in one line; empty where nothing was put off."""
+        return tell_axes(self.counts, backed=self.backed) if self.counts.deferred else ""
+
+    @property
+    def told_backed(self) -> str:
+        """What follows the number of deferred tests."""
+        return tell_backed(self.counts, backed=self.backed)
 
     @property
     def mark(self) -> str:
@@ -112,6 +127,12 @@ class RunPage:
     n_renamed: int = 0  # cases that vanished and look like others that appeared, still to be decided
     n_gone_renamed: int = 0  # of those gone, how many look renamed
     same_commit: tuple[int, ...] = ()  # the runs it is compared with, where all of them are of its own commit
+    backed: int | None = None  # how many of the deferred results shown are; None for a run that stands no more
+
+    @property
+    def line(self) -> str:
+        """Executed of declared and backed of deferred, in one line."""
+        return tell_axes(self.counts, backed=self.backed)
 
     @property
     def is_complete(self) -> bool:
@@ -210,11 +231,15 @@ def read_run_page(
     if filters.owner:
         picked = _keep_owned(project, picked, filters.owner)
     broken, put_off, *lists = picked
-    ords = {ord_ for _, ord_ in (*broken[:MOST_CASES], *put_off[:MOST_PUT_OFF])}
-    ords |= {ord_ for found in lists for _, ord_ in found[:_MOST_LISTED]}
+    marked = {ord_ for _, ord_ in (*broken[:MOST_CASES], *put_off[:MOST_PUT_OFF])}
+    ords = marked | {ord_ for found in lists for _, ord_ in found[:_MOST_LISTED]}
     names = read_case_names(project.pk, project.slug, ords=sorted(ords))
+    entries = read_marks(project, ords=marked)
     fixed, gone, retried = (_list(found, names) for found in lists)
     lines = _read_suites(project, number, [job.key.series for job in shown], suites)
+    backed = read_backed_in_run(project, jobs=shown, changes=changes)
+    if backed is not None:
+        lines = tuple(replace(line, backed=sum(backed.by_suite.get(n, 0) for n in line.numbers)) for line in lines)
     baselines = tuple(sorted({job.baseline.run for job in shown if job.baseline}))
     renamed = [proposal.old for proposal in list_proposals(project, states=[State.PROPOSED], run=number)]
     return RunPage(
@@ -225,11 +250,11 @@ def read_run_page(
         is_cut=len(compared) < len(shown),
         counts=sum_counts(job.counts for job in shown) if suites is None else sum_counts(line.counts for line in lines),
         suites=lines,
-        failures=read_failures(project, broken=broken, names=names, for_owner=for_owner),
+        failures=read_failures(project, broken=broken, names=names, entries=entries, for_owner=for_owner),
         fixed=fixed,
         gone=gone,
         retried=retried,
-        put_off=read_put_off(project, picked=put_off, names=names),
+        put_off=read_put_off(project, picked=put_off, names=names, entries=entries),
         pairs=tabulate_pairs(change for change in changes if change.is_comparable),
         deliveries=read_deliveries(project, number=number, jobs=shown, is_whole=chosen is None),
         coverage=read_of_run(project, number=number),
@@ -242,6 +267,7 @@ def read_run_page(
         n_renamed=len(renamed),
         n_gone_renamed=_count_gone(changes, renamed),
         same_commit=baselines if run.commit and all(commits[one] == run.commit for one in baselines) else (),
+        backed=backed.n if backed else None,
     )
 
 
@@ -298,7 +324,10 @@ def _read_suites(
 ) -> tuple[SuiteLine, ...]:
     chosen = None if suites is None else list(suites)
     rows = fetch_rows(_SUITES_SQL, {"project": project.pk, "number": number, "series": list(series), "suites": chosen})
-    lines = [SuiteLine(name, level, Counts(*counts), n_jobs) for name, level, n_jobs, *counts in rows]
+    lines = [
+        SuiteLine(name, level, Counts(*counts), n_jobs, tuple(numbers))
+        for name, level, n_jobs, numbers, *counts in rows
+    ]
     return tuple(sorted(lines, key=lambda line: (-line.counts.errored, -line.counts.failed, line.name)))
 
 
@@ -325,8 +354,8 @@ ORDER BY s.job, s.variant, s.lane
 """  # noqa: S608 - the columns are constants
 
 _SUITES_SQL: Final = """
-SELECT s.name, s.level, count(*), sum(c.n_declared), sum(c.n_passed), sum(c.n_failed), sum(c.n_errored),
-       sum(c.n_skipped), sum(c.n_xfailed), sum(c.n_flaky), sum(c.duration)::bigint
+SELECT s.name, s.level, count(*), array_agg(DISTINCT s.number), sum(c.n_declared), sum(c.n_passed), sum(c.n_failed),
+       sum(c.n_errored), sum(c.n_skipped), sum(c.n_xfailed), sum(c.n_flaky), sum(c.duration)::bigint
 FROM health_runsuite c JOIN health_suite s ON s.project_id = c.project_id AND s.number = c.suite
 WHERE c.project_id = %(project)s AND c.run = %(number)s AND c.series = ANY(%(series)s)
   AND (%(suites)s::int[] IS NULL OR c.suite = ANY(%(suites)s))

@@ -1,22 +1,24 @@
 """The list of runs, newest first, a page at a time.
 
-Called by `dashboard.views.runs`. Promise: four statements for any page of any list, and one more where a run lacks
-something (`tests/dashboard/test_runs_queries.py`).
+Called by `dashboard.views.runs`. Promise: four statements for any page of any list, one more where a run lacks
+something, and three where one put tests off (`tests/dashboard/test_runs_queries.py`).
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
 from django.utils.text import capfirst
 
 from dashboard.filters import Filters
+from dashboard.queries.backed import read_backed_in_newest
 from dashboard.queries.covered import LevelFact, read_of_runs
 from dashboard.queries.facts import RUN_COLUMNS, RunFact, name_jobs, read_run
 from dashboard.queries.missing import read_missing
 from dashboard.queries.sql import fetch_rows
+from dashboard.queries.two_axes import tell_backed
 from dashboard.templatetags.display import find_crowded_days
 from health.completeness import Missing
 from health.models import Project, Run, Series
@@ -33,6 +35,12 @@ class RunLine:
     coverage: tuple[LevelFact, ...] = ()
     is_bare: bool = False
     missing: str = ""  # what it lacks, as a sentence; empty when it is whole
+    backed: int | None = None  # how many of its deferred tests are; None for all but the newest one
+
+    @property
+    def told_backed(self) -> str:
+        """What follows the number of deferred tests."""
+        return tell_backed(self.run.counts, backed=self.backed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +83,12 @@ def list_runs(project: Project, filters: Filters) -> RunList:
     jobs = _read_jobs(project, numbers)
     coverage = read_of_runs(project, numbers=numbers)
     missing = read_missing(project, shown)
+    lines = [
+        _write_line(run, jobs[run.number], coverage.get(run.number, ()), _tell(missing.get(run.number)))
+        for run in shown
+    ]
     return RunList(
-        lines=tuple(
-            _write_line(run, jobs[run.number], coverage.get(run.number, ()), _tell(missing.get(run.number)))
-            for run in shown
-        ),
+        lines=tuple(_add_backed(project, lines)),
         branches=branches,
         next_before=str(shown[-1].number) if len(runs) > N_ROWS else "",
     )
@@ -90,6 +99,17 @@ def _write_line(
 ) -> RunLine:
     is_bare = bool(coverage) and not jobs
     return RunLine(run, "" if is_bare else name_jobs(jobs), coverage, is_bare, missing)
+
+
+def _add_backed(project: Project, lines: Sequence[RunLine]) -> list[RunLine]:
+    """Say it of the run that the branch stands on; of older ones nobody knows what was backed then."""
+    if not any(line.run.counts.deferred for line in lines):
+        return list(lines)
+    number, now = read_backed_in_newest(project) or (0, None)
+    return [
+        replace(line, backed=now.count_backed(line.run.counts)) if now and line.run.number == number else line
+        for line in lines
+    ]
 
 
 def _tell(missing: Missing | None) -> str:

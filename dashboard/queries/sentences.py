@@ -9,6 +9,7 @@ from typing import Final
 
 from django.utils.text import capfirst
 
+from dashboard.queries.backed import PutOffNow
 from dashboard.queries.case import CasePage
 from dashboard.queries.case_history import Cell
 from dashboard.queries.covered import LevelFact, write_levels
@@ -16,7 +17,8 @@ from dashboard.queries.facts import Changes, Counts
 from dashboard.queries.renames import tell_renamed
 from dashboard.queries.standing import Standing
 from dashboard.queries.trends import DayPoint, Trends
-from dashboard.templatetags.display import count_in_words, in_words, plain, shorten, write_day
+from dashboard.queries.two_axes import tell_put_off
+from dashboard.templatetags.display import count_in_words, count_of, in_words, plain, shorten, write_day
 from health.rules import outcomes as codes
 
 _LONGEST_NAME: Final = 80
@@ -29,9 +31,15 @@ _PLURALS: Final = {
 }
 
 
-def write_status(standing: Standing, *, has_other_runs: bool = False, coverage: Sequence[LevelFact] = ()) -> str:
+def write_status(
+    standing: Standing,
+    *,
+    has_other_runs: bool = False,
+    coverage: Sequence[LevelFact] = (),
+    backed: int | None = None,
+) -> str:
     """How the lane is, how much of it, since when. `has_other_runs`: other branches have been heard of. `coverage` is
-    all that has come without test results.
+    all that has come without test results. `backed`: how many of the deferred tests are.
     """
     lane, head = plain(standing.lane) or "the default branch", standing.head
     if head is None and coverage:
@@ -48,26 +56,27 @@ def write_status(standing: Standing, *, has_other_runs: bool = False, coverage: 
     if not counts.executed:
         return f"Nothing ran on {lane}: {_of(0, counts.declared)} declared tests."
     if not head.is_complete:
-        return _tell_incomplete(standing, lane)
-    return f"{lane} is green: {_tell_passes(counts)}."
+        return _tell_incomplete(standing, lane, backed)
+    return f"{lane} is green: {_tell_passes(counts, backed)}."
 
 
-def _tell_incomplete(standing: Standing, lane: str) -> str:
+def _tell_incomplete(standing: Standing, lane: str, backed: int | None) -> str:
     """What is missing where that is known; of several runs, in the newest."""
-    passes = _tell_passes(standing.head.counts if standing.head else Counts())
+    passes = _tell_passes(standing.head.counts if standing.head else Counts(), backed)
     if not standing.missing:
         return f"{lane} is incomplete: of what arrived, {passes}."
     number = max(standing.missing)
     return f"{lane} is incomplete: {plain(standing.missing[number].tell(f'run {number}'))}. Of what arrived, {passes}."
 
 
-def _tell_passes(counts: Counts) -> str:
+def _tell_passes(counts: Counts, backed: int | None) -> str:
+    """That all is well, and in the same breath what was put off: nobody is to take the one for the other."""
+    put_off = tell_put_off(counts, backed=backed)
     if counts.xfailed:
         said = f"all {counts.executed:,} executed tests ended as expected"
-        return f"{said}; {counts.passed:,} passed, {counts.xfailed:,} failed as expected"
-    if counts.executed == 1:
-        return "the one executed test passed"
-    return f"all {counts.executed:,} executed tests passed"
+        return f"{said}; {counts.passed:,} passed, {counts.xfailed:,} failed as expected, and {put_off}"
+    one, many = "the one executed test passed", f"all {counts.executed:,} executed tests passed"
+    return f"{one if counts.executed == 1 else many}{f'; {put_off}' if put_off else ''}"
 
 
 def _tell_failures(standing: Standing, counts: Counts) -> str:
@@ -118,13 +127,14 @@ def write_run(
     what: str = "",
     missing: str = "",
     n_renamed: int = 0,
+    backed: int | None = None,
 ) -> str:
     """What a run found, against the runs it is compared with. `what` names its jobs, `missing` what it lacks;
-    `n_renamed` of those that are gone look renamed.
+    `n_renamed` of those that are gone look renamed, `backed` of those put off are.
     """
     against = f"run {baselines[0]}" if len(baselines) == 1 else "the runs before"
     renamed = tell_renamed(n_renamed, changes.gone)
-    said = _tell_changes(changes, counts, against, renamed) if baselines else _tell_alone(counts, what)
+    said = _tell_changes(changes, counts, against, renamed, backed) if baselines else _tell_alone(counts, what, backed)
     if not is_complete:
         lacks = plain(missing) or "what is missing is unknown"
         return f"This run is incomplete: {lacks}. Of what arrived, {said[0].lower()}{said[1:]}"
@@ -136,21 +146,21 @@ def write_bare_run(coverage: Sequence[LevelFact]) -> str:
     return f"This run sent coverage and no test results: {write_levels(coverage)}."
 
 
-def _tell_alone(counts: Counts, what: str = "") -> str:
+def _tell_alone(counts: Counts, what: str = "", backed: int | None = None) -> str:
     """A run with nothing before it to compare with: an earlier one may have been of other jobs."""
     if not counts.declared:
         return "No test is listed in what was sent."
     if not counts.executed:
         return f"None of {counts.declared:,} declared tests ran."
     if not counts.is_red:
-        said = _tell_passes(counts)
+        said = _tell_passes(counts, backed)
     else:
         said = _tell_errors(counts) if counts.errored or counts.suite_errors else _tell_failed(counts)
     of = f" of {plain(what)}" if what else ""
     return f"{capfirst(said)}. There is no earlier whole run{of} to compare with."
 
 
-def _tell_changes(changes: Changes, counts: Counts, against: str, renamed: str) -> str:
+def _tell_changes(changes: Changes, counts: Counts, against: str, renamed: str, backed: int | None) -> str:
     if not counts.declared:
         return f"No test is listed in what was sent, though {against} had some."
     parts = []
@@ -169,7 +179,7 @@ def _tell_changes(changes: Changes, counts: Counts, against: str, renamed: str) 
     if changes.gone:
         parts.append(f"{count_in_words(changes.gone, 'test')} {'is' if changes.gone == 1 else 'are'} gone")
     if not counts.is_red:
-        return _tell_green(counts, parts, against, renamed)
+        return _tell_green(counts, parts, against, renamed, backed)
     if not parts:  # its broken tests are in a job that has nothing before it
         return _tell_alone(counts)
     if len(parts) == 1:
@@ -178,9 +188,9 @@ def _tell_changes(changes: Changes, counts: Counts, against: str, renamed: str) 
     return f"{capfirst(text)}{renamed}."
 
 
-def _tell_green(counts: Counts, parts: Sequence[str], against: str, renamed: str) -> str:
+def _tell_green(counts: Counts, parts: Sequence[str], against: str, renamed: str, backed: int | None) -> str:
     """All is well; then what changed, where something did."""
-    said = _tell_passes(counts) if counts.executed else f"none of {counts.declared:,} declared tests ran"
+    said = _tell_passes(counts, backed) if counts.executed else f"none of {counts.declared:,} declared tests ran"
     if not parts:
         return f"{capfirst(said)}."
     changed = " and ".join(parts)
@@ -223,8 +233,8 @@ def write_case(page: CasePage) -> str:
     return f"{name} {_say_now(page.latest)}, and broke in none of {lately}."
 
 
-def write_trends(trends: Trends, *, by: str) -> str:
-    """How the lines moved from their first day to their last."""
+def write_trends(trends: Trends, *, by: str, now: PutOffNow | None = None) -> str:
+    """How the lines moved from their first day to their last; `now` is what is put off, where that is known of them."""
     if not trends.groups:
         return "No test results yet, only coverage." if trends.has_only_coverage else "There is nothing to draw yet."
     points = trends.groups[0].points
@@ -233,19 +243,34 @@ def write_trends(trends: Trends, *, by: str) -> str:
         if worst.last.broken:
             n = f"{len(trends.groups) + trends.n_more_groups:,}"
             return f"Of {n} {_PLURALS[by]}, {plain(worst.name)} passes least: {_tell_share(worst.last)}."
-        return f"All {in_words(len(trends.groups))} {_PLURALS[by]} drawn end without a failure."
+        deferring = sum(group.last.deferred > 0 for group in trends.groups)
+        verb = "puts" if deferring == 1 else "put"
+        put_off = f"; {in_words(deferring)} of them {verb} tests off" if deferring else ""
+        return f"All {in_words(len(trends.groups))} {_PLURALS[by]} drawn end without a failure{put_off}."
     n_red = sum(point.broken > 0 for point in points)
     known = [point.declared_once for point in points if point.declared_once is not None]
     unit = "weeks" if trends.is_weekly else "days"
     red = f"{in_words(n_red) if n_red else 'none'} of {in_words(len(points))} {unit} with runs had a failure"
+    put_off = _tell_deferred(points[-1], now)
     if len(points) == 1:
-        return f"One day so far: {_tell_share(points[0])}. A trend needs two."
+        return f"One day so far: {_tell_share(points[0])}{put_off}. A trend needs two."
     if not known:
-        return f"{capfirst(red)}; no run was whole, so how many tests are declared is unknown."
+        return f"{capfirst(red)}; no run was whole, so how many tests are declared is unknown{put_off}."
     first, last = known[0], known[-1]
     if round(first) == round(last):
-        return f"{capfirst(red)}; {last:,.0f} tests are declared, as at first."
-    return f"{capfirst(red)}; declared tests went from {first:,.0f} to {last:,.0f}."
+        return f"{capfirst(red)}; {last:,.0f} tests are declared, as at first{put_off}."
+    return f"{capfirst(red)}; declared tests went from {first:,.0f} to {last:,.0f}{put_off}."
+
+
+def _tell_deferred(point: DayPoint, now: PutOffNow | None) -> str:
+    """What is put off, as a clause behind the others; how much of it is backed only where that is known."""
+    if now and now.n_tests:
+        counts = Counts(declared=now.n_tests, skipped=now.n_tests)
+        return f"; {tell_put_off(counts, backed=now.n_backed_tests, noun='test')}"
+    if not point.deferred:
+        return ""
+    verb = "was" if point.deferred == 1 else "were"
+    return f"; {count_of(point.deferred, 'result')} of {write_day(point.day)} {verb} put off"
 
 
 def _tell_share(point: DayPoint) -> str:
@@ -253,7 +278,7 @@ def _tell_share(point: DayPoint) -> str:
 
 
 def _say_now(cell: Cell) -> str:
-    words = {codes.SKIP: "was put off", codes.XFAIL: "failed as expected", codes.XPASS: "passed against expectation"}
+    words = {codes.SKIP: "was put off", codes.XFAIL: "failed as expected", codes.XPASS: "passes unexpectedly"}
     words |= {codes.PASS_ON_RETRY: "passed on a retry"}
     return words.get(cell.outcome or 0, "passes")
 

@@ -1,13 +1,12 @@
 """Suites whose declared tests slide away although nothing has to fail: the newest complete run against its window.
 
-Used by the queries of vanished and of what needs attention. What is only listed as renamed is no loss.
+Used by the queries of vanished and of what needs attention. The rule is in `health.rules.shrinking`; what is only
+listed as renamed is no loss.
 Promise: two statements (`tests/dashboard/test_vanished_queries.py`).
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import median
 from typing import Final
 
@@ -17,12 +16,8 @@ from dashboard.queries.sql import fetch_rows
 from dashboard.queries.suite_windows import SuiteMoment, SuiteWindow, read_suite_windows
 from dashboard.templatetags.display import in_words
 from health.models import Project, VanishedCase
+from health.rules.shrinking import MIN_FEWER, MIN_RUNS, MIN_SHARE, MIN_STEPS, count_steps, find_loss
 from health.windows import N_JOBS
-
-MIN_RUNS: Final = 4  # with fewer, nothing slides
-MIN_STEPS: Final = 2  # down since the most: one loss is no slide
-MIN_SHARE: Final = 0.05  # of the most it ever declared: so much fewer is a loss, whatever is usual
-MIN_FEWER: Final = 2  # tests at least, for that: one that is gone has vanished
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +60,7 @@ class Shrinking:
 def read_shrinking(project: Project, scope: Scope) -> tuple[Shrinking, ...]:
     """The suites of a scope that shrink, the largest loss first."""
     windows = read_suite_windows(project, scope)
-    found = [(window, now) for window in windows if (now := find_loss(window)) is not None]
+    found = [(window, now) for window in windows if (now := _find_loss(window)) is not None]
     if not found:
         return ()
     renamed = _count_renamed(project, scope)
@@ -74,24 +69,8 @@ def read_shrinking(project: Project, scope: Scope) -> tuple[Shrinking, ...]:
     return tuple(sorted(shrinking, key=lambda suite: (-suite.n_fewer, suite.suite, suite.series)))
 
 
-def find_loss(window: SuiteWindow) -> int | None:
-    """How many tests a suite declares now, when it shrinks; None when it does not.
-
-    It does when the newest complete run declares fewer than the median of the runs before and it fell more than once
-    since the most, or when it declares noticeably fewer than the most. One test less is a vanished test, no slide. A
-    suite that is in fewer than half of the runs is not missed when it is absent.
-    """
-    before = [moment.n_declared for moment in window.moments if moment.at < window.n_jobs - 1]
-    most = max(before, default=0)
-    if window.n_jobs < MIN_RUNS or not before:
-        return None
-    now = window.newest.n_declared if window.newest else 0
-    if window.newest is None and 2 * len(before) < window.n_jobs:
-        return None
-    first = max(at for at, n in enumerate(before) if n == most)
-    slides = now < median(before) and _count_steps([*before[first:], now]) >= MIN_STEPS
-    has_dropped = now <= most - MIN_FEWER and now <= (1 - MIN_SHARE) * most
-    return now if now < most and (slides or has_dropped) else None
+def _find_loss(window: SuiteWindow) -> int | None:
+    return find_loss([(moment.at, moment.n_declared) for moment in window.moments], n_jobs=window.n_jobs)
 
 
 def write_rule() -> str:
@@ -119,15 +98,11 @@ def _describe(window: SuiteWindow, now: int, scope: Scope, n_renamed: int) -> Sh
         most=most,
         newest=window.newest,
         n_back=window.n_jobs - 1 - most.at,
-        n_steps=_count_steps(slide),
+        n_steps=count_steps(slide),
         n_renamed=n_renamed,
         n_runs=window.n_jobs,
         line=tuple(line),
     )
-
-
-def _count_steps(line: Sequence[int]) -> int:
-    return sum(after < before for before, after in pairwise(line))
 
 
 def _count_renamed(project: Project, scope: Scope) -> dict[tuple[int, int], int]:

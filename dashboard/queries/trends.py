@@ -56,6 +56,11 @@ class DayPoint:
         return self.passed + self.xfailed
 
     @property
+    def deferred(self) -> int:
+        """Skipped, or failed as it should."""
+        return self.skipped + self.xfailed
+
+    @property
     def broken(self) -> int:
         """Failed or errored."""
         return self.failed + self.errored

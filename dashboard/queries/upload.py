@@ -58,7 +58,7 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The `.suitewatch.yml` and CODEOWNERS that travelled with it: the number of their content, and remarks."""
+    """The files of the configuration that travelled with it: the number of `.suitewatch.yml`, and all remarks."""
 
     number: int | None
     remarks: tuple[Remark, ...]

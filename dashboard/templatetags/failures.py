@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # the queries write sentences with this package
     from dashboard.queries.cases import CaseName
     from dashboard.queries.facts import JobFact
     from dashboard.queries.failures import BrokenFamily
-    from dashboard.queries.put_off import PutOffFamily
+    from dashboard.queries.put_off import PutOffCase, PutOffFamily
 
 register = template.Library()
 
@@ -57,7 +57,7 @@ def failure_row(family: "BrokenFamily", has_jobs: bool, has_owners: bool) -> Saf
         '<td class="n" data-l="Time">{}</td>\n</tr>',
         _link_case(broken.case) if n == 1 else _roll_up(family),
         visible(shorten(broken.case.place, 70)),
-        format_html("{}{}", state(broken.mark, broken.word), _write_verdict(family)),
+        format_html("{}{}{}", state(broken.mark, broken.word), _write_quarantine(family), _write_verdict(family)),
         _write_job(broken.job) if has_jobs else "",
         strip_,
         format_html('\n<td data-l="Owners">{}</td>', visible(", ".join(broken.owners))) if has_owners else "",
@@ -66,20 +66,37 @@ def failure_row(family: "BrokenFamily", has_jobs: bool, has_owners: bool) -> Saf
 
 
 @register.simple_tag
-def put_off_row(family: "PutOffFamily", has_jobs: bool) -> SafeString:
-    """A case that a run put off, or several of one family."""
+def put_off_row(family: "PutOffFamily", has_jobs: bool, has_entries: bool) -> SafeString:
+    """A case that a run put off, or several of one family; for how long, where the register knows any."""
     entry = family.first
     return format_html(
-        '<tr>\n<th scope="row">{}<span class="sub">{}</span></th>\n<td>{}</td>{}\n</tr>',
+        '<tr>\n<th scope="row">{}<span class="sub">{}</span></th>\n<td>{}</td>{}{}\n</tr>',
         _link_case(entry.case) if len(family.cases) == 1 else _fold(family),
         visible(shorten(entry.case.place, 70)),
         state(entry.mark, entry.word),
         _write_job(entry.job) if has_jobs else "",
+        _write_age(family) if has_entries else "",
     )
+
+
+def _write_age(family: "PutOffFamily") -> SafeString:
+    """How long it has been put off, linked to its entry; of several the longest."""
+    oldest = family.oldest
+    if oldest is None:
+        return format_html("\n<td>{}</td>", "")
+    ages = {one.entry.days if one.entry else None for one in family.cases}
+    most = "" if len(ages) == 1 else "up to "
+    return format_html('\n<td data-l="Put off for"><a href="{}">{}{}</a></td>', oldest.url, most, oldest.told_days)
 
 
 def _link_case(case: "CaseName") -> SafeString:
     return format_html('<a href="{}">{}</a>', case.url, write_name(case.name))
+
+
+def _link_entry(entry: "PutOffCase") -> SafeString | str:
+    if entry.entry is None:
+        return ""
+    return format_html(' <a class="quiet" href="{}">{}</a>', entry.entry.url, entry.entry.told_days)
 
 
 def _roll_up(family: "BrokenFamily") -> SafeString:
@@ -95,13 +112,22 @@ def _roll_up(family: "BrokenFamily") -> SafeString:
 
 def _fold(family: "PutOffFamily") -> SafeString:
     """A family as the matrix names it, with how many they are; its cases below."""
-    cases = format_html_join("", "\n<li>{}</li>", ((_link_case(entry.case),) for entry in family.cases))
+    cases = format_html_join(
+        "", "\n<li>{}{}</li>", ((_link_case(entry.case), _link_entry(entry)) for entry in family.cases)
+    )
     return format_html(
         '<details class="rolled"><summary>{}<span class="id">[…]</span> {}</summary><ul>{}\n</ul></details>',
         write_name(family.first.case.family),
         f"{len(family.cases):,}",
         cases,
     )
+
+
+def _write_quarantine(family: "BrokenFamily") -> SafeString | str:
+    """That its failures are tolerated for now, linked to the register."""
+    if not family.quarantine:
+        return ""
+    return format_html('<span class="sub"><a href="{}">{}</a></span>', family.quarantine_url, family.quarantine)
 
 
 def _write_verdict(family: "BrokenFamily") -> SafeString | str:

@@ -29,6 +29,7 @@ _OF_PROJECT: Final = (
     ("flaky", "Flaky"),
     ("causes", "Causes"),
     ("vanished", "Vanished"),
+    ("deferred", "Deferred"),
     ("slow", "Slow"),
     ("trends", "Trends"),
     ("runs", "Runs"),

@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.charts.case import draw_timings
@@ -28,6 +29,7 @@ from dashboard.http import (
 )
 from dashboard.queries.case import CasePage, read_case_page
 from dashboard.queries.cases import read_aliases
+from dashboard.queries.entry_marks import find_today
 from dashboard.queries.facts import name_lane
 from dashboard.queries.sentences import write_case
 from dashboard.templatetags.display import plain
@@ -45,7 +47,7 @@ def page(request: HtmxRequest, slug: str, number: int) -> HttpResponse:
     if newest != number:  # not for good: a merge may be undone
         return HttpResponseRedirect(reverse("dashboard:case", kwargs={"slug": slug, "number": newest}))
 
-    filters = Filters.read(request.GET)
+    filters, today = Filters.read(request.GET), find_today(project, now=timezone.now())
 
     def build() -> HttpResponse:
         for_owner = has_role(request, Role.OWNER)
@@ -73,7 +75,7 @@ def page(request: HtmxRequest, slug: str, number: int) -> HttpResponse:
             figure=figure,
         )
 
-    return answer_conditionally(request, project=project, build=build)
+    return answer_conditionally(request, project=project, build=build, also=f"{today}")  # an entry grows older
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -23,10 +23,14 @@ from dashboard.http import (
     render_page,
     require_login,
 )
+from dashboard.queries.entry_marks import find_today
 from dashboard.queries.overview import Overview, read_overview
 from dashboard.queries.scope import read_scope
 
-_RUNS: Final = ("run", "ran_at", "outcome", "jobs", "commit", "as_expected", "executed", "deferred", "declared")
+_RUNS: Final = (
+    *("run", "ran_at", "outcome", "jobs", "commit", "as_expected", "executed", "deferred", "backed", "declared"),
+    "seconds",
+)
 
 
 @require_safe
@@ -59,15 +63,16 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             figure=draw_trend(points, zone=project.time_zone, lane=overview.standing.lane) if len(points) > 1 else None,
         )
 
-    # Silence and lateness are told in hours, though no fact changes meanwhile.
-    return answer_conditionally(request, project=project, build=build, also=f"{now:%Y-%m-%dT%H}")
+    # Silence and lateness are told in hours, and reviews fall due with the day, though no fact changes meanwhile.
+    also = f"{now:%Y-%m-%dT%H} {find_today(project, now=now)}"
+    return answer_conditionally(request, project=project, build=build, also=also)
 
 
 def _list_tables(overview: Overview) -> dict[str, Callable[[], Table]]:
     head = ("state", "what", "cases", "told", "since", "evidence")
     return {
         "attention": lambda: Table("attention", head, _list_concerns(overview)),
-        "runs": lambda: Table("recent-runs", (*_RUNS, "seconds"), _list_recent(overview)),
+        "runs": lambda: Table("recent-runs", _RUNS, _list_recent(overview)),
     }
 
 
@@ -82,4 +87,5 @@ def _list_recent(overview: Overview) -> Iterator[tuple[Any, ...]]:
         run, counts = recent.run, recent.run.counts
         outcome = "no test results" if recent.is_bare else run.verdict.word
         where = (run.number, run.ran_at.isoformat(), outcome, recent.what, run.commit)
-        yield (*where, counts.as_expected, counts.executed, counts.deferred, counts.declared, counts.seconds)
+        put_off = (counts.deferred, "" if recent.backed is None else recent.backed)
+        yield (*where, counts.as_expected, counts.executed, *put_off, counts.declared, counts.seconds)

@@ -27,7 +27,7 @@ _MOST_SLUG_TRIES: Final = 5
 _SORTED: Final = {"worst": "worst", "name": "name", "last": "last run"}
 _HEAD: Final = (
     *("project", "name", "state", "sentence", "runs", "as_expected", "executed", "declared", "deferred"),
-    "last_run_at",
+    *("backed", "last_run_at"),
 )
 
 
@@ -117,7 +117,8 @@ def _write_row(line: ProjectLine) -> tuple[Any, ...]:
     counts = line.counts
     figures = (counts.as_expected, counts.executed, counts.declared, counts.deferred) if counts else ("",) * 4
     what = (line.slug, line.name, line.judgement.word, line.judgement.sentence, len(line.runs))
-    return (*what, *figures, line.last_run_at.isoformat() if line.last_run_at else "")
+    backed = "" if line.backed is None else line.backed
+    return (*what, *figures, backed, line.last_run_at.isoformat() if line.last_run_at else "")
 
 
 def _sort(lines: list[ProjectLine], order: str) -> list[ProjectLine]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from django.http import Http404, HttpResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from dashboard.filters import Filters
@@ -22,6 +23,7 @@ from dashboard.http import (
     render_page,
     require_login,
 )
+from dashboard.queries.entry_marks import find_today
 from dashboard.queries.run import RunPage, SuiteLine, read_run_page
 from dashboard.queries.sentences import write_bare_run, write_run
 from dashboard.templatetags.display import plain
@@ -34,7 +36,7 @@ _COUNTS: Final = ("declared", "executed", "passed", "expected_failures", "failed
 def page(request: HtmxRequest, slug: str, number: int) -> HttpResponse:
     """What a run counts, what broke, what changed, and what it was made of."""
     project = get_project_or_404(request, slug)
-    filters = Filters.read(request.GET)
+    filters, today = Filters.read(request.GET), find_today(project, now=timezone.now())
 
     def build() -> HttpResponse:
         found = read_run_page(
@@ -65,10 +67,11 @@ def page(request: HtmxRequest, slug: str, number: int) -> HttpResponse:
                 baselines=found.baselines,
                 what=found.what,
                 n_renamed=found.n_gone_renamed,
+                backed=found.backed,
             ),
         )
 
-    return answer_conditionally(request, project=project, build=build)
+    return answer_conditionally(request, project=project, build=build, also=f"{today}")  # entries grow older
 
 
 def _offer_levels(found: RunPage, filters: Filters) -> list[dict[str, Any]]:
@@ -88,17 +91,21 @@ def _list_tables(found: RunPage) -> dict[str, Callable[[], Table]]:
     name = f"run-{found.run.number}"
     outcomes = found.pairs.columns if found.pairs else ()
     return {
-        "suites": lambda: Table(f"{name}-suites", ("suite", "level", *_COUNTS), map(_write_suite, found.suites)),
+        "suites": lambda: Table(
+            f"{name}-suites", ("suite", "level", *_COUNTS, "deferred", "backed"), map(_write_suite, found.suites)
+        ),
         "failures": lambda: Table(
             f"{name}-failures",
-            ("case", "class", "name", "job", "variant", "state", "cause", "seconds", "owners"),
+            ("case", "class", "name", "job", "variant", "state", "cause", "seconds", "owners", "quarantined"),
             _list_failures(found),
         ),
         "changes": lambda: Table(
             f"{name}-changes", ("what", "case", "class", "name", "job", "variant"), _list_changes(found)
         ),
         "put-off": lambda: Table(
-            f"{name}-put-off", ("case", "class", "name", "job", "variant", "state", "reason"), _list_put_off(found)
+            f"{name}-put-off",
+            ("case", "class", "name", "job", "variant", "state", "reason", "days", "entry"),
+            _list_put_off(found),
         ),
         "jobs": lambda: Table(
             f"{name}-jobs",
@@ -124,7 +131,8 @@ def _list_tables(found: RunPage) -> dict[str, Callable[[], Table]]:
 
 
 def _write_suite(suite: SuiteLine) -> tuple[Any, ...]:
-    return (suite.name, suite.level, *_write_counts(suite))
+    backed = "" if suite.backed is None else suite.backed
+    return (suite.name, suite.level, *_write_counts(suite), suite.counts.deferred, backed)
 
 
 def _write_counts(line: Any) -> tuple[Any, ...]:
@@ -137,7 +145,7 @@ def _list_failures(found: RunPage) -> Iterator[tuple[Any, ...]]:
     for cause in found.failures.causes:
         for one in cause.cases:
             where = (one.case.ord, one.case.place, one.case.name, one.job.job, one.job.variant)
-            yield (*where, one.word, cause.title, one.seconds, ", ".join(one.owners))
+            yield (*where, one.word, cause.title, one.seconds, ", ".join(one.owners), one.is_quarantined)
 
 
 def _list_changes(found: RunPage) -> Iterator[tuple[Any, ...]]:
@@ -150,7 +158,8 @@ def _list_put_off(found: RunPage) -> Iterator[tuple[Any, ...]]:
     for reason in found.put_off.reasons:
         for one in reason.cases:
             where = (one.case.ord, one.case.place, one.case.name, one.job.job, one.job.variant)
-            yield (*where, one.word, reason.title)
+            entry = (one.entry.days, one.entry.url) if one.entry else ("", "")
+            yield (*where, one.word, reason.title, *entry)
 
 
 def _list_jobs(found: RunPage) -> Iterator[tuple[Any, ...]]:

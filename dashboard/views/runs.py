@@ -29,6 +29,7 @@ _MOST_LINKS: Final = 8
 _HEAD: Final = (
     *("run", "ran_at", "branch", "pull_request", "commit", "jobs", "outcome", "declared", "executed", "passed"),
     *("expected_failures", "failed", "errored", "skipped", "new", "still", "fixed", "gone", "seconds"),
+    *("deferred", "backed"),
 )
 _FIGURES: Final = ("lines_valid", "lines_covered", "branches_valid", "branches_covered")
 
@@ -74,7 +75,8 @@ def _write_row(line: RunLine, levels: Sequence[str]) -> tuple[Any, ...]:
     cases = (counts.declared, counts.executed, counts.passed, counts.xfailed, counts.failed, counts.errored)
     changed = (changes.new, changes.still, changes.fixed, changes.gone)
     measured = (figure for level in levels for figure in covered.get(level, ("",) * len(_FIGURES)))
-    return (*where, *cases, counts.skipped, *changed, counts.seconds, *measured)
+    put_off = (counts.deferred, "" if line.backed is None else line.backed)
+    return (*where, *cases, counts.skipped, *changed, counts.seconds, *put_off, *measured)
 
 
 def _offer_branches(runs: RunList, filters: Filters) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from dashboard.http import (
     require_login,
 )
 from dashboard.queries.as_of import read_as_of
+from dashboard.queries.backed import PutOffNow, read_put_off_now
 from dashboard.queries.coverage import LevelTrend, read_lane_trends
 from dashboard.queries.sentences import write_trends
 from dashboard.queries.trends import Trends, read_trends
@@ -49,7 +50,7 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
 }
 _HEAD: Final = (
     *("day", "group", "jobs", "declared", "executed", "passed", "expected_failures", "failed", "errored", "skipped"),
-    *("passed_on_retry", "seconds", "declared_in_one_run", "seconds_in_one_run"),
+    *("passed_on_retry", "seconds", "declared_in_one_run", "seconds_in_one_run", "deferred"),
 )
 
 
@@ -73,7 +74,7 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
             trends=trends,
             filters=filters,
             as_of=read_as_of(project, lane=trends.branch),
-            sentence=write_trends(trends, by=filters.by),
+            sentence=write_trends(trends, by=filters.by, now=_read_put_off(project, trends, filters)),
             figure=_draw(project, trends, filters),
             groups=_offer_choices(trends, filters),
             selects=offer_selects(
@@ -82,6 +83,14 @@ def page(request: HtmxRequest, slug: str) -> HttpResponse:
         )
 
     return answer_conditionally(request, project=project, build=build)
+
+
+def _read_put_off(project: Project, trends: Trends, filters: Filters) -> PutOffNow | None:
+    """What is put off now, where the lines are of all tests of the branch the register is about."""
+    if filters.by != "all" or filters.job or filters.variant or filters.suite or filters.level:
+        return None
+    now = read_put_off_now([project.pk])[project.pk]
+    return now if now.lane == trends.branch else None
 
 
 def _draw(project: Project, trends: Trends, filters: Filters) -> Figure | None:
@@ -127,7 +136,7 @@ def _list_rows(trends: Trends) -> Iterator[Sequence[Any]]:
         for p in group.points:
             counts = (p.declared, p.executed, p.passed, p.xfailed, p.failed, p.errored, p.skipped, p.flaky)
             once = (round(p.seconds, 5), _round(p.declared_once, 2), _round(p.seconds_once, 5))
-            yield (p.day.isoformat(), group.name, p.n_jobs, *counts, *once)
+            yield (p.day.isoformat(), group.name, p.n_jobs, *counts, *once, p.deferred)
 
 
 def _round(value: float | None, digits: int) -> float | str:

@@ -11,8 +11,9 @@ from health.invariants.counts import COUNTS
 from health.invariants.deliveries import DELIVERIES, THOROUGH
 from health.invariants.law import Invariant
 from health.invariants.names import COVERAGE, NAMES
+from health.invariants.register import REGISTER
 from health.invariants.uploads import UPLOADS
 
 __all__ = ["INVARIANTS", "THOROUGH", "Invariant"]
 
-INVARIANTS: Final[tuple[Invariant, ...]] = UPLOADS + DELIVERIES + COUNTS + NAMES + COVERAGE + CONCLUSIONS
+INVARIANTS: Final[tuple[Invariant, ...]] = UPLOADS + DELIVERIES + COUNTS + NAMES + COVERAGE + CONCLUSIONS + REGISTER

@@ -23,7 +23,6 @@ class DeferredSpan(models.Model):
     series = models.IntegerField()
     ord = models.IntegerField()
     first_run = models.IntegerField(help_text="the first one that put it off")
-    last_run = models.IntegerField(help_text="the newest one that put it off")
     outcome = models.SmallIntegerField(help_text="in the newest of its runs: skipped or expected failure")
     ended_run = models.IntegerField(null=True, help_text="the first one after it that executed it otherwise")
 
@@ -126,12 +125,9 @@ class Deferral(models.Model):
     n_cases = models.IntegerField(default=1, help_text="of a pattern: how many cases it names now")
     opened_run = models.IntegerField(null=True)
     opened_at = models.DateTimeField(help_text="when that run ran; else when it was written down")
-    last_run = models.IntegerField(null=True, help_text="the newest one that put it off")
     n_openings = models.SmallIntegerField(default=1, help_text="how often it was put off, with this time")
     n_accepted = models.SmallIntegerField(default=1, help_text="how many of these a person has accepted")
-    n_passes = models.SmallIntegerField(
-        default=0, help_text="distinct commits in a row, up to the newest, it passed on"
-    )
+    n_passes = models.SmallIntegerField(default=0, help_text="distinct commits in a row, to the newest, it passed on")
 
     closed_at = models.DateTimeField(null=True)
     closed_run = models.IntegerField(null=True)

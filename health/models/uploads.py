@@ -110,6 +110,7 @@ class UploadFile(models.Model):
         REPORT = "report", "report"
         CONFIGURATION = "configuration", ".suitewatch.yml"
         OWNERS = "owners", "CODEOWNERS"
+        DEFERRALS = "deferrals", ".suitewatch-deferrals.yml"
 
     class Encoding(models.TextChoices):
         GZIP = "gzip", "gzip"

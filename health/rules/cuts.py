@@ -10,6 +10,7 @@ from typing import Final
 
 LONGEST_KIND: Final = 255  # characters
 LONGEST_SAMPLE: Final = 500  # characters, of the message of a cause
+LONGEST_REASON: Final = 1_000  # characters, of why a case is put off
 LONGEST_MESSAGE: Final = 1_024  # bytes of UTF-8, less a character that would be cut in two
 _LONGEST_CHARACTER: Final = 4
 _SIGN: Final = "[… about "
@@ -41,3 +42,10 @@ def is_message_cut(message: str) -> bool:
     """Whether the end of a message, or of a cause's sample of one, may be missing."""
     n_bytes = len(message.encode("utf-8", "replace"))
     return len(message) == LONGEST_SAMPLE or n_bytes > LONGEST_MESSAGE - _LONGEST_CHARACTER
+
+
+def is_reason_cut(reason: str) -> bool:
+    """Whether the end of a reason may be missing."""
+    return (
+        len(reason) >= LONGEST_REASON or len(reason.encode("utf-8", "replace")) > LONGEST_MESSAGE - _LONGEST_CHARACTER
+    )

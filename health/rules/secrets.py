@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from health.rules.cuts import is_kind_cut, is_message_cut, split_at_cuts
+from health.rules.cuts import is_kind_cut, is_message_cut, is_reason_cut, split_at_cuts
 
 MASK: Final = "[masked "
 
@@ -47,6 +47,11 @@ def mask_said(message: str) -> str:
 def mask_kind(kind: str) -> str:
     """The same for the kind of a failure."""
     return mask_secrets(kind, is_cut=is_kind_cut(kind))
+
+
+def mask_reason(reason: str) -> str:
+    """The same for why a case is put off."""
+    return mask_secrets(reason, is_cut=is_reason_cut(reason))
 
 
 def _mask_piece(text: str, *, is_begun: bool, is_open: bool) -> str:

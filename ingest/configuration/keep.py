@@ -1,4 +1,4 @@
-"""Keep what came with an upload: one row for each content of each of the two files, and the upload's numbers of them.
+"""Keep what came with an upload: one row for each content of each of the files, and the upload's numbers of them.
 
 Called by `ingest.pipeline` before it parses the reports. Promise: the same content is one row, however often and by
 how many workers it comes; a file nobody can read costs a warning, never the upload
@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from health.models import Configuration
 from health.sql import Cursor, open_cursor
-from ingest.configuration import CONFIGURATION, OWNERS, ConfigurationRead, decode_text, read_configuration
+from ingest.configuration import CONFIGURATION, DEFERRALS, OWNERS, ConfigurationRead, decode_text, read_file
 from ingest.errors import HINTS
 from ingest.remarks import Remark
 
@@ -24,36 +24,48 @@ log = logging.getLogger(__name__)
 
 _LOCK_SPACE: Final = 0x5357_0002
 # Part of the digest: a server that reads more out of the same text keeps it anew.
-_READER: Final = b"3"
-_ROLES: Final = {CONFIGURATION: Configuration.Role.CONFIGURATION, OWNERS: Configuration.Role.OWNERS}
+_READER: Final = b"4"
+_ROLES: Final = {
+    CONFIGURATION: Configuration.Role.CONFIGURATION,
+    OWNERS: Configuration.Role.OWNERS,
+    DEFERRALS: Configuration.Role.DEFERRALS,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is kept of an upload's two files: their numbers in the project, and what was not understood of either."""
+    """What is kept of an upload's files: their numbers in the project, and what was not understood of them."""
 
     number: int | None
     code_owners: int | None
+    deferrals: int | None
     warnings: list[dict[str, Any]]
 
     def to_json(self) -> dict[str, Any]:
         """The receipt's part about it."""
-        return {"number": self.number, "code_owners": self.code_owners, "warnings": self.warnings}
+        numbers = {"number": self.number, "code_owners": self.code_owners, "deferrals": self.deferrals}
+        return {**numbers, "warnings": self.warnings}
 
 
 def keep_configuration(
-    *, project_id: int, upload_id: int, data: bytes | None = None, owners_data: bytes | None = None
+    *,
+    project_id: int,
+    upload_id: int,
+    data: bytes | None = None,
+    owners_data: bytes | None = None,
+    deferrals_data: bytes | None = None,
 ) -> Kept:
-    """Read and keep the two files of an upload; None is one that did not come, which an empty one is not."""
+    """Read and keep the files of an upload; None is one that did not come, which an empty one is not."""
     with transaction.atomic():
         cursor = open_cursor()
         number, warnings = _keep_file(cursor, project_id, CONFIGURATION, data)
         code_owners, about_owners = _keep_file(cursor, project_id, OWNERS, owners_data)
+        deferrals, about_deferrals = _keep_file(cursor, project_id, DEFERRALS, deferrals_data)
         cursor.execute(
-            "UPDATE health_upload SET configuration = %s, code_owners = %s WHERE id = %s",
-            (number, code_owners, upload_id),
+            "UPDATE health_upload SET configuration = %s, code_owners = %s, deferrals_file = %s WHERE id = %s",
+            (number, code_owners, deferrals, upload_id),
         )
-    return Kept(number, code_owners, warnings + about_owners)
+    return Kept(number, code_owners, deferrals, warnings + about_owners + about_deferrals)
 
 
 def _keep_file(
@@ -108,7 +120,7 @@ def _insert(cursor: Cursor, project_id: int, digest: bytes, file: str, data: byt
 def _read_safely(text: str, file: str) -> ConfigurationRead:
     """What a text says. A fault of ours in reading it must not cost the upload it came with."""
     try:
-        return read_configuration(text) if file == CONFIGURATION else read_configuration("", text)
+        return read_file(text, file=file)
     except Exception:
         log.exception("a configuration could not be read")
         remark = Remark("internal", "Reading this file failed.", hint=HINTS["internal"], file=file)

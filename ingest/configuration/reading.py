@@ -1,4 +1,4 @@
-"""Both texts together: read, checked, and brought into the form the rules are kept in.
+"""The texts of the configuration: read, checked, and brought into the form the rules are kept in.
 
 Called through `ingest.configuration`; pure.
 """
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingest.configuration.code_owners import read_code_owners
-from ingest.configuration.remarks import CONFIGURATION, OWNERS, Remarks
+from ingest.configuration.deferrals import order_deferrals
+from ingest.configuration.remarks import CONFIGURATION, DEFERRALS, OWNERS, Remarks
 from ingest.configuration.shapes import read_shape
 from ingest.configuration.yaml_nodes import YamlError, read_nodes
 from ingest.remarks import Remark
@@ -17,7 +18,7 @@ from ingest.remarks import Remark
 class ConfigurationRead:
     """What was understood, without defaults, and what was not.
 
-    Of an unreadable `.suitewatch.yml` nothing was understood, which is not the same as one that says nothing.
+    Of an unreadable file nothing was understood, which is not the same as one that says nothing.
     """
 
     content: dict[str, Any]
@@ -25,11 +26,30 @@ class ConfigurationRead:
     is_readable: bool = True
 
 
+def name_file(path: str) -> str:
+    """As which of the files one of this name is read."""
+    name = path.replace("\\", "/").rpartition("/")[2]
+    if name.upper() == OWNERS:
+        return OWNERS
+    return DEFERRALS if name.lower().replace(".yaml", ".yml") == DEFERRALS else CONFIGURATION
+
+
+def read_file(text: str, *, file: str) -> ConfigurationRead:
+    """Read one of the files by itself."""
+    if file == OWNERS:
+        return read_configuration("", text)
+    if file == CONFIGURATION:
+        return read_configuration(text)
+    remarks = Remarks(file)
+    values = _read_yaml(text, remarks)
+    return ConfigurationRead(_order(values or {}, remarks), remarks.list_all(), values is not None)
+
+
 def read_configuration(text: str, owners_text: str = "") -> ConfigurationRead:
     """Read `.suitewatch.yml` and CODEOWNERS; an empty text is a file that is not there."""
     remarks, about_owners = Remarks(CONFIGURATION), Remarks(OWNERS)
     values = _read_yaml(text, remarks)
-    content = _order(values or {})
+    content = _order(values or {}, remarks)
     if code_owners := read_code_owners(owners_text, remarks=about_owners):
         content["code_owners"] = code_owners
     return ConfigurationRead(content, remarks.list_all() + about_owners.list_all(), values is not None)
@@ -62,7 +82,7 @@ def _read_yaml(text: str, remarks: Remarks) -> dict[str, Any] | None:
     return values
 
 
-def _order(values: dict[str, Any]) -> dict[str, Any]:
+def _order(values: dict[str, Any], remarks: Remarks) -> dict[str, Any]:
     """The content as it is kept: what says nothing is left out."""
     content = {
         "suites": values.get("suites"),
@@ -72,5 +92,13 @@ def _order(values: dict[str, Any]) -> dict[str, Any]:
         "owners": values.get("owners"),
         "causes": values.get("causes"),
         "suite_times": values.get("suite_times"),
+        "deferrals": order_deferrals(values.get("deferrals") or (), remarks=remarks),
+        "deferral_policy": _name_once(values.get("deferral_policy")),
+        "gate": _name_once(values.get("gate")),
     }
     return {name: value for name, value in content.items() if value}
+
+
+def _name_once(said: dict[str, Any] | None) -> dict[str, Any]:
+    """A mapping in whose lists nothing stands twice; an empty list is kept, since it says something."""
+    return {name: list(dict.fromkeys(one)) if isinstance(one, list) else one for name, one in (said or {}).items()}

@@ -1,4 +1,4 @@
-"""Collects what a person should know about `.suitewatch.yml` or CODEOWNERS: where, what, and what to do about it.
+"""Collects what a person should know about a file of the configuration: where, what, and what to do about it.
 
 Used by every reader of `ingest.configuration`; pure. The codes and their hints stand with the others in
 `ingest.errors`.
@@ -11,6 +11,7 @@ from ingest.remarks import Remark
 
 CONFIGURATION: Final = ".suitewatch.yml"
 OWNERS: Final = "CODEOWNERS"
+DEFERRALS: Final = ".suitewatch-deferrals.yml"
 _MOST: Final = 100
 _LONGEST_MESSAGE: Final = 500
 

@@ -2,6 +2,7 @@
 
 Used by `ingest.configuration.reading`; pure. The schema that editors check by is the only list of keys, types and
 limits there is, so that editor and server cannot disagree (`tests/ingest/configuration/test_schema.py`).
+What no schema can say, whether a text names tests that can be looked up, is asked of `health.rules.case_patterns`.
 Promise: a mistake in a rule takes out the rule, since what is left of it could fit more cases than was meant.
 """
 
@@ -13,7 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from ingest.configuration.remarks import Remarks
+from health.rules.case_patterns import read_pattern
+from ingest.configuration.remarks import CONFIGURATION, DEFERRALS, Remarks
 from ingest.configuration.yaml_nodes import Node
 
 SCHEMA_PATH: Final = Path(__file__).with_name("suitewatch.schema.json")
@@ -22,26 +24,33 @@ KEYWORDS: Final = frozenset(
     {
         *("$schema", "title", "description", "$defs", "$ref", "type", "properties", "additionalProperties"),
         *("required", "anyOf", "allOf", "items", "minItems", "maxItems", "minLength", "maxLength", "pattern"),
-        *("minimum", "maximum"),
+        *("minimum", "maximum", "enum", "format"),
     }
 )
 _WORDS: Final = {"object": "a mapping", "array": "a list", "string": "a text", "integer": "a whole number"}
 _LONGEST_INTEGER: Final = 12
+# The format of a text that has to name tests; that of `backing` should.
+_CASE_PATTERN: Final = "case-pattern"
+# The list whose entries are kept with the line they begin in, because pages show it.
+_WITH_LINES: Final = "deferrals"
 
 NOTHING: Final = object()
 
 
 @cache
-def load_schema() -> dict[str, Any]:
-    """The published schema."""
+def load_schema(file: str = CONFIGURATION) -> dict[str, Any]:
+    """The published schema of `.suitewatch.yml`, or of the file that holds the list of deferrals alone."""
     schema: dict[str, Any] = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
+    if file == DEFERRALS:
+        schema["title"] = f"Deferrals ({DEFERRALS})"
+        schema["properties"] = {_WITH_LINES: schema["properties"][_WITH_LINES]}
     return schema
 
 
 def read_shape(root: Node, *, remarks: Remarks) -> dict[str, Any] | None:
-    """The values of a whole file as far as they fit the schema; None when it says something and nothing fits."""
+    """The values of a whole file as far as they fit its schema; None when it says something and nothing fits."""
     reader = _Reader(remarks)
-    value = reader.read(root, load_schema(), "")
+    value = reader.read(root, load_schema(remarks.file), "")
     values = value if isinstance(value, dict) else {}
     return values if values or not reader.faults else None
 
@@ -120,16 +129,42 @@ class _Reader:
             faults = self.faults
             value = self.read(item, shape["items"], f"{field}[{index}]")
             if self.faults == faults:
-                values.append(value)
+                values.append(value | {"line": item.line} if field == _WITH_LINES else value)
         if len(values) < shape.get("minItems", 0) and not node.items:
             return self._refuse(node, field, f"{field} is empty.")
+        if node.items and not values and "enum" in _resolve(shape["items"]):
+            return NOTHING  # of known words an empty list is a choice, and one of mistakes is none
         return values
 
     def _read_text(self, node: Node, shape: Mapping[str, Any], field: str) -> Any:
+        if "enum" in shape:
+            return self._read_word(node, shape["enum"], field)
         is_encodable = not re.search(r"[\ud800-\udfff]", node.text)
         fits = shape.get("minLength", 0) <= len(node.text) <= shape["maxLength"] and is_encodable
         if not fits or not re.search(shape["pattern"], node.text):
             return self._refuse(node, field, f"{field} has to be {shape['description']}.")
+        if "format" in shape and read_pattern(node.text) is None:
+            return self._read_nameless(node, shape["format"], field)
+        return node.text
+
+    def _read_word(self, node: Node, known: list[str], field: str) -> Any:
+        if node.text in known:
+            return node.text
+        near = [] if self.remarks.is_full else difflib.get_close_matches(node.text, known, n=1)
+        return self._refuse(
+            node,
+            field,
+            f"{field} has to be {_join(known)}, and this is {node.text[:80]!r}.",
+            hint=f"Did you mean {near[0]}?" if near else None,
+        )
+
+    def _read_nameless(self, node: Node, kind: str, field: str) -> Any:
+        """A backing that cannot be looked up is kept, because it is shown as never proven; entries need a pattern."""
+        message = f"{node.text[:80]!r} names no tests that can be looked up"
+        if kind == _CASE_PATTERN:
+            return self._refuse(node, field, f"{message}; the entry is left out.", code="names_nothing")
+        told = f"{message}; as backing it counts as never proven."
+        self.remarks.add("names_nothing", told, line=node.line, column=node.column, field=field)
         return node.text
 
     def _read_number(self, node: Node, shape: Mapping[str, Any], field: str) -> Any:

@@ -57,11 +57,18 @@ ROWS: dict[str, tuple[tuple[int, ...] | None, tuple[int, ...] | None]] = {
     "case-fixed-withdraw": (MEMBERS_SENT, MAINTAINERS_ACT),
     "flaky": (MEMBERS, None),
     "vanished": (MEMBERS, None),
+    "deferred": (MEMBERS, None),
     "slow": (MEMBERS, None),
     "causes": (MEMBERS, None),
     "cause": (MEMBERS, None),
     **dict.fromkeys(
         (f"cause-{act}" for act in ("merge", "unmerge", "split", "join", "category", "claim", "withdraw")),
+        (MEMBERS_SENT, MAINTAINERS_ACT),
+    ),
+    "deferral": (MEMBERS, None),
+    "deferral-add": (MAINTAINERS, MAINTAINERS_ACT),
+    **dict.fromkeys(
+        (f"deferral-{act}" for act in ("edit", "reset", "release", "accept", "accept-gone")),
         (MEMBERS_SENT, MAINTAINERS_ACT),
     ),
     "renames": (MEMBERS, None),
@@ -80,6 +87,8 @@ FORMS: dict[str, dict[str, str]] = {
     "settings-token-issue": {"name": "ci"},
     "settings-member-add": {"username": "newcomer", "role": "viewer"},
     "settings-member-change": {"role": "viewer"},
+    "deferral-add": {"pattern": "tests/unit/**"},
+    "deferral-release": {"version": "1"},
 }
 
 

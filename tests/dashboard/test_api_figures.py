@@ -15,6 +15,8 @@ from dashboard.queries.causes import read_causes_page
 from dashboard.queries.compare import read_compare
 from dashboard.queries.coverage import read_coverage
 from dashboard.queries.coverage_file import read_file_page
+from dashboard.queries.deferral import read_deferral
+from dashboard.queries.deferred import read_deferred
 from dashboard.queries.deliveries import list_days
 from dashboard.queries.flaky import read_flaky
 from dashboard.queries.matrix import read_matrix
@@ -155,6 +157,35 @@ def compare_vanished(project: Project, data: Any) -> None:
     ]
 
 
+def compare_deferred(project: Project, data: Any) -> None:
+    found = read_deferred(project, USUAL, today=timezone.localdate())
+    summary = found.summary
+    assert (data["n"], data["n_entries"], data["debt"]) == (summary.n, summary.n_entries, summary.debt)
+    assert [(line["entry"]["id"], line["n"], line["entry"]["days"]) for line in data["lines"]] == [
+        (line.entry.id, line.n, line.entry.days) for line in found.lines.lines
+    ]
+    assert [(suite["name"], suite["told"]) for suite in data["suites"]] == [
+        (suite.name, suite.told) for suite in found.suites
+    ]
+    assert {state["state"]: state["n"] for state in data["backings"]} == {
+        state or "none": n for state, n in found.summary.by_backing.items()
+    }
+
+
+def compare_deferral(project: Project, data: Any) -> None:
+    found = read_deferral(project, pk=data["entry"]["id"], today=timezone.localdate())
+    assert found is not None
+    names = ("kind", "reason", "days", "runs", "n_openings", "version")
+    assert [data["entry"][name] for name in names] == [getattr(found.fact, name) for name in names]
+    assert data["sentence"] == found.sentence
+    assert [(span["first_run"], span["word"]) for span in data["spans"]] == [
+        (span.first_run, span.word) for span in found.spans
+    ]
+    assert [(change["what"], change["run"]) for change in data["changes"]] == [
+        (change.what, change.run) for change in found.changes
+    ]
+
+
 def compare_slow(project: Project, data: Any) -> None:
     found = read_slow(project, USUAL)
     assert [(s["case"]["ord"], s["seconds"], s["n"], s["seconds_before"]) for s in data["slowest"]] == [
@@ -227,6 +258,8 @@ COMPARED: dict[str, Callable[[Project, Any], None]] = {
     "upload": compare_upload,
     "flaky": compare_flaky,
     "vanished": compare_vanished,
+    "deferred": compare_deferred,
+    "deferral": compare_deferral,
     "slow": compare_slow,
     "causes": compare_causes,
     "cause": compare_cause,

@@ -217,6 +217,6 @@ def test_its_cost_does_not_grow() -> None:
         with counted_statements() as sent:
             page = read_case_page(project, number=number)
         costs.append(len(sent))
-    assert costs[0] == costs[1] <= 12
+    assert costs[0] == costs[1] <= 13  # one of them for the register
     assert page is not None
     assert len(page.histories[0].runs) == 40

@@ -97,6 +97,16 @@ def owner(client: Client) -> Client:
     return client
 
 
+def write_deferrals(payload: str) -> str:
+    """An entry that says the payload wherever it says anything, and one that cannot be used."""
+    said = dict.fromkeys(("reason", "owner", "issue", "precedent", "phase"), payload)
+    items = [
+        {"cases": f"**/{payload}", **said, "backing": [payload], "code": [payload]},
+        {"cases": payload, "kind": payload},
+    ]
+    return json.dumps({"deferrals": items})
+
+
 def deliver(project: Project) -> None:
     """Each payload once as the name of everything that a delivery may name, with 30 cases that bear all of them."""
     forget_names()
@@ -108,6 +118,7 @@ def deliver(project: Project) -> None:
             "file": SimpleUploadedFile(payload.replace("/", "\u2215")[:80], write(cases)),
             "configuration": SimpleUploadedFile(".suitewatch.yml", f"{json.dumps(payload)}: 1\nsuites: 3\n".encode()),
             "owners": SimpleUploadedFile("CODEOWNERS", f"{payload} {payload}\n* @a\n".encode()),
+            "deferrals": SimpleUploadedFile(".suitewatch-deferrals.yml", write_deferrals(payload).encode()),
         }
         answer = Client().post("/api/v1/uploads", {**parts, **named, "default_branch": "main"}, headers=token)
         assert answer.status_code == 202, answer.content

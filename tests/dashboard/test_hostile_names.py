@@ -1,15 +1,20 @@
 """Names that try to become markup, script or template stay what they are, on every page and in every place."""
 
+import csv
 import re
 from html.parser import HTMLParser
+from io import StringIO
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from health.models import Membership, Project, Upload, UploadFile, UploadToken
-from tests.builders import a_project, a_received_upload, a_user, an_upload
+from health.judging import judge_project
+from health.models import Backing, Deferral, DeferredCase, Membership, Project, Upload, UploadFile, UploadToken
+from health.rules.backings import Finding, Short
+from tests.builders import a_project, a_received_upload, a_token, a_user, an_upload
 from tests.coverage_scenes import lines, measured
+from tests.deferral_scenes import a_backing, a_change, an_entry, find_ord
 
 pytestmark = pytest.mark.django_db
 
@@ -26,6 +31,17 @@ PAYLOADS = [
     "=cmd|' /C calc'!A0",
 ]
 
+# What a reason, a file or a person may say beside that; PostgreSQL keeps no NUL.
+SAID = [
+    *PAYLOADS,
+    "\x1b[31mred\x07\x85\u2028\u2066up\u2069\ufeff",
+    "\u2400\\x00\\u0000%00",
+    "'\"`${7*7}{{ fact.id }}{# x #}",
+    'https://ok.example/issues/1\u202e"onmouseover=window.__pwned=1',
+    "data:text/html,<script>window.__pwned=1</script>",
+    f"covered by {'tests/unit/test_fields* ' * 900}".strip(),
+]
+
 
 class Findings(HTMLParser):
     """Which tags and attributes a browser would see."""
@@ -34,11 +50,13 @@ class Findings(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.attributes: set[str] = set()
+        self.links: list[str] = []
         self.text = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes |= {name for name, _ in attrs}
+        self.links += [value or "" for name, value in attrs if name in ("href", "src", "action", "formaction")]
 
     def handle_data(self, data: str) -> None:
         self.text += data
@@ -150,3 +168,98 @@ def test_a_hostile_report_is_text_on_every_page_of_facts(ann: Client, payload: s
         assert not {name for name in hostile.attributes if name.startswith("on")}, path
         assert {name for name in hostile.attributes if name.startswith("hx-")} <= calm.attributes, path
         assert "\u202e" not in re.sub('value="[^"]*"', "", answer.text), path  # what a form sends back is as it came
+
+
+# --- the register ----------------------------------------------------------------------------------------------------
+
+
+def put_off(project: Project, said: str) -> dict[str, Deferral]:
+    """Entries of a case and of a pattern in which every text is this one, and a third one that cites them."""
+    name = said[:400]  # of a case
+    cases = {f"{name}::{name}": "skip", f"{name}::{name}[ x ]": "skip", "tests::other": "xfail", "tests::calm": "pass"}
+    an_upload(project, cases, suite=said[:200], text=said)
+    judge_project(project.pk)
+    backing = a_backing(project, named=[said, "calm"], code=[said])
+    tells = Finding(n_cases=1, unread=(said,), unfound=(said,), uncovered=(said,), short=(Short(said, 9, 1),)).to_json()
+    Backing.objects.filter(project=project).update(found=tells)
+    backing.changes.update(found=tells)
+    texts = {"reason": said, "owner": said, "issue": said, "precedent": said, "phase": said}
+    written = texts | {"backing": [said], "code": [said], "file": said, "line": 7}
+    pattern = an_entry(project, pattern=said, origin="file", backing=backing, written=written, n_cases=2, **texts)
+    DeferredCase.objects.create(project=project, deferral=pattern, ord=find_ord(project, "calm"))
+    case = an_entry(project, name, backing=backing, written=written, read=written, named_by=pattern, **texts)
+    an_entry(project, "other", kind="xfail", read=written, **texts)
+    for entry in (pattern, case):
+        changed = {"fields": [*texts, "backing"], "before": written, "after": written}
+        a_change(entry, days=1, actor=said, action="edited", **changed)
+        a_change(entry, days=2, actor=said, action="released")
+    return {"pattern": pattern, "case": case}
+
+
+def list_pages(entries: dict[str, Deferral]) -> list[str]:
+    """Every page that tells of them, by what must be alike in a calm project."""
+    pages = [
+        "deferred/",
+        "deferred/?state=closed",
+        "deferred/?arrange=name",
+        "",
+        "runs/1/",
+        "flaky/",
+        "matrix/",
+        "runs/",
+    ]
+    pages += ["deferred/add/", f"deferred/add/?case={entries['case'].ord}", "deferred/add/?case=3", "cases/0/"]
+    return [*pages, *(f"deferred/{entry.pk}/" for entry in entries.values())]
+
+
+@pytest.mark.parametrize("said", SAID, ids=lambda said: ascii(said[:20]))
+def test_what_is_said_in_the_register_is_text_on_every_page(ann: Client, said: str) -> None:
+    owner = User.objects.get(username="ann")
+    click, plain = a_project("click", owner=owner), a_project("plain", owner=owner)
+    pages, calm_pages = list_pages(put_off(click, said)), list_pages(put_off(plain, "plain words"))
+    for path, calm_path in zip(pages, calm_pages, strict=True):
+        answer = ann.get(f"/p/click/{path}", follow=True)
+        assert answer.status_code == 200, path
+        hostile, calm = look_at(answer.text), look_at(ann.get(f"/p/plain/{calm_path}", follow=True).text)
+        assert hostile.tags.count("script") == calm.tags.count("script"), path
+        assert hostile.tags.count("img") == 0, path
+        assert not {name for name in hostile.attributes if name.startswith("on")}, path
+        assert {name for name in hostile.attributes if name.startswith("hx-")} <= calm.attributes, path
+        assert not [
+            link for link in hostile.links if not link.startswith(("/", "../", "#", "?", "http://testserver/"))
+        ], path
+        shown = re.sub(r'value="[^"]*"|<textarea.*?</textarea>', "", answer.text, flags=re.DOTALL)
+        assert not re.findall(".{,60}[\u202e\u2066\ufeff\x1b\x07].{,30}", shown), path
+        assert len(answer.content) < 1_500_000, path
+
+
+@pytest.mark.parametrize("said", SAID, ids=lambda said: ascii(said[:20]))
+def test_what_is_said_in_the_register_stays_in_its_cell_of_a_file(ann: Client, said: str) -> None:
+    project = a_project("click", owner=User.objects.get(username="ann"))
+    entries = put_off(project, said)
+    address = f"/p/click/deferred/{entries['case'].pk}/"
+    for url in ("/p/click/deferred/?format=csv", f"{address}?format=csv&table=history"):
+        rows = list(csv.reader(StringIO(ann.get(url).content.decode("utf-8-sig"))))
+        assert len({len(row) for row in rows}) == 1, url
+        assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "@", "\t"))], url
+    told = ann.get("/p/click/deferred/?format=json").json()["rows"]
+    assert [row["reason"] for row in told if row["entry"] == entries["case"].pk] == [said]
+    for form in ("deselect", "xfail"):
+        listed = ann.get(f"/p/click/deferred/?format={form}").content.decode()
+        starts = ("--deselect=",) if form == "deselect" else ("#", "tests", said[:400].strip()[:1])
+        assert all(line.startswith(starts) for line in listed.split("\n") if line), listed
+        assert not set("\u202e\u2028\x85\x1b") & set(listed)
+
+
+@pytest.mark.parametrize("said", SAID, ids=lambda said: ascii(said[:20]))
+def test_a_program_is_told_what_was_said_byte_for_byte(said: str) -> None:
+    project = a_project("click")
+    entries = put_off(project, said)
+    headers = {"authorization": f"Bearer {a_token(project, scopes=['read'])}"}
+    for path in ("deferred", "overview", "runs/1", "cases/0", "deferred/export?format=json"):
+        answer = Client().get(f"/api/v1/projects/click/{path}", headers=headers)
+        assert (answer.status_code, answer.headers["Content-Type"].partition(";")[0]) == (200, "application/json"), path
+        answer.json()
+    entry = Client().get(f"/api/v1/projects/click/deferred/{entries['case'].pk}", headers=headers).json()["data"]
+    assert (entry["entry"]["reason"], entry["entry"]["owner"], entry["entry"]["issue"]) == (said, said, said)
+    assert entry["backing"]["texts"][0]["text"] == said.strip()

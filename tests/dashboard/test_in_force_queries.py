@@ -65,7 +65,7 @@ def test_it_is_shown_with_its_commit_what_was_understood_and_what_was_not(
         (".suitewatch.yml", 1, 1, "abc12345"),
         ("CODEOWNERS", 2, 1, "abc12345"),
     ]
-    assert (found.unreadable, found.is_followed) == (None, False)
+    assert (found.unreadable, found.is_followed) == ((), False)
     assert found.says == (
         ("Suites and levels", "one rule"),
         ("Prefixes of paths", "build/, src/"),
@@ -99,8 +99,9 @@ def test_a_newer_file_that_could_not_be_read_is_named_beside_the_one_that_stays(
     with django_assert_num_queries(1):
         found = read_in_force(project)
     assert found is not None
-    assert found.unreadable is not None
-    assert [(remark.code, remark.line) for remark in found.unreadable.remarks] == [("configuration_unreadable", 2)]
+    (one,) = found.unreadable
+    assert [(remark.code, remark.line) for remark in one.file.remarks] == [("configuration_unreadable", 2)]
+    assert one.staying == found.configuration
     assert dict(found.says)["A run waits"] == "90 minutes"
     text = " ".join(strip_tags(show(ann)).split())
     assert "of commit bad12345, could not be read; the one of commit def12345 stays in force." in text
@@ -121,3 +122,47 @@ def test_a_code_owners_alone_is_shown(ann: User, project: Project) -> None:
     text = " ".join(strip_tags(show(ann)).split())
     assert "one line of CODEOWNERS" in text
     assert "CODEOWNERS, as it came" in text
+
+
+DEFERRED = "deferrals: [{cases: tests/unit, reason: later}, {cases: tests/e2e}]"
+POLICY = """
+deferrals: [{cases: tests/unit, owner: ann}]
+deferral_policy: {require: [reason, owner], review_after_days: 90, passes_to_release: 1}
+gate: {fail_on: [new-failures, unbacked-deferrals]}
+"""
+
+
+def test_deferrals_of_both_files_are_counted_and_policy_and_gate_are_said(
+    ann: User, project: Project, django_assert_num_queries: Callable[[int], Any]
+) -> None:
+    an_upload(project, {"a::x": "pass"}, configuration=POLICY, commit="abc12345" * 5)
+    an_upload(project, {"a::x": "pass"}, deferrals=DEFERRED, commit="def12345" * 5)
+    project.refresh_from_db()
+    with django_assert_num_queries(1):
+        found = read_in_force(project)
+    assert found is not None
+    assert [(file.name, file.run) for file in found.files] == [(".suitewatch.yml", 1), (".suitewatch-deferrals.yml", 2)]
+    assert found.says == (
+        ("Deferrals", "two patterns"),
+        ("Deferral policy", "each needs reason, owner; review after 90 days; release after passing on one commit"),
+        ("The gate fails on", "new failures, unbacked deferrals"),
+    )
+    text = " ".join(strip_tags(show(ann)).split())
+    assert ".suitewatch-deferrals.yml, as it came" in text
+    assert "as it came with run 2 of def12345" in text
+
+
+def test_a_gate_that_fails_on_nothing_says_so(ann: User, project: Project) -> None:
+    an_upload(project, {"a::x": "pass"}, configuration="gate: {fail_on: []}")
+    assert "nothing, it only tells" in show(ann)
+
+
+def test_a_file_of_deferrals_that_could_not_be_read_is_named_as_well(ann: User, project: Project) -> None:
+    an_upload(project, {"a::x": "pass"}, deferrals="deferrals: [\n", commit="abc12345" * 5)
+    text = " ".join(strip_tags(show(ann)).split())
+    assert "The newest .suitewatch-deferrals.yml, of commit abc12345, could not be read; none is in force." in text
+    an_upload(project, {"a::x": "pass"}, deferrals=DEFERRED, configuration="a: *b", commit="def12345" * 5)
+    an_upload(project, {"a::x": "pass"}, deferrals="deferrals: [\n", commit="bad12345" * 5)
+    text = " ".join(strip_tags(show(ann)).split())
+    assert "The newest .suitewatch.yml, of commit def12345, could not be read; none is in force." in text
+    assert "of commit bad12345, could not be read; the one of commit def12345 stays in force." in text

@@ -6,8 +6,10 @@ from django.test import Client
 from django.utils.html import strip_tags
 
 from health.cause_acts import merge_causes, set_category
-from health.models import AuditEntry, Failure, FailureText, Fingerprint, Membership, Project
-from health.rules.cuts import LONGEST_SAMPLE
+from health.deferral_acts import add_entry, change_entry
+from health.judging import judge_project
+from health.models import AuditEntry, Deferral, Failure, FailureText, Fingerprint, Membership, Project
+from health.rules.cuts import LONGEST_REASON, LONGEST_SAMPLE
 from health.rules.fingerprints import write_fingerprint
 from tests.builders import a_project, a_token, a_user, an_upload
 from tests.cause_scenes import a_said_run, count_all, upload_report
@@ -204,3 +206,101 @@ def test_a_secret_at_the_cut_of_a_reason_is_masked() -> None:
     Failure.objects.filter(project=project).update(message_length=0)
     for path in ("/p/click/", "/p/click/runs/1/", "/p/click/cases/0/"):
         assert SECRET[:-1] not in sign_in(project, "viewer").get(path).text, path
+
+
+# --- the register ----------------------------------------------------------------------------------------------------
+
+_ISSUE = f"https://ann:{SECRET}@tracker.example/issues/7"
+_REASONS = {
+    "in words": f"needs PASSWORD={SECRET} and {_TOKEN}",
+    "as what covers it": f"covered by tests/unit/{_TOKEN}.py::test_one, covered by 2 unit tests in {_TOKEN}",
+    "as its issue": f"see {_ISSUE}",
+    "as its owner": f"TODO({_TOKEN}): mend it",
+    "as its precedent": f"as in tests/contract/{_TOKEN}.py::test_open, as in {_ISSUE}",
+    "at its cut": f"{'x' * (LONGEST_REASON - len(_URL) - 1)} {_URL}@db:5432/shop",
+}
+
+
+def read_register(project: Project, role: str = "viewer") -> dict[str, str]:
+    """All that tells of entries: pages, tables as files, lists, figures, and what CI is told."""
+    client, headers = sign_in(project, role), {"authorization": f"Bearer {a_token(project, scopes=['read'])}"}
+    entries = Deferral.objects.filter(project=project)
+    places = ["deferred/", "deferred/?state=closed", "deferred/?search=x", *(f"deferred/{e.pk}/" for e in entries)]
+    files = [f"deferred/?format={form}" for form in ("csv", "json", "deselect", "xfail")]
+    files += [
+        f"deferred/{e.pk}/?format={form}&table={table}"
+        for e in entries
+        for form in ("csv", "json")
+        for table in ("backing", "history")
+    ]
+    found = {f"/p/{project.slug}/{place}": client.get(f"/p/{project.slug}/{place}") for place in [*places, *files]}
+    lists = [f"deferred/export?format={form}" for form in ("deselect", "xfail", "json")]
+    for place in ["deferred", *(f"deferred/{e.pk}" for e in entries), *lists]:
+        url = f"/api/v1/projects/{project.slug}/{place}"
+        found[url] = Client().get(url, headers=headers)
+    sender = {"authorization": f"Bearer {a_token(project)}"}
+    for run in ("1", "2"):
+        found[f"gate {run}"] = Client().post("/api/v1/runs/gate", {"provider": "ci", "run_id": run}, headers=sender)
+    assert {path: answer.status_code for path, answer in found.items() if answer.status_code != 200} == {}
+    told = {path: f"{answer.text}\n{strip_tags(answer.text)}" for path, answer in found.items()}
+    return told | read_everything(project, role=role)
+
+
+def put_off(project: Project, reason: str) -> None:
+    """Twice, with another reason in between, and with a case that reports as expected to fail."""
+    for number, said in enumerate((f"{reason} ", reason), start=1):
+        cases = {"tests::later": f"skip: {said}", "tests::known": f"xfail: {said}", "tests::calm": "pass"}
+        an_upload(project, cases, provider="ci", run_id=str(number))
+    judge_project(project.pk)
+
+
+@pytest.mark.parametrize("reason", _REASONS.values(), ids=_REASONS)
+def test_a_secret_in_a_reason_is_masked_wherever_the_register_tells_of_it(reason: str) -> None:
+    project = a_project("click")
+    put_off(project, reason)
+    assert Deferral.objects.filter(project=project).count() == 2
+    for role in ("viewer", "maintainer"):
+        for path, text in read_register(project, role).items():
+            assert SECRET not in text, path
+            assert _TOKEN[:12] not in text, path
+    entry = Deferral.objects.filter(project=project)[0]
+    page = sign_in(project, "viewer").get(f"/p/click/deferred/{entry.pk}/").text
+    assert "[masked " in page
+    for column in (entry.owner, entry.issue, entry.precedent, str(entry.read | {"reason": ""})):
+        assert SECRET not in column
+        assert _TOKEN[:12] not in column
+
+
+def test_a_secret_that_a_person_or_a_file_wrote_is_masked_too() -> None:
+    project = a_project("click")
+    put_off(project, "why")
+    user = a_user("ann")
+    Membership.objects.create(project=project, user=user, role="maintainer")
+    entry = Deferral.objects.filter(project=project).earliest("pk")
+    fields = dict.fromkeys(("reason", "issue", "precedent"), f"{_TOKEN} {_ISSUE}")  # others are names
+    lists = {"backing": [f"tests/{_TOKEN}*", _ISSUE, "2 tests in calm"], "code": [f"src/{_TOKEN}.py"]}
+    change_entry(project.pk, entry.pk, version=1, changes=fields | lists, user=user)
+    change_entry(project.pk, entry.pk, version=2, changes={"reason": f"{_URL}@db"}, user=user)
+    add_entry(project.pk, pattern="tests/other/**", fields=fields | lists, user=user)
+    for role in ("viewer", "maintainer"):
+        for path, text in read_register(project, role).items():
+            assert SECRET not in text, path
+            assert _TOKEN[:12] not in text, path
+    for written in AuditEntry.objects.filter(project=project):
+        assert SECRET not in f"{written.subject} {written.detail}"
+        assert _TOKEN[:12] not in f"{written.subject} {written.detail}"
+
+
+def test_a_masked_field_that_nobody_touched_stays_as_it_is() -> None:
+    """Correcting the owner does not write the mask over the reason."""
+    project = a_project("click")
+    put_off(project, _REASONS["in words"])
+    entry, client = Deferral.objects.filter(project=project).earliest("pk"), sign_in(project, "maintainer")
+    sent = {"version": 1, "owner": "bob", "was-owner": ""}
+    shown = client.get(f"/p/click/deferred/{entry.pk}/").text
+    masked = strip_tags(shown.partition('name="reason"')[2].partition(">")[2].partition("</textarea>")[0])
+    assert "[masked password]" in masked
+    sent |= {"reason": masked, "was-reason": masked}
+    assert client.post(f"/p/click/deferred/{entry.pk}/edit/", sent).status_code == 302
+    entry.refresh_from_db()
+    assert (entry.written, entry.reason) == ({"owner": "bob"}, _REASONS["in words"])

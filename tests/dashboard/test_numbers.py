@@ -12,13 +12,14 @@ from dashboard.queries.standing import Point, Standing
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
-def numbers(*history: Counts, jobs: Sequence[int] = (1,) * 9) -> dict[str, Number]:
+def numbers(*history: Counts, jobs: Sequence[int] = (1,) * 9, backed: int | None = None) -> dict[str, Number]:
     runs = tuple(
         RunFact(n, "", "main", "main", "", "", AT, AT, None, 1, counts, Changes(), True)
         for n, counts in enumerate(history, 1)
     )
     points = tuple(Point(run, run.counts, True, n) for run, n in zip(runs, jobs, strict=False))
-    return {number.title: number for number in list_numbers(Standing("main", runs, points, (), (), {}, True))}
+    standing = Standing("main", runs, points, (), (), {}, True)
+    return {number.title: number for number in list_numbers(standing, backed=backed)}
 
 
 CLICK = Counts(declared=2016, passed=1991, skipped=24, xfailed=1, units=684_000)
@@ -29,9 +30,40 @@ def test_without_a_run_there_is_no_number() -> None:
 
 
 def test_the_pass_rate_counts_an_expected_failure_and_says_so() -> None:
-    rate = numbers(CLICK)["Pass rate"]
+    rate = numbers(CLICK, backed=25)["Pass rate"]
     assert (rate.figure, rate.unit, rate.whole) == ("100", "%", "1,992 of 1,992 executed ended as expected")
     assert rate.rest == ": 1,991 passed, 1 failed as expected."
+
+
+@pytest.mark.parametrize(
+    ("backed", "put_off"),
+    [
+        (None, "25 are put off"),
+        (0, "25 are put off, none of them backed"),
+        (24, "25 are put off, 24 of them backed"),
+    ],
+)
+def test_the_pass_rate_is_no_100_while_something_is_put_off_that_nothing_backs(
+    backed: int | None, put_off: str
+) -> None:
+    rate = numbers(CLICK, CLICK, backed=backed)["Pass rate"]
+    assert (rate.figure, rate.unit, rate.whole) == ("1,992", "of 1,992", "executed ended as expected")
+    assert rate.rest == f": 1,991 passed, 1 failed as expected; {put_off}. Both runs left it green."
+    plain = numbers(Counts(declared=14, passed=12, skipped=2), backed=0)["Pass rate"]
+    assert (plain.figure, plain.unit, plain.whole) == ("12", "of 12", "executed tests passed")
+    assert plain.rest == "; 2 are put off, none of them backed."
+    red = numbers(Counts(declared=10, passed=7, failed=1, skipped=2), backed=0)["Pass rate"]
+    assert (red.figure, red.unit) == ("87.5", "%")
+
+
+def test_both_axes_stand_in_one_line() -> None:
+    found = numbers(Counts(declared=14, passed=12, skipped=2), backed=2)
+    assert found["Declared"].whole == "12 of 14 executed (86 %), 2 deferred, 2 backed"
+    assert found["Deferred"].rest == ": 2 skipped, 2 backed."
+    assert (found["Deferred"].page, found["Deferred"].run) == ("deferred", None)
+    assert found["Pass rate"].figure == "100"
+    unknown = numbers(Counts(declared=14, passed=12, skipped=2))["Deferred"]
+    assert (unknown.rest, unknown.page) == (": 2 skipped.", "")
 
 
 def test_the_pass_rate_is_never_rounded_up() -> None:

@@ -41,7 +41,7 @@ def test_an_expected_failure_is_told_beside_the_fraction(ann: Client) -> None:
     a_run(join(a_project("click")), green(case0="xfail", case1="skip"), hour=0)
     page = ann.get("/p/click/").text
     assert "<dt>executed ended as expected: 4 passed, 1 failed as expected</dt><dd>5 of 5</dd>" in page
-    assert "<b>5 of 5 executed ended as expected</b>: 4 passed, 1 failed as expected." in page
+    assert "<small>of 5</small></p><p><b>executed ended as expected</b>: 4 passed, 1 failed as expected;" in page
 
 
 def test_what_was_put_off_is_a_link_away_and_runs_of_one_day_are_told_apart(ann: Client) -> None:

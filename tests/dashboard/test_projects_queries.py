@@ -334,12 +334,12 @@ def test_silence_is_said_and_hides_no_failure(ann: User, runs: list[dict[str, An
 
 
 @pytest.mark.parametrize(("n_projects", "n_runs"), [(1, 1), (12, 40)])
-def test_it_costs_six_queries_however_much_there_is(
+def test_it_costs_seven_queries_however_much_there_is(
     ann: User, django_assert_num_queries: Callable[[int], Any], n_projects: int, n_runs: int
 ) -> None:
     for _ in range(n_projects):
         a_history(a_project(owner=ann), *[GREEN] * n_runs)
     a_project(owner=ann)
     a_flaky_project("flaky", ann, n=3 * n_projects)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         read_lines(ann)

@@ -104,7 +104,7 @@ def test_its_cost_does_not_grow() -> None:
         with counted_statements() as sent:
             read(project)
         costs.append(len(sent))
-    assert costs[0] + 2 >= costs[1] == costs[2] <= 12
+    assert costs[0] + 6 >= costs[1] == costs[2] <= 16  # four of them for the register
 
 
 def test_a_case_says_why_it_is_put_off_and_a_broken_one_does_not() -> None:

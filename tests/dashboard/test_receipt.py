@@ -116,6 +116,11 @@ def test_a_level_says_where_it_came_from(source: str, told: str) -> None:
         (1, [".suitewatch.yml"], "one mistake in .suitewatch.yml"),
         (7, ["CODEOWNERS", ".suitewatch.yml", "CODEOWNERS"], "seven mistakes in .suitewatch.yml and CODEOWNERS"),
         (2, [""], "two mistakes in the configuration"),
+        (
+            3,
+            ["CODEOWNERS", ".suitewatch.yml", ".suitewatch-deferrals.yml"],
+            "three mistakes in .suitewatch-deferrals.yml, .suitewatch.yml and CODEOWNERS",
+        ),
     ],
 )
 def test_mistakes_are_counted_and_placed(n: int, files: list[str], told: str) -> None:

@@ -231,7 +231,7 @@ def test_its_cost_does_not_grow() -> None:
         with counted_statements() as sent:
             read_run_page(project, number=newest)
         costs.append(len(sent))
-    assert costs[0] == costs[1] <= 17
+    assert costs[0] == costs[1] <= 21  # four of them for the register
 
 
 def test_broken_cases_of_a_family_are_rolled_up() -> None:

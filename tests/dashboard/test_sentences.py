@@ -63,11 +63,14 @@ def a_standing(
 @pytest.mark.parametrize(
     ("standing", "sentence"),
     [
-        (a_standing(GREEN), "main is green: all 95 executed tests passed."),
+        (a_standing(GREEN), "main is green: all 95 executed tests passed; 5 are put off."),
         (a_standing(Counts(declared=1, passed=1)), "main is green: the one executed test passed."),
         (
             a_standing(Counts(declared=2016, passed=1991, skipped=24, xfailed=1)),
-            "main is green: all 1,992 executed tests ended as expected; 1,991 passed, 1 failed as expected.",
+            (
+                "main is green: all 1,992 executed tests ended as expected; 1,991 passed, 1 failed as expected,"
+                " and 25 are put off."
+            ),
         ),
         (a_standing(GREEN, RED, new=3), "main is failing: 3 of 95 executed tests fail, none of which did before."),
         (a_standing(GREEN, RED, new=1), "main is failing: 3 of 95 executed tests fail, 1 of them new."),
@@ -86,15 +89,38 @@ def a_standing(
             "main is failing: 1 of 3 executed tests ends in an error, one suite breaks outside any test and 1 fails.",
         ),
         (a_standing(Counts(declared=3, passed=3, suite_errors=2)), "main is failing: 2 suites break outside any test."),
-        (a_standing(GREEN, is_complete=False), "main is incomplete: of what arrived, all 95 executed tests passed."),
+        (
+            a_standing(GREEN, is_complete=False),
+            "main is incomplete: of what arrived, all 95 executed tests passed; 5 are put off.",
+        ),
         (a_standing(Counts()), "main sent reports, but none lists a test."),
         (a_standing(Counts(declared=25, skipped=25)), "Nothing ran on main: none of 25 declared tests."),
         (a_standing(), "No run yet."),
-        (a_standing(GREEN, lane="a\u202eb"), "a[U+202E]b is green: all 95 executed tests passed."),
+        (a_standing(GREEN, lane="a\u202eb"), "a[U+202E]b is green: all 95 executed tests passed; 5 are put off."),
     ],
 )
 def test_the_status(standing: Standing, sentence: str) -> None:
     assert write_status(standing) == sentence
+
+
+@pytest.mark.parametrize(
+    ("backed", "put_off"),
+    [
+        (0, "; 5 are put off, none of them backed"),
+        (2, "; 5 are put off, 2 of them backed"),
+        (5, "; 5 are put off, all of them backed"),
+    ],
+)
+def test_what_passed_is_never_said_without_what_was_put_off(backed: int, put_off: str) -> None:
+    all_passed = f"ll 95 executed tests passed{put_off}"
+    assert write_status(a_standing(GREEN), backed=backed) == f"main is green: a{all_passed}."
+    incomplete = a_standing(GREEN, is_complete=False)
+    assert write_status(incomplete, backed=backed) == f"main is incomplete: of what arrived, a{all_passed}."
+    for baselines in ([5], []):
+        said = write_run(GREEN, Changes(), is_complete=True, baselines=baselines, backed=backed)
+        assert said.startswith(f"A{all_passed}.")
+    fixed = write_run(GREEN, Changes(fixed=1), is_complete=True, baselines=[5], backed=backed)
+    assert fixed == f"A{all_passed}. One test is fixed since run 5."
 
 
 def test_a_silent_default_branch_is_told_from_an_empty_project() -> None:
@@ -114,16 +140,21 @@ def test_a_silent_default_branch_is_told_from_an_empty_project() -> None:
                 " and 13 tests are gone."
             ),
         ),
-        (GREEN, Changes(), [5], "All 95 executed tests passed."),
+        (GREEN, Changes(), [5], "All 95 executed tests passed; 5 are put off."),
         (
             GREEN,
             Changes(fixed=2, gone=1),
             [5],
-            "All 95 executed tests passed. Two tests are fixed and one test is gone since run 5.",
+            "All 95 executed tests passed; 5 are put off. Two tests are fixed and one test is gone since run 5.",
         ),
         (RED, Changes(still=3), [5, 6], "Three tests are broken as before."),
         (RED, Changes(), [], "3 of 95 executed tests fail. There is no earlier whole run to compare with."),
-        (GREEN, Changes(), [], "All 95 executed tests passed. There is no earlier whole run to compare with."),
+        (
+            GREEN,
+            Changes(),
+            [],
+            "All 95 executed tests passed; 5 are put off. There is no earlier whole run to compare with.",
+        ),
         (RED, Changes(), [5], "3 of 95 executed tests fail. There is no earlier whole run to compare with."),
         (Counts(), Changes(), [], "No test is listed in what was sent."),
         (Counts(), Changes(), [5], "No test is listed in what was sent, though run 5 had some."),

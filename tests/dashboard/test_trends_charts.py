@@ -31,7 +31,7 @@ def test_all_measures_stand_under_each_other() -> None:
     ]
     lines = [trace for trace in figure.plot["data"] if trace["mode"] == "lines" and trace.get("hoverinfo") != "skip"]
     assert [line["y"] for line in lines] == [[100, 90, 100], [100, 100, 50], [10, 10, 12], [1, 1, 1]]
-    assert figure.rows[0] == ("5 Mar 2026", "1", "6 of 6, 100 %", "6 of 12", "0", "12", "1.0 s")
+    assert figure.rows[0] == ("5 Mar 2026", "1", "6 of 6, 100 %, 6 put off", "6 of 12", "0", "12", "1.0 s")
 
 
 def test_days_are_named_whole_and_one_day_once() -> None:
@@ -84,4 +84,14 @@ def test_what_no_whole_run_has_told_is_unknown() -> None:
     cut = replace(a_day(0), declared_once=None, units_once=None)
     figure = draw_all(Group("all", (cut,)), is_weekly=False)
     assert figure.rows[0][-2:] == ("unknown", "unknown")
-    assert figure.label.endswith("100 % executed; tests declared: unknown.")
+    assert figure.label.endswith("executed: 100 %; tests declared: unknown.")
+
+
+def test_the_end_of_a_line_is_no_100_where_something_is_put_off() -> None:
+    def ends(*points: DayPoint) -> list[str]:
+        figure = draw_all(Group("all", points), is_weekly=False)
+        return [note["text"] for note in figure.plot["layout"]["annotations"] if "Mar" in note["text"]]
+
+    assert any("<b>0 broke</b>" in end for end in ends(a_day(0, declared=12, skipped=6)))
+    assert not any("100 %" in end for end in ends(a_day(0, declared=12, skipped=6)))
+    assert sum("<b>100 %</b>" in end for end in ends(a_day(0))) == 2

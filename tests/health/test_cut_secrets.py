@@ -6,8 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from health.rules.cuts import LONGEST_KIND, LONGEST_MESSAGE, LONGEST_SAMPLE, split_at_cuts, write_left_out
-from health.rules.secrets import MASK, mask_kind, mask_said, mask_secrets
+from health.rules.cuts import (
+    LONGEST_KIND,
+    LONGEST_MESSAGE,
+    LONGEST_REASON,
+    LONGEST_SAMPLE,
+    split_at_cuts,
+    write_left_out,
+)
+from health.rules.secrets import MASK, mask_kind, mask_reason, mask_said, mask_secrets
 from ingest.parsers import read_report
 from ingest.parsers.texts import Capture
 from ingest.parsers.types import Detail, Limits
@@ -95,7 +102,7 @@ def test_an_ordinary_text_is_left_alone_before_a_cut(text: str) -> None:
     assert mask_secrets(text, is_cut=True) == text
 
 
-@pytest.mark.parametrize("mask", [mask_said, mask_kind])
+@pytest.mark.parametrize("mask", [mask_said, mask_kind, mask_reason])
 def test_a_short_message_is_no_cut_one(mask: Callable[[str], str]) -> None:
     assert mask("see http://localhost:8080") == "see http://localhost:8080"
 
@@ -104,6 +111,12 @@ def test_a_short_message_is_no_cut_one(mask: Callable[[str], str]) -> None:
 def test_a_sample_hides_what_its_end_cut_in_two(n: str) -> None:
     message = f"{'x' * int(n)} postgres://admin:hunterZebra@db:5432/shop is not reachable"
     assert not [word for word in ("hunter", "hunt") if word in mask_said(message[:LONGEST_SAMPLE])]
+
+
+@pytest.mark.parametrize("n", range(LONGEST_REASON - 26, LONGEST_REASON - 8))
+def test_a_reason_hides_what_its_end_cut_in_two(n: int) -> None:
+    reason = f"{'x' * n} postgres://admin:hunterZebra@db:5432/shop is not reachable"
+    assert not [word for word in ("hunter", "hunt") if word in mask_reason(reason[:LONGEST_REASON])]
 
 
 @pytest.mark.parametrize("sign", ["x", "é", "€", "😀"])
@@ -115,6 +128,7 @@ def test_a_message_hides_what_its_end_cut_in_two(sign: str) -> None:
         message = read_failure(f'message="{said}"').message
         assert "hunt" in message
         assert "hunt" not in mask_said(message)
+        assert "hunt" not in mask_reason(message)
 
 
 def test_a_kind_hides_what_its_end_cut_in_two() -> None:

@@ -67,7 +67,14 @@ PLANTED: dict[str, str] = {
     "case_without_suite": "UPDATE health_case SET suite = 99 WHERE ord = 0",
     "merged_into_nothing": "UPDATE health_case SET merged_into = ord WHERE ord = 0",
     "conclusion_without_job": "UPDATE health_caseverdict SET series = 99 WHERE series = 1",
+    "spans_overlap": """
+        UPDATE health_job SET series = 1 WHERE run = 2;
+        INSERT INTO health_deferredspan (project_id, series, ord, first_run, outcome)
+        SELECT project_id, series, ord, 2, outcome FROM health_deferredspan
+    """,
     "cause_without_job": "UPDATE health_causecount SET run = 99",
+    "put_off_without_entry": "DELETE FROM health_deferralchange; DELETE FROM health_deferral",
+    "entry_without_span": "DELETE FROM health_deferredspan",
     "window_outdated": "UPDATE health_serieswindow SET last_run = 99 WHERE series = 1",
     "configuration_missing": "UPDATE health_project SET configuration = 5",
     "coverage_not_summed": "DELETE FROM health_runcoverage",
@@ -198,6 +205,11 @@ def test_what_arrived_since_is_no_drift() -> None:
         ("UPDATE health_caseverdict SET n_broken = 3", "ord 0: n_broken is 3, rebuilt 1"),
         ("UPDATE health_serieswindow SET n_runs = 3", "series 1: n_runs is 3, rebuilt 2"),
         ("UPDATE health_casespeed SET median = 3", "ord 0: median is 3, rebuilt 1000"),
+        (
+            """INSERT INTO health_deferredspan (project_id, series, ord, first_run, outcome)
+            SELECT id, 1, 0, 1, 4 FROM health_project""",
+            "deferredspan of series 1, ord 0, first_run 1 is there, a rebuild would remove it",
+        ),
         ("DELETE FROM health_causecount", "is missing, a rebuild would make it"),
         (
             """INSERT INTO health_vanishedcase (project_id, series, ord, last_run, gone_run, suspicion)

@@ -5,11 +5,18 @@ import json
 
 import pytest
 
-from health.in_force import DEFAULT_TIMEOUT_MINUTES, find_due_projects, settle_configuration
-from health.models import AuditEntry, Configuration, Project
+from health.in_force import (
+    DEFAULT_TIMEOUT_MINUTES,
+    fetch_deferral_items,
+    fetch_gate_rules,
+    find_due_projects,
+    settle_configuration,
+)
+from health.judging import judge_project
+from health.models import AuditEntry, Configuration, Job, Project, Series
 from health.rebuild import delete_upload, rebuild_if_due, rebuild_project
 from health.sql import open_cursor
-from tests.builders import a_project, an_upload
+from tests.builders import a_coverage, a_project, an_upload
 from tests.scenes import at
 
 pytestmark = pytest.mark.django_db
@@ -17,6 +24,8 @@ pytestmark = pytest.mark.django_db
 CASES = {"tests.api::one": "pass", "tests.web::two": "fail"}
 UNIT = "suites: [{path: tests/api, suite: API}]"
 OTHER = "suites: [{path: tests, suite: All}]"
+LATER = "deferrals: [{cases: tests/api, reason: later}]"
+NEVER = "deferrals: [{cases: tests/web, reason: never}]"
 OWNED = UNIT + '\nowners: [{path: tests, owners: ["@a"]}]'
 
 
@@ -110,13 +119,27 @@ def test_a_file_that_says_nothing_takes_the_one_before_back(text: str) -> None:
 
 def test_of_several_files_of_one_run_their_content_decides_not_who_came_first() -> None:
     found = set()
-    files = {"a": (UNIT, "* @a"), "b": (OTHER, "* @b"), "c": ("suites: [", None), "d": (None, "* @c")}
+    files = {
+        "a": (UNIT, "* @a", None),
+        "b": (OTHER, "* @b", LATER),
+        "c": ("suites: [", None, NEVER),
+        "d": (None, "* @c", "a: *b"),
+    }
     for order in itertools.permutations(files):
         project = a_project()
         for job in order:
-            text, owners = files[job]
-            an_upload(project, CASES, configuration=text, owners=owners, run_id="1", ran_at=at(1), job=job)
-        found.add((text_in_force(project), owners_in_force(project)))
+            text, owners, deferrals = files[job]
+            an_upload(
+                project,
+                CASES,
+                configuration=text,
+                owners=owners,
+                deferrals=deferrals,
+                run_id="1",
+                ran_at=at(1),
+                job=job,
+            )
+        found.add((text_in_force(project), owners_in_force(project), patterns_in_force(project)))
     assert len(found) == 1
 
 
@@ -183,3 +206,104 @@ def test_each_change_is_written_down_once() -> None:
     entries = list(AuditEntry.objects.filter(project=project, action="configuration.in_force").order_by("pk"))
     assert [entry.subject for entry in entries] == ["configuration 1", "configuration 2"]
     assert json.loads(json.dumps(entries[1].detail)) == {"before": 1, "after": 2, "commit": "a" * 40, "run": 3}
+
+
+# --- deferrals and the gate -----------------------------------------------------------------------------
+
+
+def patterns_in_force(project: Project) -> tuple[str, ...]:
+    return tuple(item["cases"] for item in fetch_deferral_items(open_cursor(), project.pk))
+
+
+def list_unjudged(project: Project) -> list[tuple[int, str]]:
+    rows = Job.objects.filter(project=project, is_judged=False).values_list("run", "series")
+    lanes = dict(Series.objects.filter(project=project).values_list("number", "lane"))
+    return [(run, lanes[series]) for run, series in rows]
+
+
+def test_a_file_of_deferrals_is_in_force_like_the_other_two() -> None:
+    project = a_project()
+    an_upload(project, CASES, deferrals=LATER, configuration=UNIT)
+    assert patterns_in_force(project) == ("tests/api",)
+    an_upload(project, CASES, owners="* @a")  # brings none, and changes nothing
+    an_upload(project, CASES, deferrals=NEVER, branch="feature", pull_request="7")
+    assert patterns_in_force(project) == ("tests/api",)
+    an_upload(project, CASES, deferrals="deferrals: [\n")
+    assert patterns_in_force(project) == ("tests/api",)
+    newest = an_upload(project, CASES, deferrals=NEVER)
+    assert (patterns_in_force(project), text_in_force(project)) == (("tests/web",), UNIT)
+    delete_upload(project.pk, newest.pk)
+    assert patterns_in_force(project) == ("tests/api",)
+    an_upload(project, CASES, deferrals="")
+    assert patterns_in_force(project) == ()
+    entries = AuditEntry.objects.filter(project=project, action="deferrals.in_force").order_by("pk")
+    assert [(entry.subject, entry.detail["before"]) for entry in entries][:2] == [
+        ("deferrals file 2", None),
+        (f"deferrals file {newest.deferrals_file}", 2),
+    ]
+
+
+def test_both_files_count_and_of_one_pattern_the_configuration_speaks_first() -> None:
+    project = a_project()
+    an_upload(project, CASES, deferrals='deferrals:\n- cases: tests/web\n- {cases: tests/api, owner: "@b"}')
+    an_upload(project, CASES, configuration='# first\ndeferrals:\n- {cases: tests/api, owner: "@a"}')
+    assert fetch_deferral_items(open_cursor(), project.pk) == [
+        {"cases": "tests/api", "owner": "@a", "file": ".suitewatch.yml", "line": 3},
+        {"cases": "tests/web", "file": ".suitewatch-deferrals.yml", "line": 2},
+    ]
+
+
+def test_without_a_file_nothing_is_put_off_and_new_failures_fail_the_gate() -> None:
+    project = a_project()
+    an_upload(project, CASES)
+    assert fetch_deferral_items(open_cursor(), project.pk) == []
+    assert fetch_gate_rules(open_cursor(), project.pk) == ("new-failures",)
+
+
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        ("gate: {fail_on: [overdue-reviews, new-failures]}", ("overdue-reviews", "new-failures")),
+        ("gate: {fail_on: []}", ()),
+        ("gate: {fail_on: [new-failure]}", ("new-failures",)),  # a mistake does not open the gate
+        ("gate:", ("new-failures",)),
+        (UNIT, ("new-failures",)),
+    ],
+)
+def test_what_fails_at_the_gate_is_what_the_file_says(text: str, rules: tuple[str, ...]) -> None:
+    project = a_project()
+    an_upload(project, CASES, configuration=text)
+    assert fetch_gate_rules(open_cursor(), project.pk) == rules
+
+
+POLICY = "deferral_policy: {require: [owner]}"
+
+
+@pytest.mark.parametrize(
+    ("before", "files"),
+    [
+        ({}, {"deferrals": LATER}),
+        ({}, {"configuration": LATER}),
+        ({"deferrals": LATER}, {"deferrals": NEVER}),
+        ({"deferrals": LATER}, {"deferrals": ""}),
+        ({"configuration": LATER}, {"configuration": LATER + "\n" + POLICY}),
+        ({"configuration": POLICY}, {"configuration": ""}),
+    ],
+)
+def test_other_deferrals_are_settled_though_no_job_is_new(before: dict[str, str], files: dict[str, str]) -> None:
+    project = a_project()
+    an_upload(project, CASES, **before)
+    an_upload(project, CASES)
+    an_upload(project, CASES, branch="feature", pull_request="7")
+    judge_project(project.pk)
+    assert list_unjudged(project) == []
+    an_upload(project, None, coverage=[a_coverage({"a.py": "1"})], **files)
+    assert list_unjudged(project) == [(2, "main")]
+
+
+def test_what_says_the_same_about_deferrals_is_not_judged_again() -> None:
+    project = a_project()
+    an_upload(project, CASES, configuration=LATER)
+    judge_project(project.pk)
+    an_upload(project, None, coverage=[a_coverage({"a.py": "1"})], configuration=LATER + "\ngate: {fail_on: []}")
+    assert list_unjudged(project) == []

@@ -9,13 +9,14 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from health import judging, vanishing, windows
+from health import deferred_spans, judging, vanishing, windows
 from health.judging import find_unjudged_projects, judge_project
 from health.models import (
     Case,
     CaseSpeed,
     CaseVerdict,
     CauseCount,
+    DeferredSpan,
     Job,
     Project,
     Run,
@@ -31,7 +32,7 @@ from tests.builders import FIRST_MOMENT, a_project, an_upload
 
 pytestmark = pytest.mark.django_db
 
-CONCLUSIONS = (SeriesWindow, CaseVerdict, VanishedCase, CaseSpeed, CauseCount)
+CONCLUSIONS = (SeriesWindow, CaseVerdict, VanishedCase, CaseSpeed, CauseCount, DeferredSpan)
 
 
 def picture(project: Project) -> dict[str, Any]:
@@ -43,14 +44,14 @@ def picture(project: Project) -> dict[str, Any]:
     for model in CONCLUSIONS:
         for row in model.objects.filter(project=project):
             facts = {name: value for name, value in vars(row).items() if name not in ("_state", "project_id")}
-            for name in ("run", "first_run", "last_run", "last_broken_run", "gone_run"):
+            for name in ("run", "first_run", "last_run", "last_broken_run", "gone_run", "ended_run"):
                 if name in facts:
                     facts[name] = runs.get(facts[name])
             for name in ("ord", "other"):
                 if name in facts:
                     facts[name] = cases.get(facts[name])
             facts["series"] = series[facts["series"]]
-            key = tuple(str(facts.get(name)) for name in ("series", "ord", "run", "fingerprint"))
+            key = tuple(str(facts.get(name)) for name in ("series", "ord", "run", "fingerprint", "first_run"))
             found[f"{model.__name__} {key}"] = facts
     return found
 
@@ -121,6 +122,7 @@ def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows of three runs, so that a few uploads outlive them; and so many of them that one look is not enough."""
     monkeypatch.setattr(windows.list_window, "__kwdefaults__", {"limit": 3})
     monkeypatch.setattr(vanishing, "N_JOBS", 3)
+    monkeypatch.setattr(deferred_spans, "N_JOBS", 3)
     monkeypatch.setattr(judging, "_JOBS_AT_ONCE", 2)
 
 

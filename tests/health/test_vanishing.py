@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from health import vanishing, windows
+from health import deferred_spans, vanishing, windows
 from health.judging import judge_project
 from health.models import Case, Job, Project, RenameProposal, Tile, VanishedCase
 from health.rebuild import delete_upload, rebuild_project
@@ -124,6 +124,7 @@ def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows of three runs."""
     monkeypatch.setattr(windows.list_window, "__kwdefaults__", {"limit": 3})
     monkeypatch.setattr(vanishing, "N_JOBS", 3)
+    monkeypatch.setattr(deferred_spans, "N_JOBS", 3)
 
 
 def test_what_vanished_outlives_the_window(short_windows: None) -> None:

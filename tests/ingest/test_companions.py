@@ -1,4 +1,4 @@
-"""`.suitewatch.yml` and CODEOWNERS as parts of a delivery: kept beside the reports, and never in their way."""
+"""The files of the configuration as parts of a delivery: kept beside the reports, and never in their way."""
 
 import gzip
 import json
@@ -43,9 +43,11 @@ def read_kept(role: str) -> list[bytes]:
 
 
 def test_parts_are_told_apart_by_their_names_and_kept(project: Project) -> None:
-    body = post(project, configuration=RULES, owners=b"* @a\n")
+    sent = {"configuration": RULES, "owners": b"* @a\n", "deferrals": b"deferrals: []\n"}
+    body = post(project, **sent)
     assert body["warnings"] == []
-    assert (read_kept("report"), read_kept("configuration"), read_kept("owners")) == ([REPORT], [RULES], [b"* @a\n"])
+    assert read_kept("report") == [REPORT]
+    assert {part: read_kept(part) for part in sent} == {part: [data] for part, data in sent.items()}
 
 
 def test_a_packed_one_is_unpacked(project: Project) -> None:
@@ -70,7 +72,7 @@ def test_the_same_results_with_another_configuration_are_the_same_delivery(proje
     ],
     ids=["large", "bomb", "cut"],
 )
-@pytest.mark.parametrize("part", ["configuration", "owners"])
+@pytest.mark.parametrize("part", ["configuration", "owners", "deferrals"])
 def test_one_that_cannot_be_taken_is_a_warning_and_the_reports_are_kept(
     project: Project, part: str, data: bytes, code: str
 ) -> None:
@@ -102,5 +104,6 @@ def test_of_two_the_first_is_read(project: Project) -> None:
     assert read_kept("configuration") == [RULES]
 
 
-def test_a_configuration_alone_is_no_delivery(project: Project) -> None:
-    assert post(project, report=b"", configuration=RULES, status=400)["error"]["code"] == "empty_body"
+@pytest.mark.parametrize("part", ["configuration", "owners", "deferrals"])
+def test_a_configuration_alone_is_no_delivery(project: Project, part: str) -> None:
+    assert post(project, report=b"", status=400, **{part: RULES})["error"]["code"] == "empty_body"

@@ -16,11 +16,12 @@ from tests.ingest.wire import a_file
 ROOT = Path(__file__).resolve().parents[2]
 RULES = "suites:\n  - {path: a, level: unit}\n"
 BAD = "suites:\n  - path: a\n    levle: unit\n"
+DEFERRED = "deferrals:\n  - cases: tests/a\n    reason: later\n"
 
 
 def companions(request):
     """The parts beside the reports: form name to (file name, plain bytes)."""
-    pattern = rb'Content-Disposition: form-data; name="(configuration|owners)"; filename="([^"]*)".*'
+    pattern = rb'Content-Disposition: form-data; name="(configuration|owners|deferrals)"; filename="([^"]*)".*'
     named = [(re.fullmatch(pattern, head, re.DOTALL), body) for head, body in request.parts]
     return {match[1].decode(): (match[2].decode(), gzip.decompress(body)) for match, body in named if match}
 
@@ -36,6 +37,20 @@ def test_both_files_travel_with_the_reports_and_are_named(run, door, tmp_path, c
     }
     assert door.requests[0].files == {"junit.xml": b"<testsuite name='s'/>"}
     assert "With .suitewatch.yml and .github/CODEOWNERS.\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [".suitewatch-deferrals.yml", ".suitewatch-deferrals.yaml"])
+def test_a_file_of_deferrals_travels_as_the_third_and_also_alone(run, door, tmp_path, capsys, name):
+    (tmp_path / name).write_text(DEFERRED)
+    assert run() == 0
+    assert companions(door.requests[0]) == {"deferrals": (name, DEFERRED.encode())}
+    (tmp_path / ".suitewatch.yml").write_text(RULES)
+    (tmp_path / "CODEOWNERS").write_text("* @a\n")
+    assert run() == 0
+    assert list(companions(door.requests[1])) == ["configuration", "owners", "deferrals"]
+    assert f"With .suitewatch.yml, CODEOWNERS and {name}.\n" in capsys.readouterr().out
+    assert run("junit.xml", "--no-config") == 0
+    assert companions(door.requests[2]) == {}
 
 
 def test_without_them_nothing_is_said(run, door, capsys):
@@ -137,8 +152,11 @@ def test_check_looks_at_the_repository_s_files_when_none_is_named(tmp_path, monk
     assert uploader.main(["check"], environ={}) == 3
     (tmp_path / ".suitewatch.yml").write_text(RULES)
     (tmp_path / "CODEOWNERS").write_text("* @a\nx y\n")
+    (tmp_path / ".suitewatch-deferrals.yml").write_text(DEFERRED + "    revew: 2026-12-01\nsuites: []\n")
     assert uploader.main(["check"], environ={}) == 1
     said = capsys.readouterr().out
+    assert ".suitewatch-deferrals.yml:4: deferrals[0].revew: revew is not known here. Did you mean review?" in said
+    assert ".suitewatch-deferrals.yml:5: suites: suites is not known here. Known here: deferrals." in said
     assert ".suitewatch.yml: nothing to mend." in said
     assert "CODEOWNERS:2: 'y' is neither @team, @person nor a mail address." in said
 
@@ -167,19 +185,23 @@ def alone(folder, *arguments, **environ):
 def test_alone_it_asks_the_server_without_a_token(door, tmp_path):
     (tmp_path / ".suitewatch.yml").write_text(BAD)
     (tmp_path / "CODEOWNERS").write_text("* @a\n")
+    (tmp_path / ".suitewatch-deferrals.yml").write_text(DEFERRED)
     warning = {"line": 3, "field": "suites[0].levle", "message": "levle is not known here.", "hint": "Did you?"}
     good = {"ok": True, "warnings": [], "content": {"code_owners": []}}
-    door.answers((200, {"ok": False, "warnings": [warning], "content": {}}), (200, good))
+    deferred = {"ok": True, "warnings": [], "content": {"deferrals": [{}]}}
+    door.answers((200, {"ok": False, "warnings": [warning], "content": {}}), (200, good), (200, deferred))
     done = alone(tmp_path, "check", SUITEWATCH_URL=door.url)
     assert done.returncode == 1, done.stderr
     assert done.stdout.splitlines() == [
         ".suitewatch.yml:3: suites[0].levle: levle is not known here. Did you?",
         "CODEOWNERS: nothing to mend. It speaks of code owners.",
+        ".suitewatch-deferrals.yml: nothing to mend. It speaks of deferrals.",
     ]
     asked = [(request.path, request.body.decode()) for request in door.requests]
     assert asked == [
         ("/api/v1/check?filename=.suitewatch.yml", BAD),
         ("/api/v1/check?filename=CODEOWNERS", "* @a\n"),
+        ("/api/v1/check?filename=.suitewatch-deferrals.yml", DEFERRED),
     ]
     assert "Authorization" not in door.requests[0].headers
 

@@ -202,7 +202,7 @@ def test_slow_tries_count_too(run, door, clock):
     """Each try takes the whole time-out: the last one starts before the two minutes are over."""
     posts = []
 
-    def slow(_self, _url, _headers, *, timeout, body=None):
+    def slow(_self, _url, _headers, *, timeout, body=None, most=0):
         posts.append((clock.now, timeout))
         clock.now += timeout
         return uploader.Reply(0, email.message.Message(), b"timed out")

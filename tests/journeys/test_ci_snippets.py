@@ -292,7 +292,7 @@ def test_a_documented_step_files_a_red_run_where_it_belongs(
 
 def test_each_section_with_a_step_is_run() -> None:
     headings = set(re.findall(r"^## (.+)$", PAGE, re.MULTILINE))
-    assert headings == {*SECTIONS, "Coverage", "Anything else, with curl", "The last job", "What is read"}
+    assert headings == {*SECTIONS, "Coverage", "Anything else, with curl", "The last job", "The gate", "What is read"}
 
 
 ALSO_AFTER_FAILURES = {
@@ -364,12 +364,12 @@ def test_an_outage_of_suitewatch_fails_no_step(workspace: Path) -> None:
 LAST_JOBS = {"github": GITHUB, "gitlab": GITLAB, "buildkite": BUILDKITE}
 
 
-def read_last_job(at: int) -> Script:
+def read_last_job(at: int, heading: str = "The last job") -> Script:
     """The shell part of one of the blocks, and what it sets; each has to run after red jobs too."""
-    block = find_blocks("The last job")[at]
-    assert re.search("always|continue_on_failure: true", block)
+    block = find_blocks(heading)[at]
+    assert re.search(r"always|!cancelled\(\)|continue_on_failure: true", block)
     job = yaml.safe_load(block)
-    job = job[1] if isinstance(job, list) else job["finish"]
+    job = job[1] if isinstance(job, list) else next(iter(job.values()))
     step = job["steps"][0] if "steps" in job else job
     lines = step.get("run") or step.get("command") or "\n".join(step["script"])
     return Script(lines, step.get("env") or step.get("variables") or {})
@@ -401,6 +401,29 @@ def test_the_documented_last_job_makes_the_run_whole(
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Run 1 is complete." in done.stdout
     assert live_stack.query(asked, project.pk) == [(True, "finish", 1)]
+
+
+@pytest.mark.parametrize("system", ["github", "gitlab"])
+def test_the_documented_gate_says_what_broke(
+    live_stack: LiveStack, project: Project, workspace: Path, system: str
+) -> None:
+    environ = {
+        **LAST_JOBS[system],
+        "SUITEWATCH_TOKEN": project.token,
+        "SUITEWATCH_URL": live_stack.url,
+    }
+    upload = Script("curl -fsSO $SUITEWATCH_URL/suitewatch.py && python3 suitewatch.py upload junit.xml", {})
+    assert run_script(upload, environ, folder=workspace).returncode == 0
+    script = read_last_job(["github", "gitlab"].index(system), "The gate")
+    given = {"address": live_stack.url, "token": project.token}
+    script = Script(
+        fill_in(script.shell, **given),
+        {name: fill_in(str(value), **given) for name, value in script.variables.items()},
+    )
+    done = run_script(script, environ, folder=workspace)
+    assert done.returncode == 7, done.stdout + done.stderr
+    assert "Run 1 does not pass." in done.stderr
+    assert "tests.shop::two" in done.stdout
 
 
 # --- the steps the onboarding page shows ------------------------------------------------------------------------

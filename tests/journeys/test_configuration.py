@@ -11,8 +11,9 @@ from config.processes import ROOT
 from tests.stack import LiveStack, wait_for
 
 MAKE_PROJECT = """
+from uuid import uuid4
 from tests.builders import a_project, a_token
-project = a_project("configured")
+project = a_project(f"configured-{uuid4()}")
 print("project", project.pk, a_token(project))
 """
 WRONG = "suites:\n  - path: tests/contract\n    suit: Contracts\n    level: contract\nexpected_jobs: [unit]\n"
@@ -33,9 +34,9 @@ class Checkout:
         (folder / "junit.xml").write_text(REPORT, encoding="utf-8")
         shutil.copy(ROOT / "ingest" / "uploader.py", folder / "suitewatch.py")
 
-    def say(self, text: str) -> None:
-        """Write the configuration."""
-        (self.folder / ".suitewatch.yml").write_text(text, encoding="utf-8")
+    def say(self, text: str, *, name: str = ".suitewatch.yml") -> None:
+        """Write the configuration, or another file that travels with it."""
+        (self.folder / name).write_text(text, encoding="utf-8")
 
     def call(self, *arguments: str) -> tuple[int, str]:
         """Run the uploader; its exit code and all it said."""
@@ -98,3 +99,72 @@ def test_a_configuration_is_checked_sent_mended_and_followed(checkout: Checkout)
     assert code == 0, said
     moved = {(run, *suite) for run in (1, 2) for suite in (("Contracts", "contract", 1), ("tests.unit", "unit", 1))}
     wait_for(lambda: read_suites(checkout) == moved, seconds=30, what="both runs counted by the new rule")
+
+
+DEFERRED = """deferrals:
+  - cases: tests/contract/test_api*
+    reason: The other side is not there yet.
+    review: 2026-02-30
+  - cases: tests/unit/test_cart::test_two
+    owner: ann
+    backing: [11 unit tests]
+"""
+MENDED = DEFERRED.replace("2026-02-30", "2026-03-02").replace("11 unit tests", "1 unit test in tests/unit/test_cart*")
+
+
+def read_items(checkout: Checkout) -> list[tuple[object, ...]]:
+    """What the file in force puts off: pattern, line, review day."""
+    return checkout.stack.query(
+        """
+        SELECT item ->> 'cases', (item ->> 'line')::int, item ->> 'review'
+        FROM health_project p
+        JOIN health_configuration c ON c.project_id = p.id AND c.number = p.deferrals_file
+        CROSS JOIN LATERAL jsonb_array_elements(c.content -> 'deferrals') WITH ORDINALITY AS listed (item, place)
+        WHERE p.id = %s ORDER BY place
+        """,
+        checkout.project,
+    )
+
+
+def read_register(checkout: Checkout) -> list[tuple[object, ...]]:
+    """The entries of patterns that stand: pattern and owner."""
+    return checkout.stack.query(
+        """
+        SELECT pattern, owner FROM health_deferral
+        WHERE project_id = %s AND ord IS NULL AND closed_at IS NULL ORDER BY pattern
+        """,
+        checkout.project,
+    )
+
+
+def test_a_file_of_deferrals_is_checked_sent_and_in_force(checkout: Checkout) -> None:
+    name = ".suitewatch-deferrals.yml"
+    wrong_day = f"{name}:4: deferrals[0].review: deferrals[0].review has to be a day that there is"
+    unread = f"{name}:7: deferrals[1].backing[0]: '11 unit tests' names no tests that can be looked up;"
+
+    checkout.say(DEFERRED, name=name)
+    code, said = checkout.call("check")
+    assert (code, wrong_day in said, unread in said) == (1, True, True), said
+    code, said = checkout.upload("1")
+    assert code == 0, said
+    assert f"With {name}." in said
+    assert wrong_day in said
+    assert read_items(checkout) == [("tests/unit/test_cart::test_two", 5, None)]
+
+    checkout.say(MENDED, name=name)
+    assert checkout.call("check") == (0, f"{name}: nothing to mend. It speaks of deferrals.\n")
+    code, said = checkout.upload("2")
+    assert code == 0, said
+    assert [row[:2] for row in read_items(checkout)] == [
+        ("tests/contract/test_api*", 2),
+        ("tests/unit/test_cart::test_two", 5),
+    ]
+    stand = [("tests/contract/test_api*", ""), ("tests/unit/test_cart::test_two", "ann")]
+    wait_for(lambda: read_register(checkout) == stand, seconds=30, what="both entries in the register")
+
+    checkout.say("", name=name)
+    code, said = checkout.upload("3")
+    assert code == 0, said
+    wait_for(
+        lambda: read_register(checkout) == [], seconds=30, what="what the file no longer names to leave the register"
+    )

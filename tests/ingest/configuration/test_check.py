@@ -43,6 +43,13 @@ def test_code_owners_are_known_by_the_name_of_the_file() -> None:
     assert (found["file"], [w["line"] for w in found["warnings"]]) == ("CODEOWNERS", [2])
 
 
+def test_a_file_of_deferrals_is_known_by_its_name_too() -> None:
+    found = check("deferrals:\n- cases: tests/a\nsuites:\n", filename=".suitewatch-deferrals.yml")
+    assert (found["file"], [w["line"] for w in found["warnings"]]) == (".suitewatch-deferrals.yml", [3])
+    item = {"cases": "tests/a", "file": ".suitewatch-deferrals.yml", "line": 2}
+    assert found["content"] == {"deferrals": [item]}
+
+
 def test_an_empty_file_is_good_and_bytes_that_are_no_text_are_not() -> None:
     assert check("")["ok"]
     assert check(b"\xff\x00")["warnings"][0]["code"] == "undecodable_text"
@@ -66,8 +73,9 @@ def test_only_post_is_answered() -> None:
     assert Client().get("/api/v1/check").status_code == 405
 
 
-def test_the_schema_is_served_to_any_editor() -> None:
-    response = Client().get("/suitewatch.schema.json")
+@pytest.mark.parametrize("name", ["suitewatch", "suitewatch-deferrals"])
+def test_the_schema_is_served_to_any_editor(name: str) -> None:
+    response = Client().get(f"/{name}.schema.json")
     assert response["Content-Type"] == "application/schema+json"
     assert response["Access-Control-Allow-Origin"] == "*"
     jsonschema.Draft202012Validator.check_schema(json.loads(response.content))

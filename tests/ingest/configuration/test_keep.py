@@ -27,6 +27,9 @@ REPORT = b"<testsuite name='s'><testcase classname='tests.api.test_x' name='%s' 
 RULES = b"suites:\n  - {path: tests/api, suite: API, level: contract}\n  - {path: tests, levle: unit}\n"
 
 
+DEFERRED = b"deferrals: [{cases: tests/a},\n  {cases: tests/b, review: 2026-02-30}]\n"
+
+
 @pytest.fixture(autouse=True)
 def _fresh_names() -> None:
     forget_names()
@@ -47,16 +50,20 @@ def send(project: Project, *, name: bytes = b"one", **parts: Any) -> Upload:
 
 @pytest.mark.django_db
 def test_an_upload_keeps_its_configuration_and_tells_what_is_wrong_with_it(project: Project) -> None:
-    upload = send(project, configuration=RULES, owners=b"* @a\nx y\n")
-    assert (upload.state, upload.configuration) == ("stored", 1)
+    upload = send(project, configuration=RULES, owners=b"* @a\nx y\n", deferrals=DEFERRED)
+    assert (upload.state, upload.configuration, upload.deferrals_file) == ("stored", 1, 3)
     assert upload.receipt is not None
     told = upload.receipt["configuration"]
-    assert (told["number"], told["code_owners"]) == (1, 2)
+    assert (told["number"], told["code_owners"], told["deferrals"]) == (1, 2, 3)
     assert [(w["file"], w["line"], w["field"], w["code"]) for w in told["warnings"]] == [
         (".suitewatch.yml", 3, "suites[1].levle", "unknown_key"),
         ("CODEOWNERS", 2, "", "owners_invalid"),
+        (".suitewatch-deferrals.yml", 2, "deferrals[1].review", "configuration_invalid"),
     ]
     assert [file["name"] for file in upload.receipt["files"]] == ["junit.xml"]
+    deferred = Configuration.objects.get(project=project, number=3)
+    assert (deferred.role, deferred.text.encode()) == ("deferrals", DEFERRED)
+    assert deferred.content == {"deferrals": [{"cases": "tests/a", "file": ".suitewatch-deferrals.yml", "line": 1}]}
     kept = Configuration.objects.get(project=project, number=1)
     assert kept.text.encode() == RULES
     assert kept.content["suites"] == [{"path": "tests/api", "suite": "API", "level": "contract"}]
@@ -97,7 +104,7 @@ def test_the_same_content_is_one_row_and_another_project_has_its_own(project: Pr
     ],
 )
 def test_no_file_is_bad_enough_to_lose_an_upload(project: Project, data: bytes) -> None:
-    upload = send(project, configuration=data, owners=data)
+    upload = send(project, configuration=data, owners=data, deferrals=data)
     assert upload.state == "stored"
     assert upload.receipt is not None
     assert upload.receipt["configuration"]["warnings"]
@@ -117,7 +124,7 @@ def test_bytes_that_are_no_longer_kept_are_not_taken_for_an_empty_file(project: 
 def test_a_fault_of_ours_in_reading_costs_no_upload_either(
     project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(keep, "read_configuration", lambda *_: 1 / 0)
+    monkeypatch.setattr(keep, "read_file", lambda *_, file: 1 / 0)
     upload = send(project, configuration=RULES)
     assert upload.state == "stored"
     assert upload.receipt is not None
@@ -221,18 +228,20 @@ def test_the_status_tells_the_number_and_the_warnings(project: Project) -> None:
 
 pieces = st.sampled_from(
     [b'"a\\0b"', b'"\\ud800"', b"!<%00> 1", b": ", b"\n", b"- ", b"{", b"[", b"suites:", b"@a", b"\xff", b"\x00"]
+    + [b"deferrals: [{cases: a", b", review: 2026-02-30", b"}]"]
 )
 files = st.none() | st.lists(pieces | st.binary(max_size=9), max_size=9).map(b"".join)
 
 
 @pytest.mark.django_db
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=files, owners_data=files)
-def test_any_bytes_can_be_kept(project: Project, data: bytes | None, owners_data: bytes | None) -> None:
+@given(data=files, owners_data=files, deferrals_data=files)
+def test_any_bytes_can_be_kept(project: Project, **sent: bytes | None) -> None:
     upload = a_received_upload(project)
-    kept = keep_configuration(project_id=project.pk, upload_id=upload.pk, data=data, owners_data=owners_data)
+    kept = keep_configuration(project_id=project.pk, upload_id=upload.pk, **sent)
     upload.refresh_from_db()
-    assert (upload.configuration, upload.code_owners) == (kept.number, kept.code_owners)
-    assert (kept.number is None, kept.code_owners is None) == (data is None, owners_data is None)
-    for number in {kept.number, kept.code_owners} - {None}:
+    numbers = [kept.number, kept.code_owners, kept.deferrals]
+    assert [upload.configuration, upload.code_owners, upload.deferrals_file] == numbers
+    assert [number is None for number in numbers] == [data is None for data in sent.values()]
+    for number in {*numbers} - {None}:
         assert Configuration.objects.get(project=project, number=number).warnings is not None
