@@ -14,7 +14,15 @@ def measure(bench: Workbench) -> Section:
     """Warm uploads one after the other; parsing the same file alone in turns with them."""
     section = Section(
         "Working: from kept bytes to committed facts",
-        ("cases", "worker CPU ms", "its backend", "parse alone", "cases per CPU s", "parse's share"),
+        (
+            "cases",
+            "worker CPU ms",
+            "its backend",
+            "parse alone",
+            "cases per CPU s",
+            "parse's share",
+            "concluded behind it",
+        ),
     )
     for size in bench.effort.database_sizes:
         readings = bench.call_inside(
@@ -26,10 +34,18 @@ def measure(bench: Workbench) -> Section:
         whole = [worker + backend for worker, backend in zip(readings["worker"], readings["backend"], strict=True)]
         per_second, share = size / statistics.median(whole), compare(readings["parse"], whole)
         milliseconds = [statistics.median(readings[name]) * 1e3 for name in ("worker", "backend", "parse")]
+        concluded = statistics.median(readings["concluded"])
         section.rows.append(
-            (f"{size:,}", *(f"{value:.1f}" for value in milliseconds), f"{per_second:,.0f}", f"{share:.2f}")
+            (
+                f"{size:,}",
+                *(f"{value:.1f}" for value in milliseconds),
+                f"{per_second:,.0f}",
+                f"{share:.2f}",
+                f"{concluded * 1e3:.1f} ms",
+            )
         )
         section.add(f"worker.cases_per_cpu_second.{short(size)}", per_second, "/s")
+        section.add(f"worker.judged_per_cpu_second.{short(size)}", size / (statistics.median(whole) + concluded), "/s")
         section.add(f"worker.parse_share.{short(size)}", share)
         section.readings[short(size)] = readings
     return section

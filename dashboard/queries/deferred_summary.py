@@ -1,8 +1,9 @@
 """The whole register in figures: how many tests are put off, how, since when, by whom, and what backs them.
 
-Called by `dashboard.queries.deferred`. One pass over the entries groups them in the database; what is counted on the
-page is added up from these groups. A revision of the project is counted once in each process.
-Promise: three statements, whatever the size, and a test counts once (`tests/dashboard/test_deferred_queries.py`).
+Called by `dashboard.queries.deferred`. The register's numbers (`dashboard.queries.deferred_numbers`) are put into
+groups of entries that are alike; what is counted on the page is added up from these.
+Promise: one statement at most, where precedents are cited; a test counts once, and every sum is what a plain count over
+the entries gives (`tests/dashboard/test_deferred_numbers.py`).
 """
 
 from collections import Counter
