@@ -119,6 +119,49 @@ def forget_gone(cursor: Cursor, project_id: int, backing: int) -> int:
     ).rowcount
 
 
+# --- one list after another ------------------------------------------------------------------------------------
+
+
+def hand_on(cursor: Cursor, pairs: Collection[tuple[int, int]]) -> None:
+    """Where an entry said one list of texts and says another now (old, new), the new one knows what the old one knew.
+
+    The cases of each text that both say are missed as before; and a new one goes on with the old one's log and state.
+    """
+    if not pairs:
+        return
+    values = {"old": format_array(old for old, _ in pairs), "new": format_array(new for _, new in pairs)}
+    cursor.execute(_HAND_ON_CASES_SQL, values)
+    cursor.execute(_HAND_ON_LOG_SQL, values)
+
+
+_HAND_ON_CASES_SQL: Final = """
+INSERT INTO health_backingcase (project_id, backing_id, ord, part, status)
+SELECT c.project_id, b.id, c.ord, said.part - 1, c.status
+FROM unnest(%(old)s::bigint[], %(new)s::bigint[]) AS x(old, new)
+JOIN health_backing a ON a.id = x.old
+JOIN health_backing b ON b.id = x.new AND b.project_id = a.project_id
+CROSS JOIN jsonb_array_elements_text(b.named) WITH ORDINALITY AS said(text, part)
+JOIN health_backingcase c ON c.project_id = a.project_id AND c.backing_id = a.id AND a.named ->> c.part = said.text
+ON CONFLICT (project_id, backing_id, ord) DO NOTHING
+"""
+
+# Of many old ones that which changed last.
+_HAND_ON_LOG_SQL: Final = """
+WITH heirs AS MATERIALIZED (
+    SELECT DISTINCT ON (x.new) x.old, x.new, a.state, a.changed_run, a.changed_at
+    FROM unnest(%(old)s::bigint[], %(new)s::bigint[]) AS x(old, new) JOIN health_backing a ON a.id = x.old
+    WHERE EXISTS (SELECT FROM health_backingchange c WHERE c.backing_id = x.old)
+      AND NOT EXISTS (SELECT FROM health_backingchange c WHERE c.backing_id = x.new)
+    ORDER BY x.new, a.changed_at DESC, x.old DESC),
+log AS (
+    INSERT INTO health_backingchange (project_id, backing_id, at, run, before, after, found)
+    SELECT c.project_id, h.new, c.at, c.run, c.before, c.after, c.found
+    FROM heirs h JOIN health_backingchange c ON c.backing_id = h.old ORDER BY c.id)
+UPDATE health_backing b SET state = h.state, changed_run = h.changed_run, changed_at = h.changed_at
+FROM heirs h WHERE b.id = h.new
+"""
+
+
 # --- the check -------------------------------------------------------------------------------------------------
 
 

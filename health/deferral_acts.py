@@ -15,19 +15,21 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
+from health.aliases import fetch_aliases
 from health.audit import record
 from health.backings import check_backings, forget_gone
+from health.in_force import fetch_deferral_items
 from health.locks import lock_project
 from health.models import BackingCase, Case, Deferral, DeferralChange
 from health.register import apply_layers, settle_register
 from health.revisions import bump_revision
+from health.rules.backings import ABSENT
 from health.sql import Cursor, open_cursor
 from health.standing import fetch_standing
 
 FIELDS: Final = (*("kind", "reason", "owner", "review", "issue", "precedent", "phase", "count", "backing", "code"),)
 MOST_ALSO: Final = 2_000  # entries changed with one: somebody waits for it, and so do uploads
 _LONGEST_SUBJECT: Final = 200
-_GONE: Final = "absent"
 _FOR_RELEASE: Final = (Deferral.Kind.XFAIL, Deferral.Kind.QUARANTINE)
 
 Values = dict[str, Any]  # by field; `backing` and `code` are lists, `count` a number or None, all else text
@@ -61,6 +63,10 @@ class Added:
     is_new: bool
 
 
+class NamedInFileError(Exception):
+    """A file in force names the same pattern, so that it is said there what holds; str() tells where."""
+
+
 def change_entry(
     project_id: int, pk: int, *, version: int, changes: Changes, also: Collection[int] = (), user: User
 ) -> Changed | Conflict | None:
@@ -80,7 +86,7 @@ def change_entry(
         for one in changed:
             one.written, one.version = _write(one.written, changes), one.version + 1
         Deferral.objects.bulk_update(changed, ["written", "version"], batch_size=500)
-        _settle(cursor, project_id, [one.pk for one in changed])
+        _settle(cursor, project_id, [one.pk for one in changed], is_pattern=entry.ord is None)
         _keep_changes(project_id, before, fields=sorted(changes), user=user)
         detail: Values = {"fields": sorted(changes)}
         if len(changed) > 1:
@@ -94,15 +100,19 @@ def add_entry(
 ) -> Added | None:
     """Put a case off, or all that a pattern names, because a person says so; None when there is no such case.
 
-    An entry that was closed is opened again. One that is open already is left as it is.
+    An entry that was closed is opened again. One that is open already is left as it is. Raises NamedInFileError.
     """
     with transaction.atomic():
         cursor = _open_locked(project_id)
-        if ord_ is not None and not Case.objects.filter(project_id=project_id, ord=ord_).exists():
-            return None
+        if ord_ is not None:
+            ord_ = fetch_aliases(cursor, project_id).canonical(ord_)
+            if not Case.objects.filter(project_id=project_id, ord=ord_).exists():
+                return None
         entry = _find_named(project_id, ord_=ord_, pattern=pattern)
         if entry is not None and entry.closed_at is None:
             return Added(entry.pk, is_new=False)
+        if ord_ is None:
+            _refuse_what_a_file_names(cursor, project_id, pattern)
         run = fetch_standing(cursor, project_id).run
         action = "opened" if entry is None else "reopened"
         if entry is None:
@@ -118,7 +128,7 @@ def add_entry(
 def release_entry(project_id: int, pk: int, *, version: int, user: User) -> Changed | Conflict | None:
     """Close an entry: its tests count like all others from now on. None when it is not there, or not to be released.
 
-    What a person put off may be released, and what is expected to fail; CI closes the rest when it runs again.
+    What a person put off may be released, and what was expected to fail and runs; CI closes the rest.
     """
     with transaction.atomic():
         cursor = _open_locked(project_id)
@@ -133,9 +143,11 @@ def release_entry(project_id: int, pk: int, *, version: int, user: User) -> Chan
         is_pattern = entry.ord is None
         entry.ending = Deferral.Ending.UNNAMED if is_pattern else Deferral.Ending.RELEASED
         entry.closed_at, entry.closed_run, entry.version = timezone.now(), run, entry.version + 1
-        entry.save(update_fields=["ending", "closed_at", "closed_run", "version"])
+        if not is_pattern:  # if CI puts it off again, that is no quarantine
+            entry.written.pop("kind", None)
+        entry.save(update_fields=["ending", "closed_at", "closed_run", "version", "written"])
         if is_pattern:
-            _unname(cursor, project_id, entry)
+            settle_register(cursor, project_id)  # its cases stand for themselves again
         _keep_act(entry, action="released", user=user, run=run)
         _note(cursor, entry, action="deferral.released", user=user)
     return Changed(1, entry.version)
@@ -147,10 +159,10 @@ def may_change(entry: Deferral) -> bool:
 
 
 def may_release(entry: Deferral) -> bool:
-    """Whether it is a person's to close."""
+    """Whether it is a person's to close: not while CI puts the test off, the next upload would open it again."""
     if entry.ord is None:
         return entry.origin == Deferral.Origin.PERSON
-    return entry.origin == Deferral.Origin.PERSON or entry.kind in _FOR_RELEASE
+    return not entry.is_put_off and (entry.origin == Deferral.Origin.PERSON or entry.kind in _FOR_RELEASE)
 
 
 def accept_opening(project_id: int, pk: int, *, version: int, user: User) -> Changed | Conflict | None:
@@ -178,7 +190,7 @@ def accept_backing(project_id: int, pk: int, *, version: int, user: User) -> Cha
         entry = _find(project_id, pk)
         if entry is None or entry.closed_at is not None or entry.backing_id is None:
             return None
-        gone = BackingCase.objects.filter(project_id=project_id, backing_id=entry.backing_id, status=_GONE)
+        gone = BackingCase.objects.filter(project_id=project_id, backing_id=entry.backing_id, status=ABSENT)
         n = gone.count()
         if not n:
             return Changed(0, entry.version)
@@ -226,6 +238,12 @@ def _find_named(project_id: int, *, ord_: int | None, pattern: str) -> Deferral 
     return entries.filter(ord=None, pattern=pattern, origin=Deferral.Origin.PERSON).first()
 
 
+def _refuse_what_a_file_names(cursor: Cursor, project_id: int, pattern: str) -> None:
+    for item in fetch_deferral_items(cursor, project_id):
+        if item["cases"] == pattern:
+            raise NamedInFileError(f"{item['file']} line {item['line']} names it already: change it there.")
+
+
 def _list_others(entry: Deferral, also: Collection[int]) -> list[Deferral]:
     """The open ones of those that were named, in their order."""
     if not also:
@@ -271,14 +289,6 @@ def _reopen(entry: Deferral, *, fields: Changes) -> None:
         entry.n_openings += 1
     entry.n_accepted, entry.version = entry.n_openings, entry.version + 1
     entry.save()
-
-
-def _unname(cursor: Cursor, project_id: int, entry: Deferral) -> None:
-    """The cases of a pattern stand for themselves again."""
-    entry.cases.all().delete()
-    named = list(Deferral.objects.filter(project_id=project_id, named_by=entry).values_list("pk", flat=True))
-    Deferral.objects.filter(pk__in=named).update(named_by=None)
-    _settle(cursor, project_id, named, is_pattern=True)
 
 
 def _settle(cursor: Cursor, project_id: int, entries: Sequence[int], *, is_pattern: bool = False) -> None:

@@ -75,7 +75,7 @@ class Weighed:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One entry of the register. `stood`: it was open at the run; `is_new_here`: that run or a later one opened it."""
+    """One entry of the register. `stood`: it was open at the run; `is_new_here`: that run opened it."""
 
     pk: int
     ord: int | None
@@ -96,9 +96,9 @@ def weigh_register(cursor: Cursor, project_id: int, observed: Observed) -> Weigh
     by_ord = {entry.ord: entry for entry in entries if entry.ord is not None and entry.stood}
     sheltered = _find_sheltered(cursor, project_id, observed, entries=entries, broken=broken)
     unbacked = _find_unbacked(cursor, project_id, observed, put_off=put_off, entries=by_ord)
-    concerned = [by_ord[ord_] for ord_ in put_off.tolist() if ord_ in by_ord]
-    concerned += [entry for entry in sheltered.values() if entry not in concerned]
-    overdue = _find_overdue(concerned, fetch_policy(cursor, project_id), day=observed.day)
+    put_off_by = [by_ord[ord_] for ord_ in put_off.tolist() if ord_ in by_ord]
+    concerned = {entry.pk: entry for entry in (*put_off_by, *sheltered.values())}
+    overdue = _find_overdue(concerned.values(), fetch_policy(cursor, project_id), day=observed.day)
     tolerated = (_tell_quarantined(sheltered), _tell_passes(observed, entries))
     return Weighed(
         reasons=tuple(reason for reason in (unbacked, overdue) if reason),
@@ -165,7 +165,7 @@ def _tell_quarantined(sheltered: Mapping[int, _Entry]) -> Reason | None:
 def _tell_passes(observed: Observed, entries: Iterable[_Entry]) -> Reason | None:
     """Expected failures that passed: pytest writes them as plain passes unless it is strict."""
     passed = set(observed.find(codes.PASSED).tolist()) - set(observed.find(codes.DEFERRED | codes.BROKEN).tolist())
-    expected = {entry.ord for entry in entries if entry.kind == Deferral.Kind.XFAIL and entry.is_open}
+    expected = {entry.ord for entry in entries if entry.kind == Deferral.Kind.XFAIL and entry.stood}
     ords = sorted(ord_ for ord_ in expected if ord_ in passed and ord_ is not None)
     if not ords:
         return None
@@ -247,7 +247,7 @@ def _fails_here(now: Outcomes, before: Outcomes, *, has_reported: bool) -> bool:
 # --- long due --------------------------------------------------------------------------------------------------
 
 
-def _find_overdue(entries: Sequence[_Entry], policy: DeferralPolicy, *, day: date) -> Reason | None:
+def _find_overdue(entries: Iterable[_Entry], policy: DeferralPolicy, *, day: date) -> Reason | None:
     """The entries whose review lay before the day of the run's commit."""
     due = []
     for entry in entries:
@@ -284,20 +284,22 @@ def _name_place(project_id: int, observed: Observed) -> dict[str, object]:
 
 
 # An entry that ended with a run stood at each run before that one; one that a person ended, at each that ran before.
+# One that a later run opened was not there yet; where it was opened before, too, nobody knows how long that lasted.
 _ENTRIES_SQL: Final = """
 SELECT d.id, d.ord, d.pattern, d.kind, d.review_on, (d.opened_at AT TIME ZONE p.time_zone)::date,
-    d.n_openings = 1 AND opened.number IS NOT NULL
-        AND (opened.ordered_at, opened.ran_at, opened.number) >= (%(ordered_at)s, %(ran_at)s, %(run)s),
+    d.n_openings = 1 AND d.opened_run IS NOT DISTINCT FROM %(run)s,
     d.closed_at IS NULL,
-    d.closed_at IS NULL OR CASE WHEN closed.number IS NULL OR d.ending = 'released' THEN d.closed_at > %(ran_at)s
-        ELSE (closed.ordered_at, closed.ran_at, closed.number) > (%(ordered_at)s, %(ran_at)s, %(run)s) END,
+    (d.n_openings > 1 OR opened.number IS NULL
+        OR (opened.ordered_at, opened.ran_at, opened.number) <= (%(ordered_at)s, %(ran_at)s, %(run)s))
+    AND (d.closed_at IS NULL OR CASE WHEN closed.number IS NULL OR d.ending = 'released' THEN d.closed_at > %(ran_at)s
+        ELSE (closed.ordered_at, closed.ran_at, closed.number) > (%(ordered_at)s, %(ran_at)s, %(run)s) END),
     d.backing_id
 FROM health_deferral d
 JOIN health_project p ON p.id = d.project_id
 LEFT JOIN health_run opened ON opened.project_id = d.project_id AND opened.number = d.opened_run
 LEFT JOIN health_run closed ON closed.project_id = d.project_id AND closed.number = d.closed_run
 WHERE d.project_id = %(project)s
-  AND (d.ord = ANY(%(ords)s) OR d.kind = 'quarantine' OR (d.kind = 'xfail' AND d.closed_at IS NULL))
+  AND (d.ord = ANY(%(ords)s) OR d.kind IN ('quarantine', 'xfail'))
 ORDER BY d.id
 """
 

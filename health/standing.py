@@ -53,12 +53,14 @@ WITH recent AS MATERIALIZED (
     SELECT number, ordered_at, ran_at FROM health_run r WHERE r.project_id = %(project)s AND r.lane = %(lane)s
       AND EXISTS (SELECT FROM health_job j WHERE j.project_id = r.project_id AND j.run = r.number)
     ORDER BY r.ordered_at DESC, r.ran_at DESC, r.number DESC LIMIT %(runs)s)
-SELECT standing.run, reporting.series,
+SELECT coalesce(
+        (SELECT run FROM health_job j WHERE j.project_id = %(project)s AND j.series = reporting.series AND j.is_complete
+         ORDER BY j.ordered_at DESC, j.ran_at DESC, j.run DESC LIMIT 1),
+        (SELECT run FROM health_job j WHERE j.project_id = %(project)s AND j.series = reporting.series
+         ORDER BY j.ordered_at DESC, j.ran_at DESC, j.run DESC LIMIT 1)),
+    reporting.series,
     (SELECT number FROM recent ORDER BY ordered_at DESC, ran_at DESC, number DESC LIMIT 1)
 FROM (SELECT DISTINCT j.series FROM recent JOIN health_job j ON j.project_id = %(project)s AND j.run = recent.number)
     AS reporting
-CROSS JOIN LATERAL (
-    SELECT run FROM health_job j WHERE j.project_id = %(project)s AND j.series = reporting.series
-    ORDER BY j.is_complete DESC, j.ordered_at DESC, j.ran_at DESC, j.run DESC LIMIT 1) standing
 ORDER BY reporting.series
 """

@@ -1864,16 +1864,29 @@ def run_deferred(
         write_whole(options.output, content)
         voice.tell(f"Wrote {printable(readable(options.output))}, {size_in_words(len(content))}.")
     else:
-        sys.stdout.flush()
-        sys.stdout.write(content.decode("utf-8", "replace"))
-        sys.stdout.flush()
+        write_out(content)
     return SENT
+
+
+def write_out(content: bytes) -> None:
+    """To standard output as it is: a name that a console's encoding lacks still has to be that test's name."""
+    sys.stdout.flush()
+    if hasattr(sys.stdout, "buffer"):
+        sys.stdout.buffer.write(content)
+    else:
+        sys.stdout.write(content.decode("utf-8", "replace"))
+    sys.stdout.flush()
 
 
 def write_whole(path: str, content: bytes) -> None:
     """Write a file in one go: whoever reads it meanwhile, or after a crash, finds the old one or the new one."""
-    folder = os.path.dirname(os.path.abspath(path))
+    path = os.path.realpath(path)
+    folder = os.path.dirname(path)
     try:
+        if os.path.exists(path) and not os.path.isfile(path):  # /dev/stdout, a pipe: nothing to be put in its place
+            with open(path, "wb") as target:
+                target.write(content)
+            return
         handle, draft = tempfile.mkstemp(dir=folder, prefix=".suitewatch-")
         try:
             with os.fdopen(handle, "wb") as target:

@@ -32,7 +32,7 @@ def finish(request: HttpRequest) -> HttpResponse:
     name = read_run_name(request)
     finished = finish_run(token.project_id, provider=name.provider, run_id=name.run_id, actor=f"token {token.name}")
     if finished is None:
-        raise _is_unknown(name)
+        raise _make_unknown(name)
     run = finished.run and describe_run(token.project, finished.run)
     return _answer({"run": run or None, "waiting": finished.n_unread, "uploads": finished.uploads})
 
@@ -48,12 +48,12 @@ def gate(request: HttpRequest) -> HttpResponse:
     name, fail_on = read_gate_question(request)
     found = look_up_run(open_cursor(), token.project_id, name.provider, name.run_id)
     if found is None:
-        raise _is_unknown(name)
+        raise _make_unknown(name)
     verdict = found.run and judge_run(token.project_id, found.run, fail_on=fail_on)
     return _answer(describe_verdict(token.project, verdict) if verdict else describe_unread(found))
 
 
-def _is_unknown(name: Metadata) -> IngestError:
+def _make_unknown(name: Metadata) -> IngestError:
     of = f"of {name.provider}" if name.provider else "(asked for without a provider)"
     return IngestError("run_not_found", f"Nothing has come of run {name.run_id} {of}.", field="run_id")
 

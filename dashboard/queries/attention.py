@@ -37,14 +37,16 @@ class Attention:
 
     rows: tuple[Concern, ...]
     more: tuple[Concern, ...] = ()
+    is_quarantined: bool = False  # whether nothing is broken but what is quarantined
 
 
 def read_attention(project: Project, standing: Standing, *, now: datetime) -> Attention:
     """Everything that needs somebody, the worst first."""
     changes = read_changes(project, jobs=_choose_jobs(standing))
+    broken = read_broken(project, changes)
     concluded = list_conclusions(project, lane=standing.lane) if standing.head else []
     concerns = [
-        *_tell_broken(project, standing, changes),
+        *_tell_broken(project, standing, broken),
         *_tell_suite_errors(project, standing),
         *(() if any(concern.rank == VANISHED for concern in concluded) else _tell_gone(project, standing, changes)),
         *_tell_renamed(project, standing),
@@ -54,7 +56,14 @@ def read_attention(project: Project, standing: Standing, *, now: datetime) -> At
         *concluded,
     ]
     ranked = sorted(concerns, key=lambda concern: concern.rank)  # stable: within a rank the largest came first
-    return Attention(tuple(ranked[:N_ROWS]), tuple(ranked[N_ROWS:]))
+    is_quarantined = bool(broken) and all(group.n_quarantined == group.n_cases for group in broken)
+    is_quarantined &= not _is_cut(standing) and not any(job.counts.suite_errors for job in standing.jobs)
+    return Attention(tuple(ranked[:N_ROWS]), tuple(ranked[N_ROWS:]), is_quarantined)
+
+
+def _is_cut(standing: Standing) -> bool:
+    """Whether more jobs are broken than are compared."""
+    return sum(bool(job.counts.broken) for job in standing.jobs) > _MOST_JOBS
 
 
 def _choose_jobs(standing: Standing) -> list[JobFact]:
@@ -66,10 +75,10 @@ def _choose_jobs(standing: Standing) -> list[JobFact]:
     return worth[:_MOST_JOBS]
 
 
-def _tell_broken(project: Project, standing: Standing, changes: Sequence[JobChange]) -> Iterator[Concern]:
+def _tell_broken(project: Project, standing: Standing, broken: Sequence[BrokenGroup]) -> Iterator[Concern]:
     n_executed = standing.head.counts.executed if standing.head else 0
-    is_cut = sum(bool(job.counts.broken) for job in standing.jobs) > _MOST_JOBS
-    for group in read_broken(project, changes):
+    is_cut = _is_cut(standing)
+    for group in broken:
         run, since = group.job.key.run, group.streak.first if group.streak else None
         verb = "stops with an error" if group.is_error else "fails"
         yield Concern(
@@ -79,7 +88,7 @@ def _tell_broken(project: Project, standing: Standing, changes: Sequence[JobChan
             subject=_name_group(group, verb),
             cases=group.cases,
             n_unnamed=group.n_cases - len(group.cases),
-            told="",
+            told=group.told_quarantined,
             quoted=group.message,
             since=since.ran_at if since else group.job.ran_at,
             since_url=link_run(project, since.run if since else run),

@@ -1,6 +1,6 @@
 """The broken cases of a lane as it stands, in groups a person can act on: new or still, failed or errored, by family.
 
-Used by what needs attention. Causes that were merged are one. Promise: eight statements at most, however much is broken
+Used by what needs attention. Causes that were merged are one. Promise: nine statements at most, however much is broken
 (`tests/dashboard/test_attention.py`).
 """
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from dashboard.queries.cases import WANTED, CaseName, read_case_names, spread_names
 from dashboard.queries.changes import JobChange
+from dashboard.queries.entry_marks import read_marks
 from dashboard.queries.facts import JobFact
 from dashboard.queries.sql import fetch_rows
 from dashboard.queries.streaks import Streak, read_streaks
@@ -48,6 +49,17 @@ class BrokenGroup:
     has_passed: bool  # whether each of them passed in the runs these jobs are compared with
     message: str
     streak: Streak | None
+    n_quarantined: int = 0  # of its cases
+
+    @property
+    def told_quarantined(self) -> str:
+        """How many of them are known to fail, as a sentence; they are failures all the same."""
+        n = self.n_quarantined
+        if not n:
+            return ""
+        if n == self.n_cases:
+            return "It is quarantined." if n == 1 else "All of them are quarantined."
+        return f"{n:,} of them {'is' if n == 1 else 'are'} quarantined."
 
 
 @dataclass(slots=True)
@@ -83,8 +95,11 @@ def read_broken(project: Project, changes: Sequence[JobChange]) -> tuple[BrokenG
     quoted = {group[0].ord: details[group[0].ord][1] for group in groups if _is_one_cause(group, details)}
     messages = read_first_lines(project.pk, failures=quoted)
     streaks = read_streaks(project, cases=[case.place for case in samples])
+    marks = read_marks(project, ords=[case.ord for case in broken])
+    quarantined = {ord_ for ord_, mark in marks.items() if mark.is_quarantined}
     return tuple(
-        _describe(group, names, messages.get(group[0].ord, ""), streaks.get(group[0].place)) for group in groups
+        _describe(group, quarantined, names, messages.get(group[0].ord, ""), streaks.get(group[0].place))
+        for group in groups
     )
 
 
@@ -136,7 +151,9 @@ def _is_one_cause(group: Sequence[_Broken], details: Mapping[int, tuple[int, Fai
     return len(causes) == 1 and None not in causes
 
 
-def _describe(group: list[_Broken], names: dict[int, CaseName], message: str, streak: Streak | None) -> BrokenGroup:
+def _describe(
+    group: list[_Broken], quarantined: set[int], names: dict[int, CaseName], message: str, streak: Streak | None
+) -> BrokenGroup:
     first = group[0]
     shown = tuple(names[case.ord] for case in group[:_MOST_SHOWN] if case.ord in names)
     families = {(names[case.ord].place, names[case.ord].family) for case in group if case.ord in names}
@@ -152,6 +169,7 @@ def _describe(group: list[_Broken], names: dict[int, CaseName], message: str, st
         has_passed=all(case.has_passed for case in group),
         message=message,
         streak=streak,
+        n_quarantined=sum(case.ord in quarantined for case in group),
     )
 
 

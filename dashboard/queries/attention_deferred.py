@@ -32,6 +32,7 @@ from health.sql import open_cursor
 
 _MOST_BACKINGS: Final = 5  # with a row of their own; each says how many there are
 _N_NAMED: Final = 3
+_N_NEW: Final = 2
 _LONGEST: Final = 300
 _BROKEN: Final = "broken"
 
@@ -66,6 +67,8 @@ class _Counted:
     n_releasable: int
     n_new: int
     new_since: datetime | None
+    new: list[int] | None  # the first of these cases
+    newest_entry: int | None  # the first of these entries
 
 
 def list_deferred(project: Project, standing: Standing, *, now: datetime) -> Iterator[Concern]:
@@ -87,11 +90,14 @@ def list_deferred(project: Project, standing: Standing, *, now: datetime) -> Ite
     if not is_of_lane:
         return
     fallen = [_Fallen.read(*row) for row in fetch_rows(_FALLEN_SQL, values | {"most": _MOST_BACKINGS})]
-    ords = sorted({ord_ for one in fallen for ord_ in one.ords})
+    counted = _Counted(*counts)
+    new = (counted.new or [])[:_N_NEW]
+    ords = sorted({ord_ for one in fallen for ord_ in one.ords} | set(new))
     names = read_case_names(project.pk, project.slug, ords=ords) if ords else {}
     for one in fallen:
         yield _tell_fallen(project, one, names)
-    yield from _tell_counted(project, standing, _Counted(*counts), policy)
+    cases = tuple(names[ord_] for ord_ in new if ord_ in names)
+    yield from _tell_counted(project, standing, counted, policy, cases)
 
 
 def _find_oldest_opening(project: Project, policy: DeferralPolicy, today: date) -> datetime | None:
@@ -126,7 +132,13 @@ def _tell_fallen(project: Project, fallen: _Fallen, names: dict[int, CaseName]) 
     )
 
 
-def _tell_counted(project: Project, standing: Standing, counted: _Counted, policy: DeferralPolicy) -> Iterator[Concern]:
+def _tell_counted(
+    project: Project,
+    standing: Standing,
+    counted: _Counted,
+    policy: DeferralPolicy,
+    new: tuple[CaseName, ...],
+) -> Iterator[Concern]:
     head, address = standing.head, find_entry_address(project.slug)
     if n := counted.n_back:
         yield _make(
@@ -149,15 +161,20 @@ def _tell_counted(project: Project, standing: Standing, counted: _Counted, polic
             state="overdue",
         )
     if (n := counted.n_new) and head and len(standing.points) > 1:
-        yield _make(
-            address,
+        run = link_run(project, head.run.number)
+        yield Concern(
             rank=8,
             mark="deferred",
             word="newly put off",
             subject=f"{_count(n)} newly put off in run {head.run.number}",
+            cases=new,
+            n_unnamed=n - len(new),
             told="",
             since=counted.new_since,
-            since_url=link_run(project, head.run.number),
+            since_url=run,
+            evidence="",
+            url=f"{address}{counted.newest_entry}/" if n == 1 else f"{run}#put-off",
+            action="See the entry" if n == 1 else "List them",
         )
     if n := counted.n_releasable:
         yield _make(
@@ -192,15 +209,14 @@ def _make(
     word: str,
     subject: str,
     told: str,
-    since: datetime | None = None,
-    since_url: str = "",
-    state: str = "",
+    state: str,
 ) -> Concern:
     """A row that leads to the register; `state` narrows it to what is meant."""
-    url = f"{address}?state={state}#register" if state else address
-    return Concern(rank, mark, word, subject, told, since, since_url, "", url, "Open the register")
+    url = f"{address}?state={state}#register"
+    return Concern(rank, mark, word, subject, told, None, "", "", url, "Open the register")
 
 
+_NEW: Final = "ord IS NOT NULL AND is_put_off AND opened_run = %(run)s AND n_openings = 1"
 _OPEN: Final = "project_id = %(project)s AND closed_at IS NULL"
 
 # Of a pattern its cases count, each an entry of its own; the pattern itself only for those that have none.
@@ -218,8 +234,10 @@ SELECT coalesce((SELECT name FROM lane) = %(lane)s, false),
     min(opened_at) FILTER (WHERE review_on IS NULL AND opened_at < %(opened_before)s),
     count(*) FILTER (WHERE n_openings > n_accepted),
     count(*) FILTER (WHERE kind IN ('xfail', 'quarantine') AND n_passes >= %(passes)s),
-    count(*) FILTER (WHERE opened_run = %(run)s AND n_openings = 1),
-    min(opened_at) FILTER (WHERE opened_run = %(run)s AND n_openings = 1)
+    count(*) FILTER (WHERE {_NEW}),
+    min(opened_at) FILTER (WHERE {_NEW}),
+    (array_agg(ord ORDER BY id) FILTER (WHERE {_NEW}))[1:{_N_NEW}],
+    min(id) FILTER (WHERE {_NEW})
 FROM health_deferral d WHERE {_OPEN} AND (ord IS NOT NULL OR n_cases = 0 OR {N_TESTS} > 0)
 """  # noqa: S608 - constants
 

@@ -123,7 +123,8 @@ def _describe(row: DeferralChange) -> Change:
     if not row.actor:
         what = _tell_without_actor(row)
     elif row.action == "accepted" and "backing" in row.fields:
-        what = f"does without {count_in_words(int(row.after.get('n') or 0), 'backing test')} that are gone"
+        n = int(row.after.get("n") or 0)
+        what = f"does without {count_in_words(n, 'backing test')} that {'is' if n == 1 else 'are'} gone"
     fields = tuple(_describe_field(name, row.before, row.after) for name in row.fields if name in SHAPES)
     is_told = row.action in ("edited", "reason")
     return Change(row.at, row.run, row.actor, what, fields if is_told else ())
@@ -136,6 +137,7 @@ def _tell_without_actor(row: DeferralChange) -> str:
         "opened": "put off",
         "reopened": "put off again",
         "reason": "another reason was given",
+        "edited": "changed in the file that names it",
         "named": "named by a pattern",
         "unnamed": "not named by a pattern any more",
     }.get(row.action, row.action.replace("_", " "))

@@ -21,8 +21,8 @@ from dashboard.queries.deferred_trend import DebtDay, DebtTrend, read_trend
 from dashboard.queries.facts import Counts, sum_counts
 from dashboard.queries.sql import fetch_rows
 from dashboard.queries.two_axes import tell_axes
-from dashboard.templatetags.display import count_in_words, in_words, plain
-from health.models import Project
+from dashboard.templatetags.display import count_in_words, count_of, in_words, plain
+from health.models import Backing, Project
 from health.policies import fetch_policy
 from health.rules.deferral_policy import DeferralPolicy
 from health.sql import open_cursor
@@ -178,10 +178,14 @@ def write_deferred(page: DeferredPage) -> str:
     n_claimed = page.summary.count_tests(lambda group: group.backing_id is not None)
     if not n_claimed:
         return f"{put_off}, and nobody says what covers {'it' if n == 1 else 'them'} meanwhile."
+    for state in (Backing.State.BROKEN, Backing.State.WEAKENED):
+        if n_fallen := page.summary.by_backing[state]:
+            whose = "its backing" if n == 1 else f"the backing of {_write_claimed(n, n_fallen)}"
+            return f"{put_off}; {whose} is {state.value}{_write_fallen(page, state)}."
     said = page.summary.n_stand_in
     of = _write_claimed(n, n_claimed)
     if not said:
-        return f"{put_off}. For {of} others are said to stand in, and none of those can be looked up."
+        return f"{put_off}. For {of} others are said to stand in, and {_write_unfound(page, 'none of those')}."
     others = "one other is" if said == 1 else f"{in_words(said)} others are"
     return f"{put_off}; for {of} {others} said to stand in, and {_write_passed(page, said)}."
 
@@ -190,6 +194,32 @@ def _write_claimed(n: int, n_claimed: int) -> str:
     if n == n_claimed:
         return {1: "it", 2: "both of them"}.get(n, "all of them")
     return f"{in_words(n_claimed)} of them"
+
+
+def _write_fallen(page: DeferredPage, state: str) -> str:
+    """What was found of the backings that are so; what is promised and what is there are told apart."""
+    checks = [check for check in page.summary.checks if check.state == state]
+    n_known, n_found = sum(check.n_known for check in checks), sum(check.n_found for check in checks)
+    if state == Backing.State.BROKEN:
+        n_gone, n_failed = sum(check.n_gone for check in checks), sum(check.n_failed for check in checks)
+        lost = n_gone + n_failed
+        gone, fail = ("is gone", "fails") if lost == 1 else ("are gone", "fail")
+        became = " or ".join(word for word, n in ((gone, n_gone), (fail, n_failed)) if n)
+        return f": {lost:,} of {count_of(n_known, 'test')} {became}" if lost else ""
+    promised, n_passed = sum(check.n_stand_in for check in checks), sum(check.n_passed for check in checks)
+    run = f" in run {page.run}" if page.run is not None else ""
+    if not promised:
+        return ""
+    if promised == n_found:
+        return f": {n_passed:,} of {count_of(n_found, 'test')} passed{run}"
+    there = f"{n_found:,} {'is' if n_found == 1 else 'are'} there"
+    return f": of {count_of(promised, 'test')} named {there}, {n_passed:,} passed{run}"
+
+
+def _write_unfound(page: DeferredPage, none: str) -> str:
+    """That nothing was found; only of a text that names nothing is it said that it cannot be looked up."""
+    can = any(check.n_unread for check in page.summary.checks)
+    return f"{none} {'can be looked up' if can else 'was found'}"
 
 
 def _write_none(page: DeferredPage, lane: str) -> str:
@@ -206,11 +236,14 @@ def _write_none(page: DeferredPage, lane: str) -> str:
 def _write_passed(page: DeferredPage, said: int) -> str:
     summary = page.summary
     if not summary.n_found:
-        return "it cannot be looked up" if said == 1 else f"not one of the {said:,} can be looked up"
+        return _write_unfound(page, f"none of the {said:,}" if said > 1 else "none")
     run = f" in run {page.run}" if page.run is not None else ""
     if summary.n_passed == said:
         return f"{'it' if said == 1 else 'all'} passed{run}"
-    return f"{in_words(summary.n_passed)} of the {said:,} passed{run}"
+    if summary.n_found == said:
+        return f"{summary.n_passed:,} of the {said:,} passed{run}"
+    found = f"{summary.n_found:,} of the {said:,} {'was' if summary.n_found == 1 else 'were'} found"
+    return f"{found}, {summary.n_passed:,} passed{run}"
 
 
 def _find_time(project: Project, standing: Standing) -> datetime | None:

@@ -42,6 +42,11 @@ class Backed(NamedTuple):
     n_stand_in: int
     n_found: int
     n_passed: int
+    state: str
+    n_known: int  # those there and those that are gone
+    n_gone: int
+    n_failed: int
+    n_unread: int  # texts that name nothing that can be looked up
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +245,16 @@ def _read_backings(used: Numbers, *, standing: Collection[int]) -> tuple[Numbers
             states[at] = STATES.index(known[pk][0])
             check = Finding.from_json(known[pk][1])
             if at in standing:
-                backed[pk] = Backed(max(check.n_promised or 0, check.n_cases), check.n_found, check.n_passed)
+                backed[pk] = Backed(
+                    n_stand_in=max(check.n_promised or 0, check.n_cases),
+                    n_found=check.n_found,
+                    n_passed=check.n_passed,
+                    state=known[pk][0],
+                    n_known=check.n_cases,
+                    n_gone=check.gone.n,
+                    n_failed=check.failed.n,
+                    n_unread=len(check.unread),
+                )
     return states, backed
 
 

@@ -21,6 +21,7 @@ from dashboard.queries.deferred_numbers import (
     KINDS,
     NEVER,
     STATES,
+    Backed,
     Numbers,
     Register,
     find_alike,
@@ -113,14 +114,27 @@ class Summary:
 
     groups: tuple[EntryGroup, ...]
     precedents: tuple[Precedent, ...]
-    n_stand_in: int  # cases that are said to stand in, there or not
-    n_found: int  # of these, those that are there
-    n_passed: int  # of these, those that passed and are steady
+    checks: tuple[Backed, ...]  # what was found of each backing of an open entry
 
     @property
     def nbytes(self) -> int:
         """About what it takes in memory."""
         return _BYTES_OF_GROUP * len(self.groups)
+
+    @cached_property
+    def n_stand_in(self) -> int:
+        """Cases that are said to stand in, there or not."""
+        return sum(check.n_stand_in for check in self.checks)
+
+    @cached_property
+    def n_found(self) -> int:
+        """Of these, those that are there."""
+        return sum(check.n_found for check in self.checks)
+
+    @cached_property
+    def n_passed(self) -> int:
+        """Of these, those that passed and are steady."""
+        return sum(check.n_passed for check in self.checks)
 
     @cached_property
     def open(self) -> tuple[EntryGroup, ...]:
@@ -225,9 +239,7 @@ def _sum_up(register: Register, *, project: Project, policy: DeferralPolicy, tod
     return Summary(
         groups=_group(register, policy=policy, today=today),
         precedents=_read_precedents({"project": project.pk}) if has_precedents else (),
-        n_stand_in=sum(check.n_stand_in for check in register.backed.values()),
-        n_found=sum(check.n_found for check in register.backed.values()),
-        n_passed=sum(check.n_passed for check in register.backed.values()),
+        checks=tuple(register.backed.values()),
     )
 
 

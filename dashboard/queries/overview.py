@@ -88,10 +88,17 @@ def read_overview(project: Project, *, now: datetime, lane: str = "") -> Overvie
     backed = _read_backed(project, standing)
     if len(counted) == 1:
         recent_runs = tuple(replace(one, backed=backed) if one.run.number in counted else one for one in recent_runs)
+    attention = read_attention(project, standing, now=now)
     return Overview(
         standing=standing,
-        sentence=write_status(standing, has_other_runs=has_other_runs, coverage=only, backed=backed),
-        attention=read_attention(project, standing, now=now),
+        sentence=write_status(
+            standing,
+            has_other_runs=has_other_runs,
+            coverage=only,
+            backed=backed,
+            is_quarantined=attention.is_quarantined,
+        ),
+        attention=attention,
         numbers=list_numbers(standing, levels=levels, coverage=in_order, backed=backed),
         recent=recent_runs,
         counted=tuple(run for run in reversed(standing.runs) if run.number in counted),

@@ -37,9 +37,11 @@ def write_status(
     has_other_runs: bool = False,
     coverage: Sequence[LevelFact] = (),
     backed: int | None = None,
+    is_quarantined: bool = False,
 ) -> str:
     """How the lane is, how much of it, since when. `has_other_runs`: other branches have been heard of. `coverage` is
-    all that has come without test results. `backed`: how many of the deferred tests are.
+    all that has come without test results. `backed`: how many of the deferred tests are. `is_quarantined`: nothing
+    fails but what is quarantined.
     """
     lane, head = plain(standing.lane) or "the default branch", standing.head
     if head is None and coverage:
@@ -47,10 +49,11 @@ def write_status(
     if head is None:
         return f"No run of {lane} yet." if has_other_runs else "No run yet."
     counts = head.counts
+    known = ("; it is quarantined" if counts.broken == 1 else "; all of them quarantined") if is_quarantined else ""
     if counts.errored or counts.suite_errors:
-        return f"{lane} is failing{_tell_since(standing)}: {_tell_errors(counts)}."
+        return f"{lane} is failing{_tell_since(standing)}: {_tell_errors(counts)}{known}."
     if counts.failed:
-        return f"{lane} is failing{_tell_since(standing)}: {_tell_failures(standing, counts)}."
+        return f"{lane} is failing{_tell_since(standing)}: {_tell_failures(standing, counts)}{known}."
     if not counts.declared:
         return f"{lane} sent reports, but none lists a test."
     if not counts.executed:

@@ -16,7 +16,7 @@ from dashboard.http import HtmxRequest, Role, get_project_or_404, render_page, r
 from dashboard.queries.deferral_add import AddPage, read_add_page
 from dashboard.queries.deferral_form import check_pattern, read_sent
 from dashboard.templatetags.display import count_in_words
-from health.deferral_acts import Added, add_entry
+from health.deferral_acts import Added, NamedInFileError, add_entry
 from health.models import Deferral, Project
 
 
@@ -44,13 +44,16 @@ def _add(request: HtmxRequest, project: Project, found: AddPage) -> HttpResponse
     if wrong or sent.is_wrong:
         return _render(request, project, found, status=422, fields=sent.fields, pattern=pattern, wrong=wrong)
     fields = {field.name: field.value for field in sent.fields if field.name == "kind"} | sent.changes
-    added = add_entry(
-        project.pk,
-        ord_=found.case.ord if found.case else None,
-        pattern=pattern,
-        fields=fields,
-        user=User.objects.get(pk=request.user.pk),
-    )
+    try:
+        added = add_entry(
+            project.pk,
+            ord_=found.case.ord if found.case else None,
+            pattern=pattern,
+            fields=fields,
+            user=User.objects.get(pk=request.user.pk),
+        )
+    except NamedInFileError as refused:
+        return _render(request, project, found, status=422, fields=sent.fields, pattern=pattern, wrong=str(refused))
     if added is None:
         raise Http404
     _tell(request, added)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
-from health.backings import ensure_backings
+from health.backings import ensure_backings, hand_on
 from health.rules.deferral_layers import Layers, merge_layers
 from health.rules.reasons import read_reason
 from health.rules.secrets import mask_reason
@@ -21,6 +21,8 @@ COLUMNS: Final = {
     "n_promised": "int",
     "backing_id": "bigint",
 }
+# Whether a person ever did something to an entry of a case, in SQL: such a one is never taken away.
+IS_TOUCHED: Final = "(origin = 'person' OR written <> '{}' OR version > 1 OR n_accepted > 1)"
 Read = dict[str, Any]
 
 
@@ -85,6 +87,7 @@ def write_columns(cursor: Cursor, *, ids: Sequence[int], rows: Sequence[tuple[An
     """Write the values of COLUMNS of these entries, where they are others."""
     if not ids:
         return
+    _hand_backings_on(cursor, {pk: row[-1] for pk, row in zip(ids, rows, strict=True) if row[-1] is not None})
     names = ", ".join(COLUMNS)
     cursor.execute(
         f"""
@@ -95,6 +98,20 @@ def write_columns(cursor: Cursor, *, ids: Sequence[int], rows: Sequence[tuple[An
         """,  # noqa: S608 - the columns are a constant
         (format_array(ids), *(list(column) for column in zip(*rows, strict=True))),
     )
+
+
+def _hand_backings_on(cursor: Cursor, backings: dict[int, int]) -> None:
+    """What backed these entries until now says to what backs them from now on which cases it knew, and its log."""
+    if not backings:
+        return
+    rows = cursor.execute(
+        """
+        SELECT DISTINCT d.backing_id, x.backing FROM unnest(%s::bigint[], %s::bigint[]) AS x(id, backing)
+        JOIN health_deferral d ON d.id = x.id AND d.backing_id <> x.backing
+        """,
+        (format_array(backings), format_array(backings.values())),
+    ).fetchall()
+    hand_on(cursor, rows)
 
 
 def note_changes(cursor: Cursor, project_id: int, *, changes: Sequence[Change]) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from health.aliases import Aliases
 from health.baselines import JobKey
 from health.models import Deferral
-from health.register.columns import COLUMNS, Change, merge_all, note_changes, understand
+from health.register.columns import COLUMNS, IS_TOUCHED, Change, merge_all, note_changes, understand
 from health.register.facts import NOWHERE, Facts, Mask, Numbers, fetch_facts, fetch_passes, find_running
 from health.register.newest import Newest, find_newest
 from health.register.reasons import fetch_reasons
@@ -63,7 +63,7 @@ def settle_entries(
         entries = _fetch_entries(cursor, project_id)
     is_off = np.isin(entries["ord"], put_off.ords)
     of_put_off, others = entries[is_off], entries[~is_off]
-    others = others[~_forget_unfounded(cursor, project_id, others, facts)]
+    others = others[~_forget_unfounded(cursor, others, facts)]
     limit = _ALL if (new.n_put_off == 0).any() else max(N_JOBS, len(jobs or ()))
     states = _state_put_off(of_put_off["id"], put_off, n_running)
     running = others[(others["ending"] == _STAYS) | _ended_otherwise(others, facts)]
@@ -106,15 +106,15 @@ def _fetch_entries(cursor: Cursor, project_id: int) -> Numbers:
     """All of them, by case; flags are numbers, and NOWHERE stands for null."""
     return copy_numbers(
         cursor,
-        """
+        f"""
         SELECT ord, id, CASE ending WHEN '' THEN 0 WHEN 'ran' THEN 1 WHEN 'gone' THEN 2 ELSE 3 END,
             is_put_off::int, n_put_off, n_running, coalesce(opened_run, -1), n_openings, n_passes,
             coalesce(closed_run, -1),
             CASE kind WHEN 'xfail' THEN 1 WHEN 'quarantine' THEN 2 ELSE 0 END,
             CASE read ->> 'kind' WHEN 'xfail' THEN 5 WHEN 'skip' THEN 4 ELSE 0 END,
-            (origin = 'person' OR written <> '{}' OR version > 1 OR n_accepted > 1)::int
+            {IS_TOUCHED}::int
         FROM health_deferral WHERE project_id = %s AND ord IS NOT NULL ORDER BY ord
-        """,
+        """,  # noqa: S608 - a constant
         (project_id,),
         ord="i4",
         id="i8",
@@ -207,7 +207,7 @@ def _state_running(
     )
 
 
-def _forget_unfounded(cursor: Cursor, project_id: int, entries: Numbers, facts: Facts) -> Mask:
+def _forget_unfounded(cursor: Cursor, entries: Numbers, facts: Facts) -> Mask:
     """Take away entries that nothing speaks for any more since runs were deleted, and that nobody wrote in; which.
 
     A closed one stays while the run that opened it is there: its results may only be kept no longer.
@@ -221,12 +221,13 @@ def _forget_unfounded(cursor: Cursor, project_id: int, entries: Numbers, facts: 
             SELECT d.id FROM health_deferral d WHERE d.id = ANY(%s::bigint[])
               AND (d.closed_at IS NULL OR NOT EXISTS (
                   SELECT FROM health_run r WHERE r.project_id = d.project_id AND r.number = d.opened_run))
-              AND d.ord NOT IN (SELECT s.ord FROM health_deferredspan s WHERE s.project_id = %s)),
+              AND NOT EXISTS (
+                  SELECT FROM health_deferredspan s WHERE s.project_id = d.project_id AND s.ord = d.ord)),
         history AS (DELETE FROM health_deferralchange c USING gone WHERE c.deferral_id = gone.id)
         DELETE FROM health_deferral d USING gone WHERE d.id = gone.id
         RETURNING d.id
         """,
-        (format_array(entries["id"][is_doubted].tolist()), project_id),
+        (format_array(entries["id"][is_doubted].tolist()),),
     ).fetchall()
     is_gone: Mask = np.isin(entries["id"], [row[0] for row in rows])
     return is_gone

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from health.aliases import Aliases, fetch_aliases
+from health.register.columns import IS_TOUCHED
 from health.sql import Cursor, format_array
-
-_IS_TOUCHED: Final = "(origin = 'person' OR written <> '{}' OR version > 1 OR n_accepted > 1)"
 
 
 class _Entry(NamedTuple):
@@ -46,7 +45,7 @@ def follow_renames(cursor: Cursor, project_id: int) -> None:
 def _fetch_entries(cursor: Cursor, project_id: int, ords: Sequence[int]) -> list[_Entry]:
     rows = cursor.execute(
         f"""
-        SELECT id, ord, {_IS_TOUCHED} FROM health_deferral
+        SELECT id, ord, {IS_TOUCHED} FROM health_deferral
         WHERE project_id = %s AND ord = ANY(%s::int[]) ORDER BY id
         """,  # noqa: S608 - a constant
         (project_id, format_array(ords)),

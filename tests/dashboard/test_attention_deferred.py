@@ -137,6 +137,11 @@ def test_what_the_newest_run_put_off_is_news(project: Project) -> None:
     (row,) = read(project)
     assert (row.word, row.subject) == ("newly put off", "One test was newly put off in run 2")
     assert row.since_url == "/p/click/runs/2/"
+    assert [case.name for case in row.cases] == ["case1"]
+    pattern = {"origin": "person", "kind": "planned", "pattern": "tests/later*", "opened_run": 2}
+    Deferral.objects.create(project=project, opened_at=FIRST_MOMENT, **pattern)
+    an_entry(project, "case2", opened_run=2, is_put_off=False, kind="quarantine")
+    assert [one.subject for one in read(project)] == [row.subject]  # CI put off neither
 
 
 def test_in_a_first_run_nothing_is_news() -> None:

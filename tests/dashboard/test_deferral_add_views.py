@@ -6,8 +6,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from health.judging import judge_project
 from health.models import AuditEntry, Deferral, Membership, Project
-from tests.builders import a_project, a_user
+from tests.builders import a_project, a_user, an_upload
 from tests.cause_scenes import open_page
 from tests.dashboard.test_deferral_views import address, fill
 from tests.deferral_scenes import find_ord, some_runs
@@ -70,6 +71,16 @@ def test_a_pattern_is_put_off_by_hand(ann: Client, project: Project) -> None:
     assert "It is in the register now." in response.text
     entry = Deferral.objects.get(project=project, pattern="tests/planned/**")
     assert (entry.kind, entry.n_promised) == ("planned", 7)
+
+
+def test_a_pattern_that_the_file_names_is_left_to_the_file(ann: Client, project: Project) -> None:
+    an_upload(project, None, configuration="deferrals:\n  - cases: tests/api*\n    owner: bob\n")
+    judge_project(project.pk)
+    response = ann.post("/p/click/deferred/add/", {"pattern": "tests/api*", "owner": "max", "was-owner": ""})
+    assert response.status_code == 422
+    assert ".suitewatch.yml line 2 names it already: change it there." in response.text
+    assert 'value="max"' in response.text
+    assert Deferral.objects.get(project=project, pattern="tests/api*").origin == "file"
 
 
 @pytest.mark.parametrize("case", ["x", "99999", "-1", "9" * 30, "٣"])

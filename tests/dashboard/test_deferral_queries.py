@@ -179,8 +179,10 @@ def test_a_history_tells_who_changed_what(project: Project) -> None:
     a_change(entry, days=3, actor="bob", action="accepted", fields=["backing"], after={"n": 2})
     a_change(entry, days=4, action="closed", run=3, after={"ending": "ran"})
     a_change(entry, days=5, action="reopened", run=3)
+    a_change(entry, days=6, action="edited", run=3, fields=["owner"], before={"owner": "ann"})
     told = [(change.actor, change.what) for change in read(entry).changes]
     assert told == [
+        ("", "changed in the file that names it"),
         ("", "put off again"),
         ("", "closed: runs again"),
         ("bob", "does without two backing tests that are gone"),
@@ -188,7 +190,7 @@ def test_a_history_tells_who_changed_what(project: Project) -> None:
         ("ann", "changed it"),
         ("", "put off"),
     ]
-    assert [(field.label, field.before, field.after) for field in read(entry).changes[4].fields] == [
+    assert [(field.label, field.before, field.after) for field in read(entry).changes[5].fields] == [
         ("Owner", "nothing", "ann"),
         ("Covered meanwhile by", "nothing", "a, b"),
     ]

@@ -90,11 +90,18 @@ def test_the_sentence_tells_what_is_put_off_and_what_stands_in() -> None:
     found = a_finding(project, "weakened", n_promised=22, n_cases=21, n_found=20, n_passed=19)
     put_off(project, "grid[0]", "grid[1]", backing=found)
     assert write_deferred(read(project)) == (
-        "Three tests are put off; for two of them 22 others are said to stand in, and 19 of the 22 passed in run 2."
+        "Three tests are put off; the backing of two of them is weakened: of 22 tests named 20 are there, 19 passed"
+        " in run 2."
     )
+    lost = {"n_cases": 2, "gone": {"n": 2, "first": []}}
+    Backing.objects.filter(pk=found.pk).update(state="broken", found=lost)
+    assert write_deferred(read(project)) == (
+        "Three tests are put off; the backing of two of them is broken: 2 of 2 tests are gone."
+    )
+    Backing.objects.filter(pk=found.pk).update(state="unproven")
     Backing.objects.filter(pk=found.pk).update(found=Finding(n_named=1, n_promised=22).to_json())
-    assert write_deferred(read(project)).endswith(", and not one of the 22 can be looked up.")
-    Backing.objects.filter(pk=found.pk).update(found={})
+    assert write_deferred(read(project)).endswith(", and none of the 22 was found.")
+    Backing.objects.filter(pk=found.pk).update(found=Finding(unread=("11 unit tests",)).to_json())
     assert write_deferred(read(project)).endswith("others are said to stand in, and none of those can be looked up.")
 
 

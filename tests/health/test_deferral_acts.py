@@ -19,8 +19,10 @@ from health.deferral_acts import (
     read_values,
     release_entry,
 )
+from health.fsck import find_violations
 from health.judging import judge_project
-from health.models import AuditEntry, BackingCase, Deferral, DeferralChange, DeferredCase, Project
+from health.models import AuditEntry, BackingCase, Case, Deferral, DeferralChange, DeferredCase, Project
+from health.sql import open_cursor
 from tests.builders import a_project, a_user
 from tests.deferral_scenes import find_ord
 from tests.scenes import a_run
@@ -248,6 +250,57 @@ def test_a_pattern_names_tests_until_it_is_withdrawn(ann: User) -> None:
     entry.refresh_from_db()
     assert entry.ending == "unnamed"
     assert add_entry(project.pk, pattern="tests/api*", fields={}, user=ann) == Added(entry.pk, is_new=True)
+
+
+def test_what_a_pattern_says_anew_holds_of_its_tests_at_once(ann: User) -> None:
+    project, skipped = a_skipping_project()
+    added = add_entry(project.pk, pattern="tests/api*", fields={"kind": "skip"}, user=ann)
+    assert added is not None
+    entry = Deferral.objects.get(pk=added.pk)
+    assert entry.n_cases == 1, "of what CI puts off"
+    change(skipped, ann, code=["src/api.py"])
+    change(entry, ann, kind="quarantine", backing=["tests/unit*"])
+    for one in (entry, skipped):
+        one.refresh_from_db()
+    assert (entry.n_cases, skipped.kind) == (2, "quarantine")
+    assert skipped.backing_id != entry.backing_id
+    assert [one.backing.state for one in (entry, skipped) if one.backing] == ["backed", "backed"]
+
+
+def test_a_former_name_of_a_test_is_that_test(ann: User) -> None:
+    project = a_project()
+    run(project, hour=0, old="pass")
+    run(project, hour=1, new="pass")
+    old, new = find_ord(project, "old"), find_ord(project, "new")
+    Case.objects.filter(project=project, ord=old).update(merged_into=new)
+    added = add_entry(project.pk, ord_=old, fields={}, user=ann)
+    assert added is not None
+    assert Deferral.objects.get(pk=added.pk).ord == new
+    assert add_entry(project.pk, ord_=new, fields={}, user=ann) == Added(added.pk, is_new=False)
+
+
+def test_what_ci_puts_off_now_is_not_to_be_released(ann: User) -> None:
+    project, _ = a_skipping_project()
+    run(project, hour=1, odd="xfail")
+    entry = Deferral.objects.get(project=project, ord=find_ord(project, "odd"))
+    assert release_entry(project.pk, entry.pk, version=1, user=ann) is None
+    run(project, hour=2, odd="pass")
+    assert release_entry(project.pk, entry.pk, version=1, user=ann) == Changed(1, 2)
+    assert find_violations(open_cursor(), project_ids=[project.pk]) == []
+
+
+def test_a_released_quarantine_does_not_come_back_with_a_skip(ann: User) -> None:
+    project, _ = a_skipping_project()
+    added = add_entry(project.pk, ord_=find_ord(project, "fine"), fields={"owner": "bob"}, user=ann)
+    assert added is not None
+    entry = Deferral.objects.get(pk=added.pk)
+    assert release_entry(project.pk, entry.pk, version=1, user=ann) == Changed(1, 2)
+    run(project, hour=1, fine="skip")
+    entry.refresh_from_db()
+    assert (entry.closed_at, entry.kind, entry.owner) == (None, "skip", "bob")
+    run(project, hour=2)
+    entry.refresh_from_db()
+    assert entry.ending == "ran"
 
 
 def test_what_ci_skips_and_what_a_file_says_is_not_for_people_to_close(ann: User) -> None:

@@ -184,6 +184,15 @@ def test_an_expected_failure_that_passes_is_told() -> None:
     assert (reason.code, reason.told) == ("unexpected_passes", "1 test passes although expected to fail.")
 
 
+def test_what_was_expected_to_fail_before_a_run_is_told_of_it_whatever_becomes_of_the_entry() -> None:
+    project = a_project()
+    for hour, word in ((0, "pass"), (1, "xfail"), (2, "pass"), (3, "pass")):
+        a_run(project, green(case1=word), hour=hour)
+    settled(project)
+    an_entry(project, "case1", kind="xfail", opened_run=2, closed_at=at(3.5), closed_run=4, ending="released")
+    assert [codes(ask(project, run).tolerated) for run in (1, 3)] == [[], ["unexpected_passes"]]
+
+
 # --- backing ----------------------------------------------------------------------------------------------------
 
 
@@ -246,6 +255,20 @@ def test_an_entry_that_closed_behind_the_run_still_counts_for_it() -> None:
     backing = a_backing(project, "backed", "case5")
     an_entry(project, "case0", backing=backing, closed_at=at(1), closed_run=2, ending="ran")
     assert ask(project, 1, "unbacked-deferrals").verdict == "pass"
+
+
+def test_what_a_change_puts_off_first_stays_so_once_it_is_merged() -> None:
+    project = a_project()
+    a_run(project, green(), hour=0)
+    a_run(project, green(case0="skip"), hour=1, branch="feature", pull_request="7")
+    settled(project)
+    first = ask(project, 2, "unbacked-deferrals")
+    assert "1 put off here for the first time" in first.reasons[0].told
+    a_run(project, green(case0="skip"), hour=2)
+    settled(project)
+    Deferral.objects.filter(project=project).update(backing=a_backing(project, "backed", "case5"))
+    assert ask(project, 2, "unbacked-deferrals") == first
+    assert ask(project, 3, "unbacked-deferrals").verdict == "pass"
 
 
 # --- reviews ----------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from health.fsck import find_violations
 from health.judging import judge_project
 from health.models import (
     Backing,
+    BackingChange,
     Case,
     Deferral,
     DeferralChange,
@@ -23,6 +24,7 @@ from health.rebuild import delete_run, rebuild_project
 from health.register import settle_register
 from health.register.entries import COMES_AND_GOES
 from health.renames import merge_cases, undo_merge
+from health.rules.backings import Finding
 from health.sql import open_cursor
 from tests.builders import FIRST_MOMENT, a_project, a_user, an_upload
 from tests.statements import counted_statements
@@ -533,6 +535,28 @@ def test_the_file_names_and_unnames() -> None:
     assert (pattern.closed_at, pattern.ending, pattern.issue) == (None, "", "#32")
     assert find(project).issue == "#32"
     assert history(pattern) == ["closed", "reopened", "edited"]
+    edited = DeferralChange.objects.get(deferral=pattern, action="edited")
+    assert (edited.actor, edited.run, edited.fields) == ("", 3, ["issue"])
+    assert (edited.before, edited.after) == ({"issue": "#31"}, {"issue": "#32"})
+
+
+def test_another_list_of_what_backs_it_misses_the_same_tests_and_goes_on_with_the_log() -> None:
+    project = a_project()
+    names = {"tests.unit::s1": "pass", "tests.unit::s2": "pass", "tests.more::t": "pass"}
+    both = FILE + "    backing: [tests/more.py, tests/unit.py::s*]\n"
+    deliver(project, {A: WHY, **names}, configuration=both)
+    before = find(project).backing
+    assert before is not None
+    assert before.state == "backed"
+    deliver(project, {A: WHY}, configuration=FILE + "    backing: [tests/unit.py::s*]\n")
+    after = find(project).backing
+    assert after is not None
+    assert (after.pk != before.pk, after.named) == (True, ["tests/unit.py::s*"])
+    assert (after.state, after.changed_run) == ("broken", 2)
+    found = Finding.from_json(after.found)
+    assert [case.name for case in found.gone.first] == ["s1", "s2"]
+    log = BackingChange.objects.filter(backing=after).order_by("pk").values_list("run", "before", "after")
+    assert list(log) == [(1, "unproven", "backed"), (2, "backed", "broken")]
 
 
 def test_a_file_without_a_new_job_is_followed() -> None:

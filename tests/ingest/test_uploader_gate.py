@@ -1,5 +1,6 @@
 """`suitewatch gate` and `suitewatch deferred`: what is asked, what is said, and with which exit code it ends."""
 
+import io
 import json
 import os
 from urllib.parse import parse_qs
@@ -165,6 +166,29 @@ def test_the_register_is_written_to_a_file_or_to_standard_output(fetch, door, tm
     assert fetch("--format", "xfail", **GITLAB) == SENT
     assert capsys.readouterr().out == "tests/a.py::one\n"
     assert sorted(os.listdir(tmp_path)) == ["junit.xml", "off.txt"]
+
+
+def test_names_leave_as_they_are_whatever_the_console_can_write(fetch, door, monkeypatch):
+    name = "tests/a.py::größe[ß]\n".encode()
+    door.answers((200, name, PLAIN), method="GET")
+    console = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", console)
+    assert fetch("--format", "deselect") == SENT
+    assert console.buffer.getvalue() == name
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced(fetch, door, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    door.answers((200, b"tests/a.py::one\n", PLAIN), method="GET")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert fetch("--format", "deselect", "--output", "link") == SENT
+        assert os.read(reader, 100) == b"tests/a.py::one\n"
+    finally:
+        os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "link").is_symlink()
 
 
 def test_an_empty_register_is_an_empty_file(fetch, door, tmp_path):

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
+from health.windows import N_JOBS
 from ingest.configuration import DEFERRALS, read_configuration, read_file
 from ingest.configuration.shapes import KEYWORDS, load_schema
 
@@ -131,13 +132,18 @@ BAD = [
     "deferral_policy: {require: [reason, reason, reason, reason, reason, reason]}",
     "deferral_policy: {review_after_days: 0}",
     "deferral_policy: {review_after_days: 3651}",
-    "deferral_policy: {passes_to_release: 101}",
+    "deferral_policy: {passes_to_release: 51}",
     "deferral_policy: [reason]",
     "gate: {fail_on: [failures]}",
     "gate: {fail_on: new-failures}",
     "gate: {fail_on: {new-failures: true}}",
     "gate: {warn_on: [new-failures]}",
 ]
+
+
+def test_no_more_passes_can_be_asked_for_than_are_looked_at() -> None:
+    policy = load_schema()["properties"]["deferral_policy"]["properties"]
+    assert policy["passes_to_release"]["maximum"] == N_JOBS
 
 
 class Editor(yaml.SafeLoader):
