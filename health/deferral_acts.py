@@ -133,12 +133,14 @@ def release_entry(project_id: int, pk: int, *, version: int, user: User) -> Chan
     with transaction.atomic():
         cursor = _open_locked(project_id)
         entry = _find(project_id, pk)
-        if entry is None or not may_release(entry):
+        if entry is None:
             return None
         if entry.closed_at is not None:
             return Changed(0, entry.version)
         if entry.version != version:
             return _tell_conflict(entry, {})
+        if not may_release(entry):
+            return None
         run = fetch_standing(cursor, project_id).run
         is_pattern = entry.ord is None
         entry.ending = Deferral.Ending.UNNAMED if is_pattern else Deferral.Ending.RELEASED
