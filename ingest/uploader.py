@@ -309,6 +309,8 @@ MOST_REMARKS, MOST_IGNORED, MOST_ROWS = 5, 10, 50
 # What `deferred` may bring: a register of 50,000 entries as JSON stays below.
 MOST_EXPORT = 256 << 20
 EXPORTS = ("deselect", "xfail", "json")
+# Where the gate's answer has its reasons, and what is said before each.
+REASONS_OF_GATE = {"reasons": "", "warnings": "Not failing this run: ", "tolerated": "Tolerated: "}
 
 
 class UploadError(Exception):
@@ -1047,8 +1049,11 @@ class Reply(NamedTuple):
         asked = self.headers.get("Retry-After") or ""
         if asked.strip().isdecimal():
             return min(float(asked), LONGEST_WAIT)
-        moment = email.utils.parsedate_tz(asked)
-        return min(max(0.0, email.utils.mktime_tz(moment) - time.time()), LONGEST_WAIT) if moment else 0.0
+        try:
+            moment = email.utils.parsedate_tz(asked)
+            return min(max(0.0, email.utils.mktime_tz(moment) - time.time()), LONGEST_WAIT) if moment else 0.0
+        except (ValueError, OverflowError):  # a day that no calendar has
+            return 0.0
 
     @property
     def code(self) -> str:
@@ -1059,15 +1064,34 @@ class Reply(NamedTuple):
     def json(self) -> dict[str, Any]:
         try:
             document = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return document if isinstance(document, dict) else {}
 
 
-def is_whole_export(reply: Reply) -> bool:
+def is_whole_export(reply: Reply, form: str) -> bool:
     """Is it the register, and not the page of whatever stands between? A file without a single entry is one, too."""
-    kind = (reply.headers.get("Content-Type") or "").partition(";")[0]
-    return reply.status == 200 and kind in ("text/plain", "application/json") and len(reply.body) < MOST_EXPORT
+    kind = (reply.headers.get("Content-Type") or "").partition(";")[0].strip()
+    is_ours = kind == ("application/json" if form == "json" else "text/plain")
+    is_packed = reply.headers.get("Content-Encoding") is not None  # nobody asked for that
+    return reply.status == 200 and is_ours and not is_packed and len(reply.body) < MOST_EXPORT
+
+
+def is_verdict(answer: Mapping[str, Any]) -> bool:
+    """Is it the answer about a run, in its form? What else knows the word "waiting" is no reason for a traceback."""
+    told = [answer.get(key) for key in REASONS_OF_GATE]
+    reasons = [reason for found in told if is_list(found) for reason in found or []]
+    return (
+        isinstance(answer.get("waiting"), int)
+        and all(isinstance(answer.get(key) or {}, dict) for key in ("run", "uploads"))
+        and all(map(is_list, told))
+        and all(isinstance(reason.get("n") or 0, int) and is_list(reason.get("listed")) for reason in reasons)
+    )
+
+
+def is_list(found: Any) -> bool:
+    """Is it a list of objects, or nothing?"""
+    return found is None or (isinstance(found, list) and all(isinstance(one, dict) for one in found))
 
 
 class Courier:
@@ -1124,7 +1148,7 @@ class Courier:
         }
         until, pause = self._clock() + seconds, 0.5
         while True:
-            answer = self._insist(endpoint, headers, body=lambda: [form], key="waiting")
+            answer = self._insist(endpoint, headers, body=lambda: [form], key="waiting", is_ours=is_verdict)
             if not answer["waiting"] or self._clock() + pause > until:
                 return answer
             self._sleep(pause)
@@ -1134,7 +1158,11 @@ class Courier:
         """The register of a project as a file of this form, all of it."""
         address = f"{self.url}/api/v1/projects/{urllib.parse.quote(project, safe='')}/deferred/export?format={form}"
         headers = {"Authorization": "Bearer " + self._token}
-        return self._persist(address, headers, is_good=is_whole_export, most=MOST_EXPORT).body
+
+        def is_good(reply: Reply) -> bool:
+            return is_whole_export(reply, form)
+
+        return self._persist(address, headers, is_good=is_good, most=MOST_EXPORT).body
 
     def check(self, data: bytes, *, file: str) -> dict[str, Any]:
         """What the server would understand of a configuration file; it keeps nothing of it."""
@@ -1142,12 +1170,19 @@ class Courier:
         return self._insist(f"{self.url}/api/v1/check?filename={file}", headers, body=lambda: [data], key="ok")
 
     def _insist(
-        self, url: str, headers: dict[str, str], *, body: Callable[[], Iterable[bytes]], key: str
+        self,
+        url: str,
+        headers: dict[str, str],
+        *,
+        body: Callable[[], Iterable[bytes]],
+        key: str,
+        is_ours: Callable[[Mapping[str, Any]], bool] = lambda _answer: True,
     ) -> dict[str, Any]:
         """The answer that holds `key`, tried for two minutes at most; else UploadError, with the reason."""
 
         def is_good(reply: Reply) -> bool:
-            return reply.status in (200, 202) and reply.json().get(key) is not None
+            answer = reply.json()
+            return reply.status in (200, 202) and answer.get(key) is not None and is_ours(answer)
 
         return self._persist(url, headers, body=body, is_good=is_good).json()
 
@@ -1224,7 +1259,8 @@ class Courier:
             try:
                 with self._opener.open(request, timeout=timeout) as answer:
                     reply = Reply(answer.getcode(), answer.headers, answer.read(most))
-                is_whole = len(reply.body) >= min(most, int(reply.headers.get("Content-Length") or 0))
+                length = reply.headers.get("Content-Length") or ""
+                is_whole = not length.isdecimal() or len(reply.body) >= min(most, int(length))
                 return reply if is_whole else Reply(0, email.message.Message(), b"the answer broke off")
             except urllib.error.HTTPError as error:
                 with error:
@@ -1327,7 +1363,7 @@ def describe_failed(uploads: Mapping[str, int]) -> str:
 def describe_gate(answer: Mapping[str, Any]) -> list[str]:
     """A verdict in lines: what fails the run and what does not, each with its first tests and where they are."""
     lines = []
-    for heading, key in (("", "reasons"), ("Not failing this run: ", "warnings"), ("Tolerated: ", "tolerated")):
+    for key, heading in REASONS_OF_GATE.items():
         for reason in answer.get(key) or []:
             lines += [printable(heading + str(reason.get("told"))), *list_tests(reason)]
     return lines
@@ -1459,7 +1495,7 @@ def draw_gate(answer: Mapping[str, Any]) -> list[str]:
     if not answer:
         return []
     lines = [f"**{escape_markdown(answer.get('told'))}**", ""]
-    for heading, key in (("", "reasons"), ("Not failing this run: ", "warnings"), ("Tolerated: ", "tolerated")):
+    for key, heading in REASONS_OF_GATE.items():
         for reason in answer.get(key) or []:
             lines += [escape_markdown(heading + str(reason.get("told"))), ""]
             tests = [draw_test(test) for test in reason.get("listed") or []]

@@ -113,6 +113,41 @@ def test_trouble_of_the_server_breaks_no_build_and_is_said(run, door, capsys):
     assert run("--run-id", "5", "--fail-on-error", command="gate") == SERVER_TROUBLE
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"reasons": "all"},
+        {"reasons": [1, None]},
+        {"reasons": [{"told": "x", "n": "9", "listed": [{"name": "a"}]}]},
+        {"warnings": [{"told": "x", "n": 9, "listed": "abc"}]},
+        {"tolerated": 5},
+        {"run": [1]},
+        {"waiting": "no"},
+    ],
+)
+def test_an_answer_of_another_form_is_a_stranger_s_and_no_traceback(run, door, capsys, answer):
+    door.answers((200, {**PASSES, **answer}))
+    assert run("--run-id", "5", command="gate") == REFUSED
+    assert "not as Suitewatch does" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"waiting": 0, "run": ' + b"[" * 100_000])
+def test_a_nest_of_brackets_is_a_stranger_s_too(run, door, body):
+    door.answers((200, body))
+    assert run("--run-id", "5", command="gate") == REFUSED
+
+
+def test_what_no_calendar_or_number_has_in_a_head_is_not_believed(run, door, clock):
+    door.answers((503, {}, {"Retry-After": "Mon, 01 Jan 99999999 00:00:00 GMT"}), (200, PASSES))
+    assert run("--run-id", "5", "--fail-on-error", command="gate") == SENT
+    assert clock.naps == [1]
+
+
+def test_a_length_that_is_no_number_is_not_believed(run, door):
+    door.answers((200, PASSES, {"Content-Length": "abc"}))
+    assert run("--run-id", "5", "--fail-on-error", command="gate") == SENT
+
+
 def test_a_wrong_reason_is_refused(run, door, capsys):
     door.answers((400, {"error": {"code": "invalid_field", "message": "Nothing fails a run under that name."}}))
     assert run("--run-id", "5", "--fail-on", "x", command="gate") == REFUSED
@@ -203,6 +238,8 @@ def test_an_empty_register_is_an_empty_file(fetch, door, tmp_path):
         (200, b"half of it", {**PLAIN, "Content-Length": "4000"}),
         (503, {}),
         (200, b"<html>Sign in</html>", {"Content-Type": "text/html"}),
+        (200, b"tests/a.py::one", PLAIN),
+        (200, b"\x1f\x8b\x08", {"Content-Type": "application/json", "Content-Encoding": "gzip"}),
     ],
 )
 def test_what_did_not_come_whole_leaves_the_file_as_it_was(fetch, door, tmp_path, reply):
@@ -229,7 +266,7 @@ def test_a_token_that_may_only_upload_is_told_so(fetch, door, capsys):
 def test_it_needs_a_project_and_a_folder_that_is_there(run, fetch, door, capsys):
     assert run("-v", command="deferred") == WRONG_USE
     assert "SUITEWATCH_PROJECT" in capsys.readouterr().err
-    door.answers((200, b"x", PLAIN), method="GET")
+    door.answers((200, b"{}", {"Content-Type": "application/json"}), method="GET")
     assert run("-v", command="deferred", SUITEWATCH_PROJECT="a/b") == SENT
     assert door.requests[-1].path.startswith("/api/v1/projects/a%2Fb/deferred/export")
     assert fetch("--output", "nowhere/off.txt") == WRONG_USE
